@@ -1,0 +1,53 @@
+# Needs Python 3.11 and make; everything else is installed into .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: help demo test lint format bench docs lock check-lock clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 2)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: .venv/ready ## a week of a made-up hospital through the nightly run
+	@$(BIN)/moph-claim demo
+
+test: .venv/ready ## all tests; those of MariaDB, PostgreSQL and Chromium skip where there is none
+	$(BIN)/pytest -n auto --dist loadgroup
+
+lint: .venv/ready ## ruff, mypy, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/ready ## the figures of docs/performance.md (some minutes)
+	$(BIN)/python -m bench
+
+docs: .venv/ready ## write the pages that are made from the code
+	$(BIN)/python docs/make.py
+
+lock: .venv/ready ## pin all dependencies anew, within the bounds of pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+
+check-lock: .venv/ready ## do the lock files still fit pyproject.toml?
+	@for extra in "" dev; do \
+		file=requirements$${extra:+-$$extra}.lock; cp $$file .venv/check.lock; \
+		$(BIN)/uv pip compile $(LOCK) pyproject.toml $${extra:+--extra $$extra} -o .venv/check.lock || exit 1; \
+		diff $$file .venv/check.lock || { echo "$$file is not current: make lock"; exit 1; }; \
+	done
+
+clean: ## remove what was built
+	rm -rf .venv demo var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+LOCK := --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url

@@ -1,0 +1,157 @@
+"""The contract between a hospital database and the rules: four tables of one service day, checked on entry.
+
+Text is pandas `str` (missing is NaN, never ""), stripped. Dates are naive `datetime64[us]` at midnight of the Bangkok
+calendar, missing or zero dates are NaT, Buddhist years stay as stored (hence microseconds: year 2569 is beyond
+nanoseconds). Times are text "HH:MM". Whoever fills these tables (SQL or a workbook) knows its database; whoever reads
+them knows only this page.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from extract.errors import ContractError
+from extract.messages import Message
+
+TableName = Literal["visits", "diagnoses", "labs", "vaccinations"]
+Kind = Literal["text", "date", "time", "flag"]
+
+TEXT = pd.StringDtype(na_value=np.nan)
+DTYPES: dict[Kind, object] = {"text": TEXT, "date": np.dtype("datetime64[us]"), "time": TEXT, "flag": np.dtype(bool)}
+ZERO_DAY = date(1900, 1, 1)
+"""The day that stands for "none": a stored date up to and including it (0000-00-00, 1899-12-30) is missing."""
+
+
+def _columns(kind: Kind, names: str) -> dict[str, Kind]:
+    return dict.fromkeys(names.split(), kind)
+
+
+TABLES: dict[TableName, dict[str, Kind]] = {
+    "visits": _columns("text", "hcode hospital_name vn hn")
+    | {"visit_date": "date", "visit_time": "time"}
+    | _columns("text", "cid passport_no title fname lname")
+    | {"dob": "date"}
+    | _columns("text", "sex marriage occupa nation scheme closing_code his_claim_uid")
+    | {"antenatal": "flag", "gravida": "text", "ga_week": "text"},
+    "diagnoses": _columns("text", "vn icd10 dx_type") | {"dx_date": "date", "dx_time": "time", "earlier": "flag"},
+    "labs": _columns("text", "vn lab_code local_code lab_name result") | {"result_date": "date", "result_time": "time"},
+    "vaccinations": _columns("text", "vn vaccine_code local_code vaccine_name lot_number")
+    | {"expiration_date": "date", "given_date": "date", "given_time": "time"}
+    | _columns("text", "dose_quantity manufacturer provider_name license_no family his_claim_uid"),
+}
+"""Every contract table: its columns in order, and what each holds."""
+
+REQUIRED: dict[TableName, frozenset[str]] = {
+    "visits": frozenset({"vn", "visit_date"}),
+    "diagnoses": frozenset({"vn", "icd10"}),
+    "labs": frozenset({"vn", "lab_code", "local_code", "result"}),
+    "vaccinations": frozenset({"vn", "family"}),
+}
+"""The columns that may not be empty; everything else may be, and a rule says so per record."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the wanted kinds of claim need of a hospital database.
+
+    Args:
+        icd10_prefixes: Three-character codes of which a visit must have one (with a wanted lab) to be read.
+        first_time_icd10: Three-character codes for which an earlier diagnosis of the person is looked up.
+        lab_codes: NHSO codes of the lab results wanted.
+        vaccines: Whether vaccinations are wanted.
+    """
+
+    icd10_prefixes: tuple[str, ...] = ()
+    first_time_icd10: tuple[str, ...] = ()
+    lab_codes: tuple[str, ...] = ()
+    vaccines: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class DayTables:
+    """One service day of one hospital, as the contract tables (columns: `TABLES`).
+
+    Args:
+        day: The service day, Gregorian.
+        visits: One row a visit; `vn` is unique.
+        diagnoses: All diagnoses of these visits (`earlier` False), and for a person diagnosed before: the earliest
+            such diagnosis (`earlier` True, `vn` is the visit of this day).
+        labs: Wanted lab results, one row an order and item, the later order last.
+        vaccinations: Vaccinations as stored, a dose perhaps once in each of two families.
+    """
+
+    day: date
+    visits: pd.DataFrame
+    diagnoses: pd.DataFrame
+    labs: pd.DataFrame
+    vaccinations: pd.DataFrame
+
+    def __repr__(self) -> str:
+        # Frames print their rows, and a repr ends up in logs: only sizes are shown.
+        sizes = ", ".join(f"{name}={len(getattr(self, name))}" for name in TABLES)
+        return f"DayTables({self.day.isoformat()}: {sizes})"
+
+
+def _column(kind: Kind, *, nullable: bool) -> pa.Column:
+    # The dtype as a check of ours: pandera's own takes object for text and nanoseconds for microseconds.
+    checks = [pa.Check(lambda series: bool(series.dtype == DTYPES[kind]), name="dtype", ignore_na=False)]
+    if kind == "time":
+        checks.append(pa.Check.str_matches(r"\A([01]\d|2[0-3]):[0-5]\d\Z"))
+    return pa.Column(checks=checks, nullable=nullable)
+
+
+def _schema(table: TableName) -> pa.DataFrameSchema:
+    columns = {name: _column(kind, nullable=name not in REQUIRED[table]) for name, kind in TABLES[table].items()}
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["vn"] if table == "visits" else None)
+
+
+SCHEMAS: dict[TableName, pa.DataFrameSchema] = {table: _schema(table) for table in TABLES}
+
+
+def check(table: TableName, frame: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """The frame itself, if it is the contract table.
+
+    Args:
+        table: Which contract table it should be.
+        frame: One row a record, the columns of `TABLES[table]`.
+        origin: The file it came from, for the error.
+
+    Raises:
+        ContractError: Names the file and the columns that are not as agreed, never a value.
+    """
+    try:
+        SCHEMAS[table].validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        columns = sorted({str(name) for name in _wrong_columns(error, frame, table)})
+    else:
+        return frame
+    # Outside the except block: what pandera raised holds the rows.
+    raise broken(origin, columns)
+
+
+def _wrong_columns(error: pa.errors.SchemaErrors, frame: pd.DataFrame, table: TableName) -> Iterable[object]:
+    missing_or_unknown = set(frame.columns) ^ set(TABLES[table])
+    if missing_or_unknown:
+        return missing_or_unknown
+    return {name for name in error.failure_cases["column"] if name in TABLES[table]} or {"vn"}
+
+
+def broken(origin: str, columns: Iterable[str]) -> ContractError:
+    """The error that says which columns of which file are not as the contract wants them."""
+    return ContractError(
+        Message(
+            th="ไฟล์ {origin} ให้ข้อมูลไม่ตรงข้อตกลงที่คอลัมน์ {columns} กรุณาแก้ไขไฟล์นี้ตามเอกสารเรื่องตารางข้อมูล",
+            en="{origin} does not give what the contract wants in column {columns}: "
+            "mend this file as the page on contract tables says.",
+        ).fill(origin=origin, columns=", ".join(sorted(columns)))
+    )
+
+
+def empty(table: TableName) -> pd.DataFrame:
+    """The contract table without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in TABLES[table].items()})  # type: ignore[call-overload]

@@ -1,0 +1,124 @@
+"""What a database driver raises, said as one sentence for a person: never the driver's own words, which may hold data.
+
+Every server's code for the same mishap stands in one table. Sources: MySQL and MariaDB server error references,
+PostgreSQL appendix A (SQLSTATE), SQLite result texts.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from extract.errors import SourceError
+from extract.messages import Message
+
+Answer = TypeVar("Answer")
+
+UNREACHABLE = Message(
+    th="ติดต่อฐานข้อมูลโรงพยาบาลไม่ได้ ({at}) กรุณาตรวจชื่อเครื่อง พอร์ต และเครือข่าย แล้วลองใหม่",
+    en="The hospital database does not answer ({at}): check host, port and network, then try again.",
+)
+REFUSED = Message(
+    th="ฐานข้อมูลโรงพยาบาลไม่รับชื่อผู้ใช้หรือรหัสผ่าน ({at}) กรุณาตรวจค่า his.url และสิทธิ์ของบัญชี",
+    en="The hospital database refuses the user name or password ({at}): check the setting his.url and the account's rights.",
+)
+NO_DATABASE = Message(
+    th="ไม่มีฐานข้อมูลชื่อนี้บนเครื่องแม่ข่าย ({at}) กรุณาตรวจชื่อฐานข้อมูลในค่า his.url",
+    en="The server has no such database ({at}): check the database name in the setting his.url.",
+)
+BAD_CHARSET = Message(
+    th="เครื่องแม่ข่าย ({at}) ไม่รู้จักชุดอักขระนี้ กรุณาตั้งค่า his.charset เป็น utf8 หรือ tis620",
+    en="The server ({at}) does not know this character set: set his.charset to utf8 or tis620.",
+)
+NO_TABLE = Message(
+    th="ไม่พบตารางหรือคอลัมน์ หรือไม่มีสิทธิ์อ่าน ขณะอ่าน {doing} จาก {at} กรุณาตรวจไฟล์ SQL และสิทธิ์ของบัญชี",
+    en="A table or column is not there or may not be read ({doing}, {at}): check the SQL file and the account's rights.",
+)
+TOO_SLOW = Message(
+    th="การอ่าน {doing} จาก {at} ใช้เวลาเกินกำหนดจึงถูกหยุด กรุณารันในเวลาที่ระบบว่าง หรือเพิ่มค่า his.statement_timeout_seconds",
+    en="Reading {doing} from {at} took longer than allowed and was stopped: run at a quieter hour, "
+    "or raise the setting his.statement_timeout_seconds.",
+)
+LOST = Message(
+    th="การเชื่อมต่อฐานข้อมูลโรงพยาบาล ({at}) หลุดระหว่างอ่าน {doing} ยังไม่มีข้อมูลสูญหาย กรุณารันใหม่",
+    en="The connection to the hospital database ({at}) was lost while reading {doing}: nothing is lost, run it again.",
+)
+NOT_SQLITE = Message(
+    th="ไฟล์ {at} ไม่ใช่ฐานข้อมูล SQLite หรือเปิดอ่านไม่ได้ กรุณาตรวจค่า his.url",
+    en="The file {at} is no SQLite database or may not be opened: check the setting his.url.",
+)
+UNREADABLE_TEXT = Message(
+    th="ถอดรหัสอักขระไม่ได้ขณะอ่าน {doing} จาก {at} กรุณาตรวจค่า his.charset",
+    en="Text cannot be decoded while reading {doing} from {at}: check the setting his.charset.",
+)
+OTHER = Message(
+    th="ฐานข้อมูลโรงพยาบาล ({at}) ทำตามคำขอไม่ได้ ({doing}, รหัส {code}) กรุณาตรวจไฟล์ SQL หรือแจ้งรหัสนี้แก่ผู้ดูแลระบบ",
+    en="The hospital database ({at}) cannot do what {doing} asks (code {code}): "
+    "check the SQL file, or give this code to its administrator.",
+)
+
+_BY_CODE: dict[int | str, Message] = {
+    **dict.fromkeys((2002, 2003, 2005, 1040, 1129, 1130, "08001", "08004", "08006", "57P03", "53300"), UNREACHABLE),
+    **dict.fromkeys((1045, 1044, 1698, 1524, "28P01", "28000"), REFUSED),
+    **dict.fromkeys((1049, "3D000"), NO_DATABASE),
+    1115: BAD_CHARSET,
+    **dict.fromkeys((1146, 1054, 1142, 1143, "42P01", "42703", "42501"), NO_TABLE),
+    **dict.fromkeys((1969, 3024, 1317, "57014"), TOO_SLOW),
+    **dict.fromkeys((2006, 2013, 2055, 1927, 1053, 1152, 1184, "57P01", "57P02", "08003", "08007"), LOST),
+}
+# Where a driver gives no code: SQLite's fixed texts, and libpq's at connection time (English unless the server is not).
+_BY_TEXT: dict[str, Message] = {
+    "interrupted": TOO_SLOW,
+    "no such table": NO_TABLE,
+    "no such column": NO_TABLE,
+    "not a database": NOT_SQLITE,
+    "unable to open": NOT_SQLITE,
+    "authentication failed": REFUSED,
+    "no password supplied": REFUSED,
+    "pg_hba.conf": REFUSED,
+    "role ": REFUSED,
+    "database ": NO_DATABASE,
+}
+
+
+def plainly(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
+    """What `read` gives; what a driver raises in it becomes a `SourceError`.
+
+    Args:
+        at: Where the database is, without user or password.
+        doing: What is being read, such as "labs.sql"; empty while connecting.
+        read: Talks to the database.
+
+    Raises:
+        SourceError: One sentence: no value of a record, no parameter, and nothing of the driver's error chained to it.
+    """
+    try:
+        return read()
+    except UnicodeError:
+        message = UNREADABLE_TEXT.fill(at=at, doing=doing)
+    except SQLAlchemyError as error:
+        message = _meaning(error, connecting=not doing).fill(at=at, doing=doing, code=_code(error) or "-")
+    # Not within the except block: the driver's error, which may hold data, must not hang on ours as its context.
+    raise SourceError(message)
+
+
+def _code(error: SQLAlchemyError) -> int | str | None:
+    """The server's own number or SQLSTATE of the mishap; these are no data."""
+    origin = error.orig if isinstance(error, DBAPIError) else None
+    first = origin.args[0] if origin is not None and origin.args else None
+    if isinstance(first, int):
+        return first
+    return getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", None)
+
+
+def _meaning(error: SQLAlchemyError, *, connecting: bool) -> Message:
+    code = _code(error)
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    words = str(error.orig) if isinstance(error, DBAPIError) else ""
+    for part, message in _BY_TEXT.items():
+        if part in words and (connecting or message not in (REFUSED, NO_DATABASE)):
+            return message
+    if connecting:
+        return UNREACHABLE
+    return LOST if isinstance(error, DBAPIError) and error.connection_invalidated else OTHER

@@ -1,0 +1,28 @@
+{# All diagnoses of the visits; then, for a visit with a diagnosis that pays only when new, the person's earlier ones:
+   at another visit, on an earlier day or earlier that day. A day stored in Buddhist years is compared as such. -#}
+
+SELECT d.vn, d.icd10, d.diagtype AS dx_type, d.vstdate AS dx_date, d.vsttime AS dx_time, 0 AS earlier
+FROM ovstdiag d
+WHERE d.vn IN :visits
+{% if wanted.first_time_icd10 %}
+
+UNION ALL
+
+SELECT o.vn, b.icd10, MIN(b.diagtype), MIN(p.vstdate), CAST(NULL AS TIME), 1
+FROM (
+    SELECT DISTINCT v.vn, v.hn, v.vsttime
+    FROM ovst v
+    JOIN ovstdiag n ON n.vn = v.vn
+    WHERE v.vn IN :visits AND v.hn <> '' AND UPPER(SUBSTR(TRIM(n.icd10), 1, 3)) IN :first_time_icd10
+) o
+JOIN ovst p ON p.hn = o.hn
+JOIN ovstdiag b ON b.vn = p.vn
+WHERE p.vn <> o.vn
+    AND UPPER(SUBSTR(TRIM(b.icd10), 1, 3)) IN :first_time_icd10
+    AND (
+        (p.vstdate > :zero_day AND p.vstdate < :day)
+        OR (p.vstdate > :first_buddhist_day AND p.vstdate < :buddhist_day)
+        OR (p.vstdate IN (:day, :buddhist_day) AND p.vsttime < o.vsttime)
+    )
+GROUP BY o.vn, b.icd10
+{% endif %}

@@ -1,0 +1,75 @@
+{# The day's results of wanted lab items, at visits with a wanted diagnosis.
+
+   The NHSO code of an item, strongest first: the site's own map (applied afterwards; mapped_labs are its items), the
+   billing code, the system lab name, the ministry's lab code. 32001 is the Na/K/Cl/CO2 panel and says nothing of its
+   components. Never by a pattern on the name. For inpatients lab_head.vn holds the AN. -#}
+
+{% set by_billing = has("nondrugitems.nhso_adp_code", "lab_items.icode") %}
+{% set by_system = has("sys_lab_link.lab_items_code", "sys_lab_code.sys_lab_name") %}
+{% set by_ministry = has("lab_items.provis_labcode") %}
+{% set system_code %}
+CASE LOWER(TRIM(c.sys_lab_name))
+            WHEN 'hba1c' THEN '32401'
+            WHEN 'creatinine' THEN '32202'
+            WHEN 'potassium' THEN '32103'
+            WHEN 'potasssium' THEN '32103'
+        END
+{%- endset %}
+{% set nhso_code %}
+CASE
+        {% if by_billing %}
+        WHEN TRIM(b.nhso_adp_code) <> '' AND TRIM(b.nhso_adp_code) <> '32001' THEN TRIM(b.nhso_adp_code)
+        {% endif %}
+        {% if by_system %}
+        WHEN s.code IS NOT NULL THEN s.code
+        {% endif %}
+        {% if by_ministry %}
+        WHEN TRIM(i.provis_labcode) = '0531601' THEN '32401'
+        WHEN TRIM(i.provis_labcode) = '0581902' THEN '32202'
+        WHEN TRIM(i.provis_labcode) = '0511402' THEN '32103'
+        {% endif %}
+        WHEN 1 = 0 THEN ''
+    END
+{%- endset %}
+SELECT
+    o.vn,
+    l.lab_order_number AS lab_order,
+    i.lab_items_code AS local_code,
+    i.lab_items_name AS lab_name,
+    l.lab_order_result AS result,
+    {{ nhso_code }} AS lab_code,
+    CASE WHEN h.report_date > :zero_day THEN h.report_date ELSE h.order_date END AS result_date,
+    CASE WHEN h.report_date > :zero_day THEN h.report_time ELSE h.order_time END AS result_time
+FROM (
+    -- first the few visits that matter, so that the server looks up their labs by number
+    {% for number in ["vn", "an"] if number == "vn" or has("ovst.an") %}
+    {{ "" if loop.first else "UNION ALL" }}
+    SELECT v.vn, v.{{ number }} AS lab_vn
+    FROM ovst v
+    WHERE v.vstdate IN (:day, :buddhist_day)
+        {{ "AND v.an <> ''" if number == "an" else "" }}
+        AND EXISTS (
+            SELECT 1 FROM ovstdiag d
+            WHERE d.vn = v.vn AND UPPER(SUBSTR(TRIM(d.icd10), 1, 3)) IN :icd10_prefixes
+        )
+    {% endfor %}
+) o
+JOIN lab_head h ON h.vn = o.lab_vn
+JOIN lab_order l ON l.lab_order_number = h.lab_order_number
+JOIN lab_items i ON i.lab_items_code = l.lab_items_code
+{% if by_billing %}
+LEFT JOIN nondrugitems b ON b.icode = i.icode
+{% endif %}
+{% if by_system %}
+LEFT JOIN (
+    -- an item linked to two different names is no item we know
+    SELECT k.lab_items_code, MIN({{ system_code }}) AS code
+    FROM sys_lab_link k
+    JOIN sys_lab_code c ON c.sys_lab_code_id = k.sys_lab_code_id
+    GROUP BY k.lab_items_code
+    HAVING COUNT(DISTINCT {{ system_code }}) = 1
+) s ON s.lab_items_code = i.lab_items_code
+{% endif %}
+WHERE l.confirm = 'Y'
+    AND TRIM(l.lab_order_result) <> ''
+    AND ({{ nhso_code }} IN :lab_codes OR CAST(i.lab_items_code AS CHAR(20)) IN :mapped_labs)

@@ -1,0 +1,40 @@
+"""How Prefect runs here: in the data folder, offline, without telemetry. To be called before Prefect is imported."""
+
+import os
+from pathlib import Path
+
+from extract.errors import ConfigurationError
+from extract.messages import Message
+
+
+def settle_prefect(data_folder: Path) -> None:
+    """Point Prefect at our folder and keep it quiet; what the environment says already stands.
+
+    Prefect reads its settings from the environment when it is imported, so this is the one place that writes there.
+
+    Args:
+        data_folder: The folder of the audit and the reports; Prefect's own files go to `prefect/` in it.
+    """
+    home = data_folder / "prefect"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            Message(
+                f"สร้างโฟลเดอร์ {home} ไม่ได้ ({error.strerror}) กรุณาแก้สิทธิ์หรือตั้ง data_folder ใหม่",
+                f"The folder {home} cannot be made ({error.strerror}): mend its rights or set data_folder.",
+            )
+        ) from None
+    defaults = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # The newer interface calls out from the browser.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_CLI_PROMPT": "false",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,321 @@
+"""The Account Center: one log-in a run gives the token every call carries."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import requests
+from pydantic import SecretStr
+from requests.auth import AuthBase
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from extract.clock import BANGKOK, now
+from extract.errors import ConfigurationError
+from extract.messages import Message
+from load.errors import LoginError, StopRun, certificate_refused, malformed_address
+from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
+
+ACTION = {"Action": "get_moph_access_token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and what it says of itself. The signature is not verified: the key is not public.
+
+    Args:
+        text: The JWT; never printed.
+        expires_at: When it runs out, if it says so.
+        hospital_code: The facility of the account, if it says so.
+        scopes: The rights of the account, if it says so; else None.
+    """
+
+    text: SecretStr
+    expires_at: datetime | None = None
+    hospital_code: str | None = None
+    scopes: tuple[str, ...] | None = None
+
+
+class _NotReached(Exception):
+    """The Account Center did not answer, or failed: worth another try."""
+
+    def __init__(self, name_not_found: bool) -> None:
+        super().__init__()
+        self.name_not_found = name_not_found
+
+
+def log_in(settings: ApiSettings, hcode: str) -> Token:
+    """Log in once.
+
+    A refused password is never tried again: the account would be locked for 15 minutes. Network errors and 5xx are.
+
+    Args:
+        settings: The account and the address.
+        hcode: The facility the account must belong to.
+
+    Returns:
+        The token, its claims checked.
+
+    Raises:
+        ConfigurationError: No user name or password is configured.
+        LoginError: The Account Center cannot be reached, refuses, or gives a token that cannot be used.
+    """
+    if not settings.username or not settings.password.get_secret_value():
+        raise ConfigurationError(
+            Message(
+                "ยังไม่ได้ตั้งชื่อผู้ใช้หรือรหัสผ่านของ MOPH Claim กรุณาตั้ง MOPH_CLAIM_API__USERNAME และ MOPH_CLAIM_API__PASSWORD ในไฟล์ .env",
+                "No user name or password for MOPH Claim is configured: set MOPH_CLAIM_API__USERNAME and "
+                "MOPH_CLAIM_API__PASSWORD in the file .env.",
+            )
+        )
+    attempts = Retrying(
+        retry=retry_if_exception_type(_NotReached),
+        stop=stop_after_attempt(settings.attempts),
+        wait=wait_random_exponential(multiplier=settings.backoff_seconds, max=settings.backoff_limit_seconds),
+        reraise=True,
+    )
+    try:
+        token = attempts(_ask_for_token, settings, hcode)
+    except _NotReached as reason:
+        raise LoginError(_not_reached(settings, reason.name_not_found)) from None
+    check(token, settings, hcode)
+    return token
+
+
+def _ask_for_token(settings: ApiSettings, hcode: str) -> Token:
+    url, _ = settings.addresses()
+    try:
+        answer = requests.post(
+            url,
+            # The manual writes the address with its Action, so a site may have set it so.
+            params=None if "Action=" in url else ACTION,
+            json=credentials(settings, hcode),
+            headers={"User-Agent": settings.user_agent},
+            timeout=(settings.connect_timeout_seconds, settings.read_timeout_seconds),
+            verify=str(settings.ca_bundle) if settings.ca_bundle else True,
+            allow_redirects=False,
+        )
+    except requests.exceptions.SSLError:
+        raise LoginError(certificate_refused(url)) from None
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+        raise LoginError(malformed_address(url, "api.token_url")) from None
+    except requests.RequestException as error:
+        raise _NotReached("NameResolution" in repr(error)) from None
+    if answer.status_code >= 500:
+        raise _NotReached(False)
+    text = _token_text(answer.text) if answer.status_code < 300 else None
+    if text is None:
+        raise LoginError(_refused(answer, settings))
+    return read_token(text)
+
+
+def credentials(settings: ApiSettings, hcode: str) -> dict[str, str]:
+    """The log-in body: the field's form where a secret key is configured, else the manual's.
+
+    Source: reference §2; `password_hash` is the upper-case hex of HMAC-SHA256(key = secret key, message = password).
+    """
+    password = settings.password.get_secret_value()
+    secret_key = settings.secret_key.get_secret_value() if settings.secret_key else ""
+    if not secret_key:
+        return {"username": settings.username, "password": password}
+    digest = hmac.new(secret_key.encode(), password.encode(), hashlib.sha256).hexdigest().upper()
+    return {"user": settings.username, "password_hash": digest, "hospital_code": hcode}
+
+
+def _token_text(body: str) -> str | None:
+    """The JWT in a bare, quoted or wrapped answer; None where there is none."""
+    text: Any = body.strip()
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = text
+    if isinstance(parsed, dict):
+        parsed = next((parsed[key] for key in ("access_token", "token", "jwt") if key in parsed), "")
+    text = parsed.strip() if isinstance(parsed, str) else ""
+    parts = text.split(".")
+    return text if len(parts) == 3 and all(parts) and not any(c.isspace() for c in text) else None
+
+
+def read_token(text: str) -> Token:
+    """What a JWT says of itself. Claims may be missing altogether; what cannot be read counts as missing.
+
+    Args:
+        text: The JWT, three dot-separated parts.
+    """
+    part = text.split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
+        claims = {}
+    claims = claims if isinstance(claims, dict) else {}
+    client = claims.get("client")
+    client = client if isinstance(client, dict) else {}
+    _refuse_dead_account(client)
+    expires = claims.get("exp")
+    scopes = client.get("scope")
+    return Token(
+        text=SecretStr(text),
+        expires_at=datetime.fromtimestamp(float(expires), BANGKOK) if isinstance(expires, int | float) else None,
+        hospital_code=str(client["hospital_code"]).strip() if client.get("hospital_code") else None,
+        scopes=tuple(str(s.get("code", "") if isinstance(s, dict) else s) for s in scopes)
+        if isinstance(scopes, list)
+        else None,
+    )
+
+
+def _refuse_dead_account(client: Mapping[str, Any]) -> None:
+    if "account_activated" in client and not _yes(client["account_activated"]):
+        raise LoginError(
+            Message(
+                "บัญชี MOPH Claim ยังไม่เปิดใช้งาน กรุณาเปิดใช้งาน (activate) ที่ MOPH Finance Account Center แล้วสั่งใหม่",
+                "The MOPH Claim account is not activated: activate it at the MOPH Finance Account Center and start again.",
+            )
+        )
+    if _yes(client.get("account_suspended", False)):
+        raise LoginError(
+            Message(
+                "บัญชี MOPH Claim ถูกระงับ กรุณาติดต่อ MOPH Finance Account Center ให้ยกเลิกการระงับ แล้วสั่งใหม่",
+                "The MOPH Claim account is suspended: ask the MOPH Finance Account Center to lift it and start again.",
+            )
+        )
+
+
+def _yes(said: object) -> bool:
+    return str(said).strip().casefold() in {"true", "1", "y", "yes"}
+
+
+def check(token: Token, settings: ApiSettings, hcode: str) -> None:
+    """Refuse a token that every claim would fail with: what is present and wrong stops the run.
+
+    Raises:
+        LoginError: Run out, of another hospital, or without the right to send claims.
+    """
+    if token.expires_at is not None and token.expires_at <= now():
+        raise LoginError(
+            Message(
+                "โทเคนที่ได้รับหมดอายุแล้ว กรุณาตรวจสอบนาฬิกาของเครื่องนี้ แล้วสั่งใหม่",
+                "The token received has run out already: check this computer's clock and start again.",
+            )
+        )
+    if token.hospital_code is not None and token.hospital_code != hcode:
+        raise LoginError(
+            Message(
+                f"บัญชีนี้เป็นของหน่วยบริการ {token.hospital_code} ไม่ใช่ {hcode} กรุณาใช้บัญชีของหน่วยบริการ {hcode} หรือแก้ facility.hcode",
+                f"This account belongs to facility {token.hospital_code}, not {hcode}: use an account of {hcode}, or "
+                "correct facility.hcode.",
+            )
+        )
+    if token.scopes is not None and not any(s.split(":")[0] == settings.required_scope for s in token.scopes):
+        raise LoginError(
+            Message(
+                f"บัญชีนี้ไม่มีสิทธิ {settings.required_scope} กรุณาขอสิทธิ MOPH CLAIM API ที่ MOPH Finance Account Center แล้วสั่งใหม่",
+                f"This account lacks the right {settings.required_scope}: ask the MOPH Finance Account Center for the "
+                "right MOPH CLAIM API and start again.",
+            )
+        )
+
+
+class TokenSource:
+    """The run's token: one log-in, and one more each time it runs out.
+
+    Args:
+        settings: The account and the address.
+        hcode: The facility.
+    """
+
+    def __init__(self, settings: ApiSettings, hcode: str) -> None:
+        self._settings = settings
+        self._hcode = hcode
+        self._lock = threading.Lock()
+        self._token: Token | None = None
+        self._served = False
+        self.log_ins = 0
+
+    def token(self) -> Token:
+        """The token in force; the first call logs in."""
+        with self._lock:
+            if self._token is None:
+                self._token = self._log_in()
+            return self._token
+
+    def served(self, token: Token) -> None:
+        """The server answered a request signed with this token: it is good."""
+        if token is self._token:
+            self._served = True
+
+    def replace(self, expired: Token) -> Token:
+        """A token in the place of one the server calls run out: one log-in, however many requests meet it at once.
+
+        Raises:
+            StopRun: The new token ran out before it served a single request.
+            LoginError: The Account Center gives no other.
+        """
+        with self._lock:
+            if self._token is expired:
+                if not self._served:
+                    raise StopRun(
+                        Message(
+                            "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
+                            "MOPH Claim calls the token run out right after the log-in: check the clock and "
+                            "api.environment, then start again.",
+                        )
+                    )
+                self._token = self._log_in()
+            assert self._token is not None
+            return self._token
+
+    def _log_in(self) -> Token:
+        self.log_ins += 1
+        self._served = False
+        return log_in(self._settings, self._hcode)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer(AuthBase):
+    """Signs one request with one token."""
+
+    token: Token = field(repr=False)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request with its Authorization header."""
+        request.headers["Authorization"] = f"Bearer {self.token.text.get_secret_value()}"
+        return request
+
+
+def _not_reached(settings: ApiSettings, name_not_found: bool) -> Message:
+    url, _ = settings.addresses()
+    if name_not_found:
+        others = " / ".join(u for u in TOKEN_ADDRESSES_SEEN_IN_THE_FIELD if u != url)
+        return Message(
+            f"ไม่พบเครื่องแม่ข่าย {url} กรุณาตรวจสอบเครือข่าย หรือตั้ง api.token_url เป็น {others} ซึ่งโรงพยาบาลอื่นใช้อยู่",
+            f"The host of {url} cannot be found: check the network, or set api.token_url to {others}, which others use.",
+        )
+    return Message(
+        f"ติดต่อระบบเข้าสู่ระบบ {url} ไม่ได้ ยังไม่ได้ส่งรายการใด กรุณาตรวจสอบเครือข่ายแล้วสั่งใหม่",
+        f"The log-in at {url} does not answer; nothing was sent: check the network and start again.",
+    )
+
+
+def _refused(answer: requests.Response, settings: ApiSettings) -> Message:
+    said = ""
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        said = str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), ""))
+    # A server that quotes what it was sent must not bring a secret into our messages.
+    for secret in (settings.password, settings.secret_key):
+        if secret and secret.get_secret_value():
+            said = said.replace(secret.get_secret_value(), "***")
+    said = f" ({answer.status_code} {said[:120]})".replace(" )", ")")
+    return Message(
+        f"เข้าสู่ระบบ MOPH Claim ไม่สำเร็จ{said} กรุณาตรวจสอบชื่อผู้ใช้ รหัสผ่าน และ secret key ก่อนสั่งใหม่ (ผิดหลายครั้งบัญชีจะถูกล็อก 15 นาที)",
+        f"The log-in to MOPH Claim was refused{said}: check user name, password and secret key before starting again "
+        "(the account is locked for 15 minutes after repeated failures).",
+    )

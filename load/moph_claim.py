@@ -1,0 +1,171 @@
+"""The MOPH Claim API: send one claim, ask whether one was taken, ask what became of one.
+
+The only place that talks to it. Nothing here raises for what the server does: an exchange says what happened.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Literal
+from urllib.parse import quote
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from extract.clock import now
+from load.account_center import Bearer, Token
+from load.errors import StopRun, certificate_refused, malformed_address
+from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, understand
+from load.settings import ApiSettings
+
+Call = Literal["submit", "eligibility", "status"]
+BODY_LIMIT = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what came back.
+
+    Args:
+        call: submit, eligibility or status.
+        path: The path called.
+        request: The body sent; never shown by `repr`.
+        sent_at: When it went out.
+        answered_at: When the answer, or the failure, came.
+        http_status: The HTTP status; None without an answer.
+        response: The answer's text, at most 65,536 characters; never shown by `repr`.
+        answer: What it means.
+        retry_after_seconds: How long the server asks to wait.
+        failure: The name of the transport error; None with an answer.
+    """
+
+    call: Call
+    path: str
+    request: bytes = field(repr=False)
+    sent_at: datetime
+    answered_at: datetime
+    http_status: int | None
+    response: str | None = field(repr=False)
+    answer: Answer
+    retry_after_seconds: float | None = None
+    failure: str | None = None
+
+    @property
+    def duration_ms(self) -> int:
+        """Milliseconds between sending and answer."""
+        return round((self.answered_at - self.sent_at).total_seconds() * 1000)
+
+
+class MophClaimApi:
+    """Kept-alive connections to one environment.
+
+    Args:
+        settings: The address and the time-outs.
+        connections: How many connections at most, one a thread.
+    """
+
+    def __init__(self, settings: ApiSettings, connections: int) -> None:
+        self._settings = settings
+        _, self._base = settings.addresses()
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": settings.user_agent, "Content-Type": "application/json"})
+        # Retries are ours: each attempt is an exchange of its own in the audit.
+        self._session.mount(self._base, HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def submit(self, service: str, payload: bytes, token: Token) -> Exchange:
+        """Send one claim.
+
+        Args:
+            service: dmht, epi or dt.
+            payload: The canonical JSON body.
+            token: The token to sign it with.
+        """
+        return self._exchange("submit", "POST", f"/api/v1/opd/service-admissions/{service}", payload, token)
+
+    def eligibility(self, kind: str, question: bytes, token: Token) -> Exchange:
+        """Ask whether a person can (still) be claimed for; the answer may carry the number of what was taken.
+
+        Args:
+            kind: dm, ht, epi or dt.
+            question: The JSON body, as the reference has it.
+            token: The token to sign it with.
+        """
+        return self._exchange("eligibility", "POST", f"/api/v1/opd/{kind}", question, token)
+
+    def status(self, transaction_uid: str, token: Token) -> Exchange:
+        """Ask what became of a transaction.
+
+        Args:
+            transaction_uid: The number kept from the acceptance.
+            token: The token to sign it with.
+        """
+        path = f"/api/v1/opd/service-transactions/{quote(transaction_uid, safe='')}/status"
+        return self._exchange("status", "GET", path, b"", token)
+
+    def _exchange(self, call: Call, method: str, path: str, body: bytes, token: Token) -> Exchange:
+        sent_at, started = now(), time.monotonic()
+        http_status: int | None = None
+        text: str | None = None
+        wait: float | None = None
+        failure: str | None = None
+        try:
+            answer = self._session.request(
+                method,
+                self._base + path,
+                data=body or None,
+                auth=Bearer(token),
+                timeout=(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
+                verify=str(self._settings.ca_bundle) if self._settings.ca_bundle else True,
+                allow_redirects=False,
+            )
+            http_status, text = answer.status_code, _text(answer)
+            wait = _retry_after(answer.headers)
+            meant = understand(http_status, text, expects_uid=call == "submit")
+        except requests.exceptions.SSLError:
+            raise StopRun(certificate_refused(self._base)) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
+            raise StopRun(malformed_address(self._base, "api.api_url")) from None
+        except requests.RequestException as error:
+            failure = type(error).__name__
+            meant = _without_answer(error)
+        answered_at = sent_at + _since(started)
+        return Exchange(call, path, body, sent_at, answered_at, http_status, text, meant, wait, failure)
+
+
+def _since(started: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - started)
+
+
+def _text(answer: requests.Response) -> str:
+    # The API speaks UTF-8 whatever a gateway's header says.
+    return answer.content.decode("utf-8", errors="replace").replace("\x00", "")[:BODY_LIMIT]
+
+
+def _without_answer(error: requests.RequestException) -> Answer:
+    """A claim that never left is sent again; one that may have arrived is in doubt."""
+    # ConnectTimeout, a refused connection and an unknown name fail before the first byte.
+    reason = repr(error)
+    never_left = isinstance(error, requests.ConnectTimeout) or (
+        isinstance(error, requests.ConnectionError)
+        and ("NewConnectionError" in reason or "NameResolutionError" in reason or "ProxyError" in reason)
+    )
+    return Answer(Outcome.RETRY, NOT_SENT) if never_left else Answer(Outcome.IN_DOUBT, NO_ANSWER)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from a number of seconds or an HTTP date; None where the header is missing or unreadable."""
+    said = (headers.get("Retry-After") or "").strip()
+    if not said:
+        return None
+    try:
+        if said.isdigit():
+            return float(said)
+        return max(0.0, (parsedate_to_datetime(said) - now()).total_seconds())
+    except (ValueError, TypeError):
+        return None

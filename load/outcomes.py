@@ -1,0 +1,210 @@
+"""What an answer of MOPH Claim means. Nothing else looks at a status code.
+
+The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field); this module
+reads the envelope, finds the row, and says the outcome.
+"""
+
+import csv
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from extract.messages import Message
+
+
+class Outcome(StrEnum):
+    """What an answer means for the claim."""
+
+    ACCEPTED = "accepted"
+    HELD = "held"
+    CORRECTABLE = "correctable"
+    FINAL = "final"
+    RETRY = "retry"
+    IN_DOUBT = "in_doubt"
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a meaning, not a secret
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One row of the table: what to make of a status and a message.
+
+    Args:
+        status: The effective status the row is for; 0 stands for any.
+        pattern: Text the message holds, case-folded; empty stands for any.
+        outcome: What it means.
+        already_claimed: The refusal says the service was claimed before: to a claim in doubt that is its acceptance.
+        maybe_taken: Whether the claim was taken is unknown.
+        meaning: What happened.
+        advice: What to do.
+        source: Who wrote it down.
+    """
+
+    status: int
+    pattern: str
+    outcome: Outcome
+    already_claimed: bool
+    maybe_taken: bool
+    meaning: Message
+    advice: Message
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, understood.
+
+    Args:
+        outcome: What it means for the claim.
+        meaning: The row of the table it met.
+        message: What the server said, at most 500 characters; may be empty.
+        transaction_uid: The server's number for what it took.
+        data: The envelope's `data`, as it came; never shown by `repr`.
+    """
+
+    outcome: Outcome
+    meaning: Meaning
+    message: str = ""
+    transaction_uid: str | None = None
+    data: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@cache
+def meanings() -> tuple[Meaning, ...]:
+    """The table, in its order: the first row that fits counts."""
+    table = (files("load") / "codes" / "outcomes.csv").read_text(encoding="utf-8")
+    return tuple(
+        Meaning(
+            status=int(row["status"]),
+            pattern=row["message"],
+            outcome=Outcome(row["outcome"]),
+            already_claimed=row["already_claimed"] == "yes",
+            maybe_taken=row["maybe_taken"] == "yes",
+            meaning=Message(row["meaning_th"], row["meaning_en"]),
+            advice=Message(row["advice_th"], row["advice_en"]),
+            source=row["source"],
+        )
+        for row in csv.DictReader(table.splitlines())
+    )
+
+
+def advice_for(meaning_en: str) -> Message | None:
+    """What to do about a meaning, by its English words as the ledger keeps them; None for an unknown one."""
+    for meaning in (*meanings(), NO_ANSWER, UNREADABLE, NOT_SENT, REDIRECTED):
+        if meaning.meaning.en == meaning_en:
+            return meaning.advice
+    return None
+
+
+_ASK_AGAIN = Message(
+    "ระบบจะสอบถามและส่งใหม่เองในรอบถัดไป",
+    "The next run asks, and sends it once more by itself.",
+)
+NO_ANSWER = Meaning(
+    0,
+    "",
+    Outcome.IN_DOUBT,
+    False,
+    True,
+    Message("ส่งแล้วแต่ไม่ได้รับคำตอบ ไม่ทราบว่ารับรายการแล้วหรือไม่", "sent, but no answer came; whether it was taken is unknown"),
+    _ASK_AGAIN,
+    "reference",
+)
+UNREADABLE = Meaning(
+    200,
+    "",
+    Outcome.IN_DOUBT,
+    False,
+    True,
+    Message("คำตอบอ่านไม่ได้หรือไม่มีเลขที่ธุรกรรม", "the answer cannot be read, or holds no transaction number"),
+    _ASK_AGAIN,
+    "reference",
+)
+NOT_SENT = Meaning(
+    0,
+    "",
+    Outcome.RETRY,
+    False,
+    False,
+    Message("ติดต่อ MOPH Claim ไม่ได้ ยังไม่ได้ส่ง", "MOPH Claim could not be reached; nothing was sent"),
+    Message("ตรวจสอบเครือข่าย ระบบจะส่งใหม่เอง", "Check the network; it is sent again by itself."),
+    "reference",
+)
+REDIRECTED = Meaning(
+    300,
+    "",
+    Outcome.STOP,
+    False,
+    False,
+    Message("ที่อยู่ที่ตั้งไว้ถูกส่งต่อไปที่อื่น", "the address configured points elsewhere"),
+    Message(
+        "ตรวจสอบการตั้งค่า api.api_url และ api.environment แล้วสั่งใหม่",
+        "Check the settings api.api_url and api.environment, then start again.",
+    ),
+    "as 404",
+)
+
+
+def understand(http_status: int, body: str, *, expects_uid: bool = True) -> Answer:
+    """What one answer means.
+
+    Args:
+        http_status: The status of the HTTP answer.
+        body: Its text: the envelope, or HTML or plain text of a gateway.
+        expects_uid: A success must carry a transaction number (a submission); without one it proves nothing.
+
+    Returns:
+        The answer's meaning. `status` (or `code`) in the envelope counts before the HTTP status, as number or text.
+    """
+    envelope = _envelope(body)
+    status = _effective_status(http_status, envelope)
+    message = _message(envelope, body)
+    data = envelope.get("data") if envelope else None
+    data = data if isinstance(data, dict) else {}
+    uid = str(data.get("transaction_uid") or "").strip() or None
+    if 200 <= status < 300:
+        if envelope is None or (expects_uid and uid is None):
+            return Answer(Outcome.IN_DOUBT, UNREADABLE, message, None, data)
+        return Answer(Outcome.ACCEPTED, meanings()[0], message, uid, data)
+    meaning = _find(status, message)
+    return Answer(meaning.outcome, meaning, message, uid, data)
+
+
+def _find(status: int, message: str) -> Meaning:
+    said = " ".join(message.casefold().split())
+    for meaning in meanings():
+        if meaning.status == status and meaning.pattern in said:
+            return meaning
+    if 300 <= status < 400:
+        return REDIRECTED
+    # The reference names no other status. A client error is about this payload, a server error about the server.
+    return _find(500 if status >= 500 or status < 200 else 400, message)
+
+
+def _envelope(body: str) -> dict[str, Any] | None:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
+    for key in ("status", "code"):
+        said = (envelope or {}).get(key)
+        if not isinstance(said, bool) and str(said or "").strip().isdigit():
+            return int(str(said))
+    return http_status
+
+
+def _message(envelope: dict[str, Any] | None, body: str) -> str:
+    if envelope is None:
+        return "" if body.lstrip().startswith("<") else " ".join(body.split())[:200]
+    for key in ("message", "Message", "message_th"):
+        said = envelope.get(key)
+        if said:
+            return " ".join(str(said).split())[:500]
+    return ""

@@ -1,0 +1,158 @@
+"""What the audit can tell: read by the report, the `status` and `issues` commands and the artifacts."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Engine, and_, func, select
+
+from load.database import transaction
+from load.states import FOR_A_PERSON, State
+from load.tables import claim, issue, run
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run, as the audit holds it."""
+
+    id: str
+    hcode: str
+    environment: str
+    flow: str
+    state: str
+    parameters: dict[str, Any]
+    counts: dict[str, Any]
+    log_ins: int
+    message_th: str | None = field(repr=False)
+    message_en: str | None = field(repr=False)
+
+
+def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None:
+    """The run that started last, of one facility or of any; None when there was none yet."""
+    query = select(run).where(run.c.environment == environment).order_by(run.c.started_at.desc()).limit(1)
+    if hcode:
+        query = query.where(run.c.hcode == hcode)
+    with transaction(engine) as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return RunRow(
+        row.id,
+        row.hcode,
+        row.environment,
+        row.flow,
+        row.state,
+        json.loads(row.parameters),
+        json.loads(row.counts or "{}"),
+        row.log_ins,
+        row.message_th,
+        row.message_en,
+    )
+
+
+def claims_by_day(
+    engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
+) -> pd.DataFrame:
+    """Counts and baht of what stands in the ledger.
+
+    Returns:
+        Columns hcode, service_date, kind, state, claims (count), baht; ordered.
+    """
+    columns = [claim.c.hcode, claim.c.service_date, claim.c.kind, claim.c.state]
+    query = (
+        select(*columns, func.count().label("claims"), func.sum(claim.c.baht).label("baht"))
+        .where(_within(claim, environment, first, last, hcode))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+    frame = _frame(engine, query)
+    return frame.astype({"claims": "int64", "baht": "int64"})
+
+
+def claims_that_did_not_go(
+    engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
+) -> pd.DataFrame:
+    """Claims a person should look at: refused, held, presumed accepted.
+
+    Returns:
+        Columns hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message; ordered by day.
+    """
+    c = claim.c
+    columns = [c.hcode, c.service_date, c.kind, c.vn, c.hn, c.item, c.state, c.meaning_th, c.meaning_en, c.message]
+    states = [*FOR_A_PERSON, State.IN_DOUBT, State.RETRY, State.SENDING]
+    query = select(*columns).where(_within(claim, environment, first, last, hcode), c.state.in_(states))
+    return _frame(engine, query.order_by(c.service_date, c.kind, c.vn, c.item))
+
+
+def refusals(
+    engine: Engine, environment: str, hcode: str, first: date, last: date, kinds: Collection[str]
+) -> pd.DataFrame:
+    """Why claims did not go, without a word about whose they are.
+
+    Returns:
+        Columns state, meaning_th, meaning_en, claims (count); most frequent first.
+    """
+    c = claim.c
+    columns = [c.state, c.meaning_th, c.meaning_en]
+    states = [*FOR_A_PERSON, State.IN_DOUBT, State.RETRY]
+    query = (
+        select(*columns, func.count().label("claims"))
+        .where(_within(claim, environment, first, last, hcode), c.state.in_(states), c.kind.in_(kinds))
+        .group_by(*columns)
+        .order_by(func.count().desc(), c.state)
+    )
+    return _frame(engine, query)
+
+
+def open_issues(
+    engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
+) -> pd.DataFrame:
+    """Records that did not become claims, or need a look, and are still so.
+
+    Returns:
+        Columns hcode, service_date, kind, vn, hn, item, rule, severity, field, message_th, message_en; ordered by day.
+    """
+    i = issue.c
+    columns = [i.hcode, i.service_date, i.kind, i.vn, i.hn, i.item, i.rule, i.severity, i.field]
+    query = select(*columns, i.message_th, i.message_en).where(
+        _within(issue, environment, first, last, hcode), i.resolved_at.is_(None)
+    )
+    return _frame(engine, query.order_by(i.service_date, i.kind, i.vn, i.item, i.rule))
+
+
+def issue_counts(
+    engine: Engine, environment: str, hcode: str, first: date, last: date, kinds: Collection[str]
+) -> pd.DataFrame:
+    """How many records met which rule.
+
+    Returns:
+        Columns rule, severity, kind, records (count); errors first, most frequent first.
+    """
+    i = issue.c
+    query = (
+        select(i.rule, i.severity, i.kind, func.count().label("records"))
+        .where(_within(issue, environment, first, last, hcode), i.resolved_at.is_(None), i.kind.in_(kinds))
+        .group_by(i.rule, i.severity, i.kind)
+        .order_by(i.severity, func.count().desc(), i.rule, i.kind)
+    )
+    return _frame(engine, query)
+
+
+def _within(table: Any, environment: str, first: date | None, last: date | None, hcode: str) -> Any:
+    wanted = [table.c.environment == environment]
+    if first:
+        wanted.append(table.c.service_date >= first)
+    if last:
+        wanted.append(table.c.service_date <= last)
+    if hcode:
+        wanted.append(table.c.hcode == hcode)
+    return and_(*wanted)
+
+
+def _frame(engine: Engine, query: Any) -> pd.DataFrame:
+    with transaction(engine) as connection:
+        result = connection.execute(query)
+        return pd.DataFrame(result.all(), columns=list(result.keys()))

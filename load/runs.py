@@ -1,0 +1,223 @@
+"""Runs: each is a row of the audit, and holds its facility while it lives.
+
+The hold is a lease: a row in `facility_lock` that the run renews, and that the next run may take once it has run out.
+So two runs of one facility never overlap, on one machine or several, and a run that was killed blocks nobody for long.
+"""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from extract.clock import now
+from extract.errors import MophClaimError
+from extract.messages import Message
+from load.database import transaction
+from load.errors import FACILITY_BUSY, AuditError, FacilityBusy, StopRun
+from load.settings import AuditSettings
+from load.tables import facility_lock
+from load.tables import run as run_table
+
+_LOST = Message(
+    "การทำงานนี้เสียสิทธิ์ถือหน่วยบริการ เพราะเงียบไปนานเกินกำหนด จึงหยุดส่ง รอบถัดไปจะทำต่อเอง",
+    "This run went silent for too long and lost its facility, so it stops sending; the next run goes on by itself.",
+)
+_DIED = Message("การทำงานนี้หยุดไปกลางคัน", "This run ended without a word.")
+
+
+@dataclass
+class Run:
+    """A run that holds its facility.
+
+    Args:
+        id: A UUID.
+        environment: sandbox, uat or prd.
+        hcode: The facility.
+        lease: How long the hold outlives the run's last sign of life.
+        counts: What the run counted; written when it ends.
+        log_ins: How often it logged in; written when it ends.
+    """
+
+    id: str
+    environment: str
+    hcode: str
+    lease: timedelta
+    counts: dict[str, Any] = field(default_factory=dict)
+    log_ins: int = 0
+
+    def fence(self, connection: Connection) -> None:
+        """Prove, inside a transaction, that this run still holds its facility, and renew the hold.
+
+        Raises:
+            StopRun: It does not.
+        """
+        moment = now()
+        mine = update(facility_lock).where(
+            facility_lock.c.environment == self.environment,
+            facility_lock.c.hcode == self.hcode,
+            facility_lock.c.run_id == self.id,
+            facility_lock.c.expires_at > moment,
+        )
+        if connection.execute(mine.values(expires_at=moment + self.lease)).rowcount != 1:
+            raise StopRun(_LOST)
+
+
+@contextmanager
+def start_run(
+    engine: Engine,
+    settings: AuditSettings,
+    *,
+    environment: str,
+    hcode: str,
+    flow: str,
+    parameters: Mapping[str, object],
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Iterator[Run]:
+    """Take the facility, write the run down, and give both back however the run ends.
+
+    Args:
+        engine: The audit database.
+        settings: Lease and patience.
+        environment: sandbox, uat or prd.
+        hcode: The facility.
+        flow: The flow's name.
+        parameters: What it was called with: nothing personal.
+        on_wait: Told the other run's id once, if there is one to wait for.
+
+    Yields:
+        The run; its `counts` are written when it ends.
+
+    Raises:
+        FacilityBusy: Another run held the facility for longer than we wait.
+        AuditError: The audit cannot be used.
+    """
+    run = Run(str(uuid.uuid4()), environment, hcode, timedelta(seconds=settings.lease_seconds))
+    _wait_for_facility(engine, run, settings.lock_wait_seconds, on_wait)
+    try:
+        with transaction(engine) as connection:
+            connection.execute(
+                run_table.insert().values(
+                    id=run.id,
+                    environment=environment,
+                    hcode=hcode,
+                    flow=flow,
+                    parameters=json.dumps(parameters, ensure_ascii=False, default=str),
+                    state="running",
+                    started_at=now(),
+                    log_ins=0,
+                )
+            )
+        with _kept_alive(engine, run):
+            yield run
+    except BaseException as error:
+        message = error.message if isinstance(error, MophClaimError) else _DIED
+        # Where the audit itself is the trouble, the lease runs out by itself and the next run closes this row.
+        with suppress(AuditError):
+            _end(engine, run, "failed", message)
+        raise
+    _end(engine, run, "completed", None)
+
+
+def _wait_for_facility(engine: Engine, run: Run, patience_seconds: int, on_wait: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + patience_seconds
+    told = False
+    while (holder := _take_facility(engine, run)) is not None:
+        if time.monotonic() >= deadline:
+            raise FacilityBusy(FACILITY_BUSY.fill(hcode=run.hcode, run=holder))
+        if not told:
+            on_wait(holder)
+            told = True
+        time.sleep(min(2.0, max(0.1, deadline - time.monotonic())))
+
+
+def _take_facility(engine: Engine, run: Run) -> str | None:
+    """None when the facility is ours, else the run that holds it."""
+    moment = now()
+    lock = facility_lock.c
+    ours = (lock.environment == run.environment) & (lock.hcode == run.hcode)
+    with transaction(engine) as connection:
+        held = connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none()
+        if held is None:
+            try:
+                with connection.begin_nested():
+                    connection.execute(
+                        insert(facility_lock).values(
+                            environment=run.environment, hcode=run.hcode, run_id=run.id, expires_at=moment + run.lease
+                        )
+                    )
+            except IntegrityError:
+                return "?"
+            return None
+        took_over = update(facility_lock).where(ours, lock.run_id == held, lock.expires_at <= moment)
+        if connection.execute(took_over.values(run_id=run.id, expires_at=moment + run.lease)).rowcount != 1:
+            return str(held)
+        died = update(run_table).where(run_table.c.id == held, run_table.c.state == "running")
+        connection.execute(died.values(state="failed", ended_at=moment, message_th=_DIED.th, message_en=_DIED.en))
+        return None
+
+
+@contextmanager
+def _kept_alive(engine: Engine, run: Run) -> Iterator[None]:
+    """Renew the hold from a thread of its own: reading a slow HIS must not lose it."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(run.lease.total_seconds() / 4):
+            try:
+                with transaction(engine) as connection:
+                    run.fence(connection)
+            except StopRun:
+                return  # the next intent meets the same fence, and stops the run
+            except AuditError:
+                continue  # the database may come back before the lease is over
+
+    thread = threading.Thread(target=renew, name="facility-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
+    with transaction(engine) as connection:
+        connection.execute(
+            update(run_table)
+            .where(run_table.c.id == run.id)
+            .values(
+                state=state,
+                ended_at=now(),
+                log_ins=run.log_ins,
+                counts=json.dumps(run.counts, ensure_ascii=False),
+                message_th=message.th if message else None,
+                message_en=message.en if message else None,
+            )
+        )
+        ours = facility_lock.c
+        connection.execute(
+            delete(facility_lock).where(
+                ours.environment == run.environment, ours.hcode == run.hcode, ours.run_id == run.id
+            )
+        )
+
+
+def try_writing(engine: Engine, environment: str) -> None:
+    """Write to the audit and take it back; nothing stays.
+
+    Raises:
+        AuditError: It cannot be written.
+    """
+    nobody = {"environment": environment, "hcode": "00000"}
+    with transaction(engine) as connection:
+        try_out = connection.begin_nested()
+        connection.execute(insert(facility_lock).values(run_id="doctor", expires_at=now(), **nobody))
+        try_out.rollback()

@@ -1,0 +1,84 @@
+"""How MOPH Claim is reached, and where the audit database lies."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Environment = Literal["sandbox", "uat", "prd"]
+
+# Reference: the token addresses and hosts the ministry's manual and programs in the field use. The sandbox's are those
+# `moph-claim sandbox` listens on when nothing else is said.
+ADDRESSES: dict[Environment, tuple[str, str]] = {
+    "sandbox": ("http://127.0.0.1:8899/token", "http://127.0.0.1:8899"),
+    "uat": ("https://fdh.moph.go.th/token", "https://uat-moph-nhso.inet.co.th"),
+    "prd": ("https://fdch.moph.go.th/token", "https://claim-nhso.moph.go.th"),
+}
+# Where the manual's production host cannot be found, programs in the field log in here.
+TOKEN_ADDRESSES_SEEN_IN_THE_FIELD = ("https://cvp1.moph.go.th/token", "https://fdh.moph.go.th/token")
+
+
+class ApiSettings(BaseModel):
+    """The account and the way to MOPH Claim."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    environment: Environment = Field(
+        "sandbox", description="Where claims go: sandbox, uat (the ministry's test) or prd."
+    )
+    token_url: str | None = Field(None, description="Address of the log-in, when it is not the environment's own.")
+    api_url: str | None = Field(None, description="Base address of MOPH Claim, when it is not the environment's own.")
+    username: str = Field("", description="User name at the MOPH Finance Account Center.")
+    password: SecretStr = Field(SecretStr(""), description="Password of that user; keep it in .env in single quotes.")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="The hospital's secret key; when set, the password is sent hashed with it. Single-quote it in .env.",
+    )
+    required_scope: str = Field("MOPH_CLAIM_API", description="The right the account must hold, as the token names it.")
+    ca_bundle: Path | None = Field(
+        None, description="File of certificate authorities, where the hospital's proxy has its own."
+    )
+    user_agent: str = Field("moph-claim-etl/0.1", description="How the program names itself to the server.")
+    connect_timeout_seconds: float = Field(10, gt=0, le=120, description="How long to wait for a connection.")
+    read_timeout_seconds: float = Field(90, gt=0, le=600, description="How long to wait for an answer.")
+    attempts: int = Field(
+        4, ge=1, le=10, description="Times one claim is sent in one run while the server is busy or failing."
+    )
+    backoff_seconds: float = Field(
+        0.5, ge=0, le=60, description="First pause before sending again; it doubles each time."
+    )
+    backoff_limit_seconds: float = Field(
+        30, ge=0, le=600, description="Longest pause; a longer Retry-After leaves the claim for the next run."
+    )
+    failures_before_stop: int = Field(
+        40,
+        ge=1,
+        le=1000,
+        description="Failures in a row, without one answer between, after which the run stops sending.",
+    )
+    ask_eligibility: bool = Field(
+        True,
+        description="Ask the eligibility check before a claim in doubt is sent once more (seen in one program only).",
+    )
+
+    def addresses(self) -> tuple[str, str]:
+        """The log-in address and the API's base address in force."""
+        token, api = ADDRESSES[self.environment]
+        return self.token_url or token, (self.api_url or api).rstrip("/")
+
+
+class AuditSettings(BaseModel):
+    """Where every exchange is written down."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr = Field(
+        SecretStr(""),
+        description="SQLAlchemy URL of the audit database; empty: the file audit.sqlite in the data folder.",
+    )
+    lease_seconds: int = Field(
+        300, ge=5, le=86400, description="How long a run that has gone silent keeps its facility and its claims."
+    )
+    lock_wait_seconds: int = Field(
+        3600, ge=0, le=86400, description="How long a run waits for another run of the same facility to end."
+    )

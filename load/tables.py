@@ -1,0 +1,168 @@
+"""The audit database: four tables and a lock. Times are UTC inside, aware in Python."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import BigInteger, TypeDecorator
+
+from load.states import State
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment, stored as UTC with microseconds on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """MariaDB cuts microseconds off unless told not to."""
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name in ("mysql", "mariadb") else DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Aware in, naive UTC stored."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Naive UTC stored, aware out."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only for INTEGER; MariaDB's TEXT ends at 64 KB.
+Id = BigInteger().with_variant(Integer, "sqlite")
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s"})
+# Keys are compared byte by byte: a VN of another case is another visit.
+_MARIADB: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("environment", String(10), nullable=False),
+    Column("hcode", String(5), nullable=False),
+    Column("flow", String(40), nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("started_at", Instant, nullable=False, index=True),
+    Column("ended_at", Instant),
+    Column("log_ins", Integer, nullable=False, server_default="0"),
+    Column("counts", Text),
+    Column("message_th", Text),
+    Column("message_en", Text),
+    CheckConstraint("state in ('running', 'completed', 'failed')", name="run_state"),
+    **_MARIADB,
+)
+
+facility_lock = Table(
+    "facility_lock",
+    metadata,
+    Column("environment", String(10), primary_key=True),
+    Column("hcode", String(5), primary_key=True),
+    Column("run_id", String(36), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    **_MARIADB,
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    # A claim accepted in a trial was never paid: each environment has its own.
+    Column("environment", String(10), nullable=False),
+    Column("hcode", String(5), nullable=False),
+    Column("kind", String(4), nullable=False),
+    Column("vn", String(32), nullable=False),
+    Column("item", String(16), nullable=False),
+    Column("hn", String(32), nullable=False),
+    Column("pid", String(13), nullable=False),
+    Column("service", String(4), nullable=False),
+    Column("service_date", Date, nullable=False),
+    Column("baht", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("payload", LongText, nullable=False),
+    Column("payload_hash", String(64), nullable=False),
+    Column("sent_hash", String(64)),
+    Column("maybe_taken", Boolean, nullable=False),
+    Column("transaction_uid", String(64), index=True),
+    Column("tries", Integer, nullable=False),
+    Column("message", String(500)),
+    Column("meaning_th", String(500)),
+    Column("meaning_en", String(500)),
+    # The run that sent it last; while the state is `sending`, the run that holds it.
+    Column("run_id", String(36), ForeignKey("run.id")),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("environment", "hcode", "kind", "vn", "item", name="uq_claim_key"),
+    CheckConstraint("state in ({})".format(", ".join(f"'{s}'" for s in State)), name="claim_state"),
+    Index("ix_claim_due", "environment", "hcode", "state", "service_date"),
+    Index("ix_claim_person", "pid", "kind"),
+    Index("ix_claim_day", "hcode", "service_date"),
+    **_MARIADB,
+)
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("claim_id", Id, ForeignKey("claim.id"), nullable=False, index=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False, index=True),
+    Column("chunk", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("call", String(12), nullable=False),
+    Column("path", String(200), nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Column("answered_at", Instant, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("payload_hash", String(64), nullable=False),
+    Column("request", LongText, nullable=False),
+    Column("http_status", Integer),
+    Column("response", LongText),
+    Column("failure", String(80)),
+    Column("outcome", String(20), nullable=False),
+    Column("message", String(500)),
+    Column("transaction_uid", String(64)),
+    **_MARIADB,
+)
+
+issue = Table(
+    "issue",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("environment", String(10), nullable=False),
+    Column("hcode", String(5), nullable=False),
+    Column("kind", String(4), nullable=False),
+    Column("vn", String(32), nullable=False),
+    Column("item", String(32), nullable=False),
+    Column("rule", String(60), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("hn", String(32), nullable=False),
+    Column("service_date", Date, nullable=False),
+    Column("field", String(60), nullable=False),
+    Column("message_th", Text, nullable=False),
+    Column("message_en", Text, nullable=False),
+    Column("first_run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("first_seen_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("resolved_at", Instant),
+    UniqueConstraint("environment", "hcode", "kind", "vn", "item", "rule", "field", name="uq_issue_key"),
+    Index("ix_issue_day", "environment", "hcode", "service_date"),
+    **_MARIADB,
+)

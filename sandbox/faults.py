@@ -1,0 +1,135 @@
+"""Misbehaviour on order: which request meets which fault, and what its caller then sees."""
+
+import asyncio
+import random
+import socket
+import struct
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from sandbox.replies import cannot, envelope
+from sandbox.world import Endpoint, Fault
+
+BAD_GATEWAY = """<html>
+<head><title>502 Bad Gateway</title></head>
+<body>
+<center><h1>502 Bad Gateway</h1></center>
+<hr><center>nginx</center>
+</body>
+</html>
+"""
+
+MESSAGES = {
+    "429": (429, "too many requests"),
+    "500": (500, "internal server error"),
+    "500_after": (500, "internal server error"),
+    "503": (503, "external server error"),
+    "504": (504, "gateway timeout"),
+    "jwt_expire": (401, "JWT Expire"),
+    "invalid_scope": (401, "invalid scope"),
+    "invalid_session": (401, "invalid session"),
+    "permission_denied": (403, "permission denied"),
+}
+
+
+@dataclass(slots=True)
+class Draw:
+    """A fault and how many requests it has seen and met."""
+
+    fault: Fault
+    seen: int = 0
+    met: int = 0
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults in force and their random numbers."""
+
+    draws: list[Draw] = field(default_factory=list)
+    chance: random.Random = field(default_factory=random.Random)
+
+    def order(self, faults: tuple[Fault, ...], seed: int) -> None:
+        """Let these faults, counted from nothing, take the place of the former ones."""
+        self.draws = [Draw(fault) for fault in faults]
+        self.chance = random.Random(seed)
+
+    def draw(self, endpoint: Endpoint) -> Fault | None:
+        """The fault this request meets, the first that fits."""
+        for draw in self.draws:
+            fault = draw.fault
+            if endpoint not in fault.on:
+                continue
+            draw.seen += 1
+            if draw.seen <= fault.skip or (fault.times is not None and draw.met >= fault.times):
+                continue
+            if fault.probability >= 1 or self.chance.random() < fault.probability:
+                draw.met += 1
+                return fault
+        return None
+
+
+async def instead(fault: Fault, request: Request) -> Response | None:
+    """The answer of a fault that keeps the request from having its effect; None where it does not."""
+    if fault.kind.endswith("_after") or fault.kind in ("expire_tokens", "account_suspended"):
+        return None
+    if fault.kind == "timeout_before":
+        await asyncio.sleep(fault.hold_seconds)
+        return await cut(request, reset=False)
+    if fault.kind in ("reset_before", "hang_up_before"):
+        return await cut(request, reset=fault.kind == "reset_before")
+    if fault.kind == "not_found":
+        return cannot(request)
+    return _error(fault)
+
+
+async def afterwards(fault: Fault, request: Request, reply: Response) -> Response:
+    """What the caller sees of the reply to a request that has had its effect."""
+    if fault.kind == "timeout_after":
+        await asyncio.sleep(fault.hold_seconds)
+    if fault.kind in ("500_after", "502_after"):
+        return _error(fault)
+    if fault.kind in ("reset_after", "hang_up_after"):
+        return await cut(request, reset=fault.kind == "reset_after")
+    if fault.kind == "truncated_after":
+        return Response(_half(reply), reply.status_code, media_type="application/json")
+    if fault.kind == "cut_off_after":
+        head = f"HTTP/1.1 {reply.status_code} OK\r\ncontent-type: application/json\r\ncontent-length: {len(reply.body)}"
+        _transport(request).write(head.encode() + b"\r\n\r\n" + _half(reply))
+        return await cut(request, reset=False)
+    return reply
+
+
+async def cut(request: Request, *, reset: bool) -> Response:
+    """Break the connection: by a TCP reset, or by an orderly close without (the rest of) an answer."""
+    transport = _transport(request)
+    if reset:
+        # Lingering for no time makes the kernel answer with RST instead of FIN.
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
+    # uvicorn writes nothing to a connection it has seen go: let it see that first.
+    await asyncio.sleep(0.01)
+    return Response()
+
+
+def _error(fault: Fault) -> Response:
+    headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+    if fault.kind.startswith("502"):
+        return HTMLResponse(BAD_GATEWAY, 502, headers)
+    status, message = MESSAGES[fault.kind]
+    reply = envelope(status, message, "ระบบขัดข้อง", http_status=status)
+    reply.headers.update(headers)
+    return reply
+
+
+def _half(reply: Response) -> bytes:
+    return bytes(reply.body)[: len(reply.body) // 2]
+
+
+def _transport(request: Request) -> asyncio.Transport:
+    transport: asyncio.Transport = request.state.transport
+    return transport

@@ -1,0 +1,117 @@
+"""Where the synthetic hospital is kept: a SQLite file, MariaDB or MySQL, or PostgreSQL, by URL."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from sandbox.his.tables import hosxp_tables
+
+Row = tuple[str | int | float | None, ...]
+"""One row in the order of its table's columns; dates and times are ISO text, which every database reads."""
+
+ZERO_DATE = "0000-00-00"
+"""A date that was never entered, as MariaDB and SQLite keep it."""
+
+_ZERO_DATE_OF_POSTGRES = "1899-12-30"
+
+
+class HisExistsError(Exception):
+    """The database already holds tables of a hospital: nothing is ever written over them."""
+
+
+def _engine(url: str | sa.URL) -> sa.Engine:
+    address = sa.make_url(url)
+    options: dict[str, Any] = {}
+    if address.get_backend_name() in ("mysql", "mariadb"):
+        # Without this mode the server refuses 0000-00-00, which every hospital's tables hold.
+        options["connect_args"] = {"sql_mode": "", "charset": "utf8mb4"}
+    return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, **options)
+
+
+@contextmanager
+def _server(url: str) -> Iterator[tuple[sa.Connection, str]]:
+    """A connection to the server itself, and the quoted name of the URL's database."""
+    address = sa.make_url(url)
+    home = "postgres" if address.get_backend_name() == "postgresql" else None
+    # URL.set leaves what is None as it was, so the name is taken out by building the URL anew.
+    engine = _engine(sa.URL.create(**{**address._asdict(), "database": home}))
+    if address.database is None:
+        raise ValueError("the URL names no database")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection, engine.dialect.identifier_preparer.quote_identifier(address.database)
+    engine.dispose()
+
+
+def create_database(url: str) -> None:
+    """Create the empty database a MariaDB, MySQL or PostgreSQL URL names (TIS-620 on the first two)."""
+    with _server(url) as (connection, name):
+        postgres = connection.dialect.name == "postgresql"
+        charset = " ENCODING 'UTF8' TEMPLATE template0" if postgres else " CHARACTER SET tis620"
+        connection.exec_driver_sql(f"CREATE DATABASE {name}{charset}")
+
+
+def drop_database(url: str) -> None:
+    """Drop the database a MariaDB, MySQL or PostgreSQL URL names, if it is there."""
+    with _server(url) as (connection, name):
+        force = " WITH (FORCE)" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name}{force}")
+
+
+class Store:
+    """An open hospital database that rows are poured into.
+
+    Args:
+        connection: The driver's own connection, taken from SQLAlchemy.
+        dialect: `sqlite`, `mysql`, `mariadb` or `postgresql`.
+        tables: What the tables look like.
+    """
+
+    def __init__(self, connection: Any, dialect: str, tables: sa.MetaData) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._columns = {table.name: [column.name for column in table.columns] for table in tables.sorted_tables}
+
+    def pour(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Write rows of several tables and commit them."""
+        cursor = self._connection.cursor()
+        for table, batch in rows.items():
+            columns = self._columns[table]
+            if self._dialect == "postgresql":
+                with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+                    for row in batch:
+                        copy.write_row(_postgres_row(row) if ZERO_DATE in row else row)
+            else:
+                marks = ", ".join(["?" if self._dialect == "sqlite" else "%s"] * len(columns))
+                statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+                cursor.executemany(statement, batch)
+        cursor.close()
+        self._connection.commit()
+
+
+def _postgres_row(row: Row) -> Row:
+    return tuple(_ZERO_DATE_OF_POSTGRES if value == ZERO_DATE else value for value in row)
+
+
+@contextmanager
+def new_hospital(url: str) -> Iterator[Store]:
+    """Create the HOSxP tables in the database of this URL, and hold it open to be filled.
+
+    Raises:
+        HisExistsError: The database holds such tables already.
+    """
+    tables = hosxp_tables()
+    engine = _engine(url)
+    if set(sa.inspect(engine).get_table_names()) & set(tables.tables):
+        raise HisExistsError("the database already holds HOSxP tables: choose an empty one")
+    tables.create_all(engine)
+    connection = engine.raw_connection()
+    try:
+        if engine.dialect.name == "sqlite":
+            # A file that can be built again needs no care against power cuts.
+            connection.cursor().execute("PRAGMA synchronous = OFF")
+        yield Store(connection, engine.dialect.name, tables)
+    finally:
+        connection.close()
+        engine.dispose()

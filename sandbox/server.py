@@ -1,0 +1,194 @@
+"""The stand-in of the Account Center and MOPH Claim as an ASGI application under uvicorn.
+
+`create_app` is the application, `serve` runs it until interrupted; `sandbox.process` runs it in a process of its own.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sandbox.control import control_routes
+from sandbox.faults import afterwards, instead
+from sandbox.replies import cannot
+from sandbox.site import Site
+from sandbox.world import Endpoint, Fault, World
+
+Act = Callable[[Request, bytes], Response]
+
+ADMISSIONS = "/api/v1/opd/service-admissions"
+TOKEN_ACTION = "get_moph_access_token"  # noqa: S105 (the name of a call)
+
+
+def create_app(world: World | None = None) -> Starlette:
+    """The application, with a state of its own that starts in this world."""
+    site = Site(world or World())
+
+    def route(path: str, method: str, endpoint: Endpoint, name: str, act: Act) -> Route:
+        async def answered(request: Request) -> Response:
+            return await answer(site, endpoint, name, act, request)
+
+        return Route(path, answered, methods=[method])
+
+    app = Starlette(
+        routes=[
+            *(
+                route(f"{ADMISSIONS}/{service}", "POST", "submit", f"submit/{service}", partial(site.submit, service))
+                for service in ("dmht", "epi", "dt")
+            ),
+            route("/token", "POST", "token", "token", partial(_token, site)),
+            *(
+                route(
+                    f"/api/v1/opd/{kind}", "POST", "eligibility", f"eligibility/{kind}", partial(site.eligibility, kind)
+                )
+                for kind in ("dm", "ht", "epi", "dt")
+            ),
+            route("/api/v1/opd/service-transactions/{transaction_uid}/status", "GET", "status", "status", site.status),
+            *control_routes(site),
+        ],
+        exception_handlers={404: _not_found, 405: _not_found},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def answer(site: Site, endpoint: Endpoint, name: str, act: Act, request: Request) -> Response:
+    """Answer one request: wait the latency, meet the faults in force, act, and count what became of it."""
+    tally = site.tally
+    tally.in_flight += 1
+    if request.client is not None:
+        tally.clients.add((request.client.host, request.client.port))
+    tally.most_in_flight = max(tally.most_in_flight, tally.in_flight)
+    try:
+        body = await request.body()
+        if site.front_end_refuses(request):
+            return HTMLResponse("<html><body><h1>403 Forbidden</h1>User-Agent refused</body></html>", 403)
+        delay = site.delay_seconds()
+        if delay:
+            await asyncio.sleep(delay)
+        fault = site.faults.draw(endpoint)
+        if fault is None:
+            reply = act(request, body)
+            tally.count(name, reply)
+            return reply
+        tally.faults[fault.kind] += 1
+        return await _answer_with_fault(site, fault, name, act, request, body)
+    finally:
+        tally.in_flight -= 1
+
+
+async def _answer_with_fault(site: Site, fault: Fault, name: str, act: Act, request: Request, body: bytes) -> Response:
+    lost = await instead(fault, request)
+    if lost is not None:
+        return lost
+    if fault.kind == "expire_tokens":
+        site.logins.expire_all()
+    if fault.kind == "account_suspended":
+        site.suspend_accounts()
+    reply = act(request, body)
+    site.tally.count(name, reply)
+    return await afterwards(fault, request, reply)
+
+
+def _token(site: Site, request: Request, body: bytes) -> Response:
+    return site.token(request, body) if request.query_params.get("Action") == TOKEN_ACTION else cannot(request)
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return cannot(request)
+
+
+class Connection(H11Protocol):
+    """uvicorn's HTTP connection, with a transport a fault can reach and that sends an answer in one piece."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Take the connection, and note its transport where the requests find their state."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+        self.transport = OnePiece(transport, self.loop)  # type: ignore[assignment]  # all that is used of one
+
+
+class OnePiece:
+    """A transport that sends what is written within one step of the event loop by one system call, not two.
+
+    The head and the body of an answer are written apart; for small answers the second call is a fifth of the cost.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send at the end of this step."""
+        if data:
+            if not self._written:
+                self._loop.call_soon(self._flush)
+            self._written.append(data)
+
+    def close(self) -> None:
+        """Send what is left, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._written:
+            self._transport.write(b"".join(self._written))
+            self._written.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; callers that come before the server runs wait in its queue. Port 0 takes a free one.
+
+    Raises:
+        OSError: The address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, for asyncio switches Nagle's delay off only where it is: 40 ms an answer otherwise.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.listen(2048)
+    return sock
+
+
+def serve(host: str = "127.0.0.1", port: int = 8899, world: World | None = None) -> None:
+    """Run the stand-in until it is interrupted.
+
+    Raises:
+        OSError: The address is taken or not ours.
+    """
+    with suppress(KeyboardInterrupt):
+        run(listen(host, port), create_app(world))
+
+
+def run(sock: socket.socket, app: Starlette) -> None:
+    """Run the application on a listening socket until it is interrupted."""
+    settings: dict[str, Any] = {
+        "http": Connection,
+        "ws": "none",
+        "lifespan": "off",
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 1,
+        "server_header": False,
+        "date_header": True,
+    }
+    uvicorn.Server(uvicorn.Config(app, **settings)).run(sockets=[sock])

@@ -1,0 +1,129 @@
+"""What the stand-in of the Account Center and MOPH Claim is like, and how it misbehaves.
+
+Everything public sources leave open about the real servers is a setting here, so that a test can try both readings.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Endpoint = Literal["token", "submit", "eligibility", "status"]
+
+AccountFault = Literal[
+    "",
+    "not_activated",
+    "suspended",
+    "scope_missing",
+    "other_hospital",
+    "expired",
+    "claims_missing",
+]
+
+FaultKind = Literal[
+    # Instead of an answer: the request has no effect.
+    "429",
+    "500",
+    "502_html",
+    "503",
+    "504",
+    "reset_before",
+    "hang_up_before",
+    "timeout_before",
+    "not_found",
+    "jwt_expire",
+    "invalid_scope",
+    "invalid_session",
+    "permission_denied",
+    # The request goes its usual way from here on, in a changed world.
+    "expire_tokens",
+    "account_suspended",
+    # The request has had its effect, only the answer is lost.
+    "500_after",
+    "502_after",
+    "reset_after",
+    "hang_up_after",
+    "timeout_after",
+    "truncated_after",
+    "cut_off_after",
+]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Fault(_Frozen):
+    """One way to misbehave, and which requests it meets.
+
+    The requests of the endpoints in `on` are counted; the first `skip` are spared, of the rest every one is met with
+    `probability`, until `times` have been.
+    """
+
+    kind: FaultKind = Field(description="What happens to the request.")
+    on: tuple[Endpoint, ...] = Field(default=("submit",), description="Which requests may meet it.")
+    probability: float = Field(default=1.0, ge=0, le=1, description="Share of the requests that meet it.")
+    skip: int = Field(default=0, ge=0, description="Requests that are spared first.")
+    times: int | None = Field(
+        default=None, ge=0, description="Requests that meet it before it is over; none: for ever."
+    )
+    retry_after: str | None = Field(default=None, description="Retry-After header of a 429 or 503.")
+    hold_seconds: float = Field(default=120.0, ge=0, description="How long a time-out holds the connection.")
+
+
+class Account(_Frozen):
+    """A user of the Account Center, of one hospital."""
+
+    username: str = Field(default="sandbox", description="User name of both log-in forms.")
+    password: str = Field(default="sandbox-password", description="Password, also the message of the field's HMAC.")
+    secret_key: str = Field(default="sandbox$key", description="Key of the field's HMAC; empty: that form is refused.")
+    hospital_code: str = Field(default="10953", description="Five-digit code of the hospital.")
+    fault: AccountFault = Field(default="", description="What is wrong with the account, if anything.")
+    token_seconds: int = Field(default=5 * 3600, description="Seconds a token lives.")
+
+
+class World(_Frozen):
+    """All settings of the stand-in; the default is a world where everything goes well."""
+
+    accounts: tuple[Account, ...] = Field(default=(Account(),), description="Who may log in.")
+    seed: int = Field(default=1, description="Seed of the faults' and the jitter's random numbers.")
+
+    latency_ms: float = Field(default=0, ge=0, description="Milliseconds before a request is looked at.")
+    jitter_ms: float = Field(default=0, ge=0, description="Up to so many milliseconds more, at random.")
+    faults: tuple[Fault, ...] = Field(default=(), description="Misbehaviour; the first that meets a request counts.")
+    tokens_expire_after_claims: int = Field(
+        default=0, ge=0, description="All tokens run out each time so many claims have been taken; 0: never."
+    )
+
+    login_answer: Literal["bare", "quoted", "access_token", "token", "jwt"] = Field(
+        default="bare", description="Form of the answer to a good log-in."
+    )
+    login_refusal: Literal["message_th", "message", "Message", "text", "html"] = Field(
+        default="message_th", description="Form of the answer to a refused log-in."
+    )
+    login_refusal_status: int = Field(default=401, description="HTTP status of a refused log-in.")
+    lockout_failures: int = Field(default=5, ge=1, description="Wrong passwords in a row before the lock-out.")
+    lockout_minutes: float = Field(default=15, ge=0, description="Minutes the lock-out lasts.")
+    refuse_library_user_agents: bool = Field(
+        default=True, description="The front end refuses the default User-Agent of HTTP libraries."
+    )
+
+    status_form: Literal["number", "string", "missing", "code"] = Field(
+        default="number", description="How an answer's envelope carries its status."
+    )
+    refusal_http_status: int = Field(default=400, description="HTTP status under which a claim is refused: 400 or 200.")
+    name_invalid_fields: bool = Field(default=True, description="An invalid body is answered with the fields at fault.")
+    second_submission: Literal["refused", "same_uid", "taken_again"] = Field(
+        default="refused", description="What meets a claim that was taken before."
+    )
+    eligibility_uid: Literal["when_taken", "never", "always"] = Field(
+        default="when_taken", description="When an eligibility answer carries a transaction_uid."
+    )
+    no_closing_code_share: float = Field(
+        default=0, ge=0, le=1, description="Share of visits, by a hash of seq, whose right is not confirmed yet."
+    )
+    no_closing_code_visits: tuple[str, ...] = Field(default=(), description="Visits (seq) not confirmed yet.")
+    transaction_status: str = Field(default="approved", description="data.status of the status call.")
+    transaction_status_th: str = Field(default="อนุมัติ", description="data.status_th of the status call.")
+
+    journal: str = Field(default="", description="File of accepted claims that outlives the process; empty: none.")
+    signing_key: str = Field(default="not a secret: the sandbox signs for itself", description="HS256 key of the JWTs.")

@@ -1,0 +1,152 @@
+"""The synthetic hospital on SQLite, MariaDB (TIS-620) and PostgreSQL."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sandbox.his import HisExistsError, HisSummary, build_hosxp, create_database, drop_database
+from sandbox.his.tables import hosxp_tables
+
+FIRST_DAY = date(2026, 10, 12)
+MARIADB = os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306")
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+
+
+def _build(url: str, **changes: Any) -> HisSummary:
+    return build_hosxp(url, **{"first_day": FIRST_DAY, "days": 3, "visits_a_day": 30, **changes})
+
+
+def _fresh(server: str) -> Iterator[str]:
+    url = sa.make_url(server).set(database=f"his_test_{uuid.uuid4().hex[:12]}").render_as_string(hide_password=False)
+    try:
+        create_database(url)
+    except sa.exc.OperationalError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("the database server does not answer")
+    try:
+        yield url
+    finally:
+        drop_database(url)
+
+
+@pytest.fixture
+def mariadb() -> Iterator[str]:
+    yield from _fresh(MARIADB)
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    yield from _fresh(POSTGRES)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'his.db'}"
+
+
+def _plain(value: Any) -> Any:
+    """What a driver gives, as the generator wrote it; PyMySQL gives None or text for a zero date."""
+    match value:
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date() | time():
+            text = value.isoformat()
+            return "0000-00-00" if text == "1899-12-30" else text
+        case timedelta():
+            return f"{value!s:0>8}"
+        case _:
+            return value
+
+
+def _rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, read without SQLAlchemy's opinion of the types."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return {
+            name: sorted(
+                (tuple(map(_plain, row)) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")), key=repr
+            )
+            for name in hosxp_tables().tables
+        }
+
+
+def test_mariadb_holds_the_same_rows_as_sqlite(sqlite: str, mariadb: str) -> None:
+    assert _build(sqlite) == _build(mariadb)
+    expected, found = _rows(sqlite), _rows(mariadb)
+    for table, rows in expected.items():
+        # PyMySQL reads a zero date as None or as text, by version.
+        without = [tuple(None if value == "0000-00-00" else value for value in row) for row in rows]
+        got = [tuple(None if value == "0000-00-00" else value for value in row) for row in found[table]]
+        assert sorted(got, key=repr) == sorted(without, key=repr), table
+
+
+def test_postgresql_holds_the_same_rows_as_sqlite(sqlite: str, postgres: str) -> None:
+    assert _build(sqlite) == _build(postgres)
+    expected, found = _rows(sqlite), _rows(postgres)
+    for table, rows in expected.items():
+        assert found[table] == rows, table
+
+
+def test_mariadb_tables_are_kept_in_tis620(mariadb: str) -> None:
+    _build(mariadb, days=1, visits_a_day=1)
+    with sa.create_engine(mariadb, poolclass=sa.NullPool).connect() as connection:
+        charsets = connection.exec_driver_sql(
+            "SELECT DISTINCT character_set_name FROM information_schema.columns "
+            "WHERE table_schema = DATABASE() AND character_set_name IS NOT NULL"
+        ).scalars()
+        assert list(charsets) == ["tis620"]
+
+
+@pytest.mark.parametrize(
+    ("database", "condition"),
+    [
+        ("sqlite", "birthday = '0000-00-00'"),
+        ("mariadb", "birthday = 0 AND birthday IS NOT NULL"),
+        ("postgres", "birthday = DATE '1899-12-30'"),
+    ],
+)
+def test_a_zero_date_is_kept_as_the_database_keeps_it(
+    request: pytest.FixtureRequest, database: str, condition: str
+) -> None:
+    url = request.getfixturevalue(database)
+    summary = _build(url, days=1, visits_a_day=1)
+    with sa.create_engine(url, poolclass=sa.NullPool).connect() as connection:
+        count = connection.exec_driver_sql(f"SELECT COUNT(*) FROM patient WHERE {condition}").scalar()
+    assert count == len(summary.traps["zero_date_of_birth"])
+
+
+def test_the_columns_a_hospital_searches_by_are_indexed(sqlite: str) -> None:
+    _build(sqlite, days=1, visits_a_day=1)
+    inspector = sa.inspect(sa.create_engine(sqlite))
+    indexed = {
+        (table, *index["column_names"]) for table in ("ovst", "ovstdiag") for index in inspector.get_indexes(table)
+    }
+    assert {("ovst", "vstdate"), ("ovst", "hn"), ("ovstdiag", "vn"), ("ovstdiag", "hn")} <= indexed
+
+
+def test_a_hospital_is_never_written_over(sqlite: str) -> None:
+    _build(sqlite, days=1, visits_a_day=1)
+    before = _rows(sqlite)
+    with pytest.raises(HisExistsError):
+        _build(sqlite, days=1, visits_a_day=2)
+    assert _rows(sqlite) == before
+
+
+def test_the_same_seed_gives_the_same_hospital(tmp_path: Path) -> None:
+    one, two = (f"sqlite:///{tmp_path / name}" for name in ("one.db", "two.db"))
+    assert _build(one, seed=7) == _build(two, seed=7)
+    assert _rows(one) == _rows(two)
+
+
+def test_another_seed_gives_another_hospital(tmp_path: Path) -> None:
+    one, two = (f"sqlite:///{tmp_path / name}" for name in ("one.db", "two.db"))
+    _build(one, seed=7)
+    _build(two, seed=8)
+    assert _rows(one)["patient"] != _rows(two)["patient"]

@@ -1,0 +1,201 @@
+"""Claims as a whole: the same input gives the same bytes, and nothing personal shows."""
+
+import dataclasses
+import hashlib
+import json
+import pickle
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from day_builder import (
+    DAY,
+    PID,
+    diagnosis,
+    dm_day,
+    dose,
+    dt_day,
+    epi_day,
+    ht_day,
+    keys,
+    lab,
+    make,
+    only_claim,
+    tables,
+    visit,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extract.contract import DayTables
+from transform.claim import Transformed
+from transform.claims import make_claims
+from transform.codes import Lab
+from transform.dates import age_years, day_texts, fiscal_year, nearer_than_months
+from transform.labs import parse_number, plain, read
+
+FULL = tables(
+    [visit(), visit("2", cid=None), visit("3", closing_code=None, visit_time="10:30")],
+    [diagnosis(), diagnosis("I10", dx_type="2"), diagnosis(vn="2"), diagnosis("Z000", vn="3")],
+    [lab(), lab("1.20", "32202"), lab("Hemolysis", "32103"), lab(vn="2")],
+    [dose(), dose("106", vn="3"), dose("106", vn="3", family="anc", manufacturer=None), dose(None, vn="3")],
+)
+HBA1C = Lab("32401", "HbA1C", ("%",), Decimal(3), Decimal(20))
+
+
+def _shuffled(day: DayTables, seed: int) -> DayTables:
+    frames = {
+        name: getattr(day, name).sample(frac=1, random_state=seed)
+        for name in ("visits", "diagnoses", "labs", "vaccinations")
+    }
+    return dataclasses.replace(day, **frames)
+
+
+def test_the_payload_hash_is_sha256_of_the_payload() -> None:
+    claim = only_claim(make(dm_day()))
+    assert claim.payload_hash == hashlib.sha256(claim.payload).hexdigest()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_rows_changes_no_byte(seed: int) -> None:
+    assert make(_shuffled(FULL, seed)) == make(FULL)
+
+
+def test_the_day_gives_what_it_should() -> None:
+    made = make(FULL)
+    assert [key[1:] for key in keys(made)] == [
+        ("dm", "690921093000", ""),
+        ("ht", "690921093000", ""),
+        ("epi", "690921093000", "091"),
+        ("dt", "3", "106"),
+    ]
+    assert [(issue.kind, issue.vn, issue.rule) for issue in made.issues] == [
+        ("dm", "2", "person.cid_missing"),
+        ("ht", "690921093000", "lab.left_out"),
+        ("epi", "3", "vaccine.code_missing"),
+        ("dt", "3", "visit.closing_code_missing"),
+    ]
+
+
+def test_the_tables_given_are_not_changed() -> None:
+    before = pickle.dumps(FULL)
+    make(FULL)
+    assert pickle.dumps(FULL) == before
+
+
+def test_an_empty_day_gives_nothing() -> None:
+    assert make(tables([])) == Transformed()
+
+
+def test_nothing_personal_shows_in_a_claim_or_an_issue() -> None:
+    made = make(FULL)
+    shown = repr(made) + "".join(str(issue.message) for issue in made.issues)
+    for secret in (PID, "สมหญิง", "ใจดี", "000001234"):
+        assert secret not in shown
+
+
+def test_claims_and_issues_can_be_handed_to_another_process() -> None:
+    made = make(FULL)
+    assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_the_history_may_hold_plain_days_and_other_persons() -> None:
+    history = pd.DataFrame({"kind": ["dm"], "pid": [PID], "vn": ["9"], "service_date": [date(2026, 9, 1)]})
+    made = make_claims(dm_day(), kinds=("dm",), hcode="10953", history=history)
+    assert [issue.rule for issue in made.issues] == ["dm.interval"]
+
+
+def test_a_visit_claimed_by_the_his_is_counted_once_a_claim() -> None:
+    made = make(tables([visit(his_claim_uid="u")], [diagnosis()], [lab()], [dose(), dose("106")]))
+    assert (made.claims, made.issues, made.counts["claimed by the HIS"]) == ((), (), 3)
+
+
+def test_many_claims_keep_their_own_facts() -> None:
+    names = [f"ชื่อ{letter}" for letter in "กขคงจฉ"]
+    visits = [visit(str(number), fname=name, hn=str(number)) for number, name in enumerate(names)]
+    random.Random(1).shuffle(visits)
+    made = make(tables(visits, vaccinations=[dose(f"08{number + 1}", vn=str(number)) for number in range(5)]))
+    for claim in made.claims:
+        sent = json.loads(claim.payload)
+        assert (sent["fname"], sent["vaccine"][0]["code"]) == (names[int(claim.vn)], f"08{int(claim.vn) + 1}")
+
+
+def test_every_kind_has_its_service() -> None:
+    services = [only_claim(make(day)).service for day in (dm_day(), ht_day(), epi_day(), dt_day())]
+    assert services == ["dmht", "dmht", "epi", "dt"]
+
+
+@given(st.decimals(min_value=0, max_value=999999, places=3))
+def test_any_written_number_is_read_as_that_number(number: Decimal) -> None:
+    for text in (str(number), f" {number} %", f"{number}%"):
+        read_number = parse_number(text, ["%"])
+        assert read_number == number
+    assert Decimal(plain(number)) == number
+    assert "E" not in plain(number)
+    assert not ("." in plain(number) and plain(number).endswith("0"))
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_read_as_a_plausible_number_or_refused(text: str) -> None:
+    reading = read(text, HBA1C)
+    assert (reading.number is None) != (reading.fault is None)
+    if reading.number is not None:
+        assert 3 <= Decimal(reading.number) <= 20
+
+
+@given(st.decimals(min_value=0, max_value=99, places=1), st.sampled_from(["<", ">", "-", "+", "~", "≤", "ประมาณ "]))
+def test_a_bounded_number_is_no_number(number: Decimal, sign: str) -> None:
+    assert parse_number(f"{sign}{number}", ["%"]) is None
+
+
+DAYS = st.dates(date(1901, 1, 2), date(2300, 12, 31))
+
+
+def _column(*days: date) -> pd.Series:
+    return pd.Series([pd.Timestamp(day).as_unit("us") for day in days], dtype="datetime64[us]")
+
+
+@given(DAYS, DAYS)
+def test_age_is_the_number_of_birthdays_passed(born: date, on: date) -> None:
+    years = age_years(_column(born), _column(on))[0]
+    assert years == on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+@given(DAYS)
+def test_a_day_is_written_as_iso(day: date) -> None:
+    assert day_texts(_column(day))[0] == day.isoformat()
+
+
+def test_a_buddhist_day_is_written_as_stored_and_a_missing_one_stays_missing() -> None:
+    texts = day_texts(pd.Series([pd.Timestamp("2569-09-21"), pd.NaT], dtype="datetime64[us]"))
+    assert texts[0] == "2569-09-21"
+    assert pd.isna(texts[1])
+
+
+@given(DAYS)
+def test_a_day_lies_in_its_fiscal_year(day: date) -> None:
+    first, last = fiscal_year(day)
+    assert first <= day <= last
+    assert (first.month, first.day, last + timedelta(days=1)) == (10, 1, first.replace(year=first.year + 1))
+
+
+@given(DAYS, DAYS)
+def test_the_interval_does_not_depend_on_the_order(one: date, other: date) -> None:
+    assert (
+        nearer_than_months(_column(one), _column(other), 3)[0] == nearer_than_months(_column(other), _column(one), 3)[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        (date(2026, 6, 21), DAY, False),
+        (date(2026, 6, 22), DAY, True),
+        (date(2025, 11, 30), date(2026, 2, 28), False),
+        (date(2025, 11, 30), date(2026, 2, 27), True),
+    ],
+)
+def test_three_months_are_calendar_months(one: date, other: date, near: bool) -> None:
+    assert nearer_than_months(_column(one), _column(other), 3)[0] == near

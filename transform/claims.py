@@ -1,0 +1,178 @@
+"""From the contract tables of one service day to claims and issues: the way in to this room."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from extract.contract import DayTables, Wanted
+from extract.messages import Message
+from transform import person, visits
+from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, Transformed, payload_hash
+from transform.codes import read_codes
+from transform.dm import DM
+from transform.dose_rules import unmapped
+from transform.dt import DT
+from transform.epi import EPI
+from transform.ht import HT
+from transform.rule import Finding, Mask, Rule, errors, issues
+from transform.service_day import KindOfClaim, ServiceDay, service_day
+from transform.settings import TransformSettings
+
+CLAIMED_BY_HIS = "claimed by the HIS"
+KINDS_OF_CLAIM = (DM, HT, EPI, DT)
+
+RATE_UNKNOWN = Rule(
+    "claim.rate_unknown",
+    "warning",
+    "visits.visit_date",
+    Message(
+        "ไม่มีอัตราจ่ายของรายการนี้ในวันรับบริการ จึงนับยอดเงินเป็น 0 บาท",
+        "No rate is known for this item on the day of the visit: it counts as 0 baht.",
+    ),
+    Message("กรุณาเพิ่มอัตราในไฟล์ rates.csv", "Add the rate to rates.csv."),
+    "rates change by announcement",
+)
+CONTRACT = Rule(
+    "claim.contract",
+    "error",
+    "visits.vn",
+    Message("ข้อมูลที่จะส่งไม่ตรงรูปแบบของ MOPH Claim ที่ {fields}", "The payload is not of MOPH Claim's form at {fields}."),
+    Message("กรุณาแก้ข้อมูลส่วนนี้ใน HIS", "Mend this part of the record in the HIS."),
+    "payload of MOPH Claim",
+)
+RULES = (RATE_UNKNOWN, CONTRACT)
+
+
+def wanted(kinds: Collection[Kind], settings: TransformSettings | None = None) -> Wanted:
+    """What the kinds need of a hospital database; every code ever valid, for a run may look back.
+
+    Args:
+        kinds: The kinds of claim wanted.
+        settings: What the site has set; its own code lists count here too.
+    """
+    codes = read_codes((settings or TransformSettings()).codes_folder)
+    diseases = codes.icd10[codes.icd10["kind"].isin(kinds)]
+    labs = codes.labs.loc[codes.labs["kind"].isin(kinds), "code"]
+    return Wanted(
+        icd10_prefixes=tuple(sorted(set(diseases["prefix"]))),
+        first_time_icd10=tuple(sorted(set(diseases.loc[diseases["first_time"] == "yes", "prefix"]))),
+        lab_codes=tuple(sorted(set(labs))),
+        vaccines=not {"epi", "dt"}.isdisjoint(kinds),
+    )
+
+
+def make_claims(
+    tables: DayTables,
+    *,
+    kinds: Collection[Kind],
+    hcode: str,
+    history: pd.DataFrame,
+    settings: TransformSettings | None = None,
+) -> Transformed:
+    """The claims and issues of one service day.
+
+    Args:
+        tables: The contract tables of the day.
+        kinds: The kinds of claim wanted.
+        hcode: The account's facility, 5 digits.
+        history: Claims that are accepted or under way: kind, pid, vn, service_date; rows of the same kind and visit
+            are the claim itself and do not count against it.
+        settings: What the site has set.
+
+    Raises:
+        ConfigurationError: A code list of the site is not of the form.
+    """
+    day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings())
+    parts = [_of_kind(day, kind_of_claim) for kind_of_claim in KINDS_OF_CLAIM if kind_of_claim.kind in kinds]
+    found = [issue for part in parts for issue in part.issues]
+    vaccine_kinds = [kind for kind in ("epi", "dt") if kind in kinds]
+    if vaccine_kinds:
+        found += unmapped(day, "epi" if "epi" in kinds else "dt")
+    return Transformed(
+        tuple(claim for part in parts for claim in part.claims),
+        tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),
+        sum((part.counts for part in parts), Counter()),
+    )
+
+
+def _of_kind(day: ServiceDay, made_as: KindOfClaim) -> Transformed:
+    kind = made_as.kind
+    candidates = made_as.candidates(day)
+    by_his = candidates["his_claimed"]
+    counts = Counter({CLAIMED_BY_HIS: int(by_his.sum())})
+    candidates = candidates[~by_his].sort_values(["vn", "item"]).reset_index(drop=True)
+    if candidates.empty:
+        return Transformed(counts=counts)
+    findings = [
+        *visits.findings(candidates, day.hcode, day.day),
+        *person.findings(candidates, day.codes, day.day),
+        *made_as.findings(day, candidates),
+        Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy()),
+    ]
+    going = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
+    findings.append(_repeated(day, made_as, candidates, going))
+    going = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
+    claims, refused = _built(day, made_as, candidates[going])
+    under_way = {(claim.vn, claim.item) for claim in claims}
+    blocking = issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")
+    # A warning goes along with a claim: where none goes, the errors say what there is to do.
+    warnings = (
+        issue
+        for issue in issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="warning")
+        if (issue.vn, issue.item) in under_way
+    )
+    return Transformed(tuple(claims), (*blocking, *refused, *warnings), counts)
+
+
+def _repeated(day: ServiceDay, made_as: KindOfClaim, candidates: pd.DataFrame, going: Mask) -> Finding:
+    """A person's second claim of an item on one day: the earlier visit claims, the later meets the rule.
+
+    A visit that has claimed already comes first, so that a record keyed in later does not take its place.
+    """
+    claimed = day.history.loc[day.history["kind"] == made_as.kind, "vn"]
+    ordered = candidates[going].assign(unclaimed=~candidates["vn"].isin(claimed))
+    ordered = ordered.sort_values(["unclaimed", "visit_time", "vn"])
+    later = ordered.index[ordered.duplicated(["pid", "item"])]
+    return made_as.repeated(day, np.isin(candidates.index.to_numpy(), later.to_numpy()))
+
+
+def _built(day: ServiceDay, made_as: KindOfClaim, going: pd.DataFrame) -> tuple[list[Claim], list[Issue]]:
+    payload_of = made_as.payloads(day, going)
+    claims, refused = [], []
+    for row in going.assign(baht=going["baht"].fillna(0).astype(int)).itertuples(index=False):
+        try:
+            payload = payload_of(row).canonical()
+        except ValidationError as error:
+            refused.append(_refused(day, made_as.kind, row, error))
+        else:
+            claims.append(_claim(day, made_as.kind, row, payload))
+    return claims, refused
+
+
+def _claim(day: ServiceDay, kind: Kind, row: Any, payload: bytes) -> Claim:
+    return Claim(
+        hcode=day.hcode,
+        kind=kind,
+        vn=row.vn,
+        item=row.item,
+        hn=row.hn,
+        pid=row.pid,
+        service=SERVICES[kind],
+        service_date=day.day,
+        baht=row.baht,
+        payload=payload,
+        payload_hash=payload_hash(payload),
+    )
+
+
+def _refused(day: ServiceDay, kind: Kind, row: Any, error: ValidationError) -> Issue:
+    """What the payload models refuse though no rule did: the fields are named, their values are not."""
+    fields = sorted({".".join(map(str, fault["loc"])) or error.title for fault in error.errors(include_input=False)})
+    message = CONTRACT.sentence(fields=", ".join(fields))
+    return Issue(
+        day.hcode, kind, row.vn, row.hn, row.item, day.day, CONTRACT.code, CONTRACT.severity, message, CONTRACT.column
+    )

@@ -1,0 +1,61 @@
+"""Days as claims count them: Buddhist years, ages, months and fiscal years. Naive days are of the Bangkok calendar."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+BUDDHIST_YEAR_FROM = 2400
+"""A year from here on is a Buddhist year (543 more than the year meant): nobody alive was born in it otherwise."""
+
+FISCAL_YEAR_FIRST_MONTH = 10
+"""Thailand's fiscal year runs from 1 October to 30 September."""
+
+
+def is_buddhist(days: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Whether each day stands in a Buddhist year; a missing day does not."""
+    found: pd.Series[bool] = days.dt.year >= BUDDHIST_YEAR_FROM
+    return found
+
+
+def age_years(born: "pd.Series[Any]", on: "pd.Series[Any]") -> "pd.Series[float]":
+    """Completed years from birth to a day; NaN where one is missing.
+
+    Who was born on 29 February completes a year on 1 March where there is no such day.
+    """
+    before_birthday = (on.dt.month * 100 + on.dt.day) < (born.dt.month * 100 + born.dt.day)
+    years: pd.Series[float] = on.dt.year - born.dt.year - before_birthday.astype(int)
+    return years
+
+
+def nearer_than_months(one: "pd.Series[Any]", other: "pd.Series[Any]", months: int) -> "pd.Series[bool]":
+    """Whether two days, in whichever order, lie less than so many calendar months apart.
+
+    The last day of a shorter month ends a month begun on a day it does not have.
+    """
+    first, second = one.where(one <= other, other), other.where(one <= other, one)
+    return first + pd.DateOffset(months=months) > second
+
+
+def fiscal_year(day: date) -> tuple[date, date]:
+    """The first and last day of the fiscal year a day lies in."""
+    start = day.year if day.month >= FISCAL_YEAR_FIRST_MONTH else day.year - 1
+    return date(start, FISCAL_YEAR_FIRST_MONTH, 1), date(start + 1, FISCAL_YEAR_FIRST_MONTH - 1, 30)
+
+
+def day_column(day: date, index: pd.Index) -> "pd.Series[Any]":
+    """The same day for every row."""
+    return pd.Series(np.datetime64(day, "us"), index=index, dtype="datetime64[us]")
+
+
+def day_texts(days: "pd.Series[Any]") -> "pd.Series[str]":
+    """Each day as YYYY-MM-DD; missing stays missing."""
+    texts: NDArray[Any] = np.datetime_as_string(days.to_numpy(dtype="datetime64[us]"), unit="D")
+    return pd.Series(texts.astype(object), index=days.index, dtype="str").where(days.notna())
+
+
+def date_text(day: pd.Timestamp) -> str:
+    """One day as YYYY-MM-DD."""
+    return f"{day.year:04d}-{day.month:02d}-{day.day:02d}"

@@ -1,0 +1,95 @@
+"""The diagnoses of a visit: which make it a candidate, and how they stand in the payload."""
+
+import numpy as np
+import pandas as pd
+
+from extract.messages import Message
+from transform.claim import Kind
+from transform.codes import valid_on
+from transform.dates import day_texts, is_buddhist
+from transform.payload import Diagnosis
+from transform.rule import Finding, Rule
+from transform.service_day import ServiceDay
+
+MEND = Message("กรุณาแก้การวินิจฉัยของการรับบริการนี้ใน HIS", "Mend the visit's diagnoses in the HIS.")
+UNUSABLE = Rule(
+    "diagnosis.unusable",
+    "error",
+    "diagnoses.icd10",
+    Message(
+        "การวินิจฉัยที่ใช้เคลมไม่สมบูรณ์ (รหัส ICD-10 ชนิดการวินิจฉัย 1–5 หรือวันที่เป็นปี พ.ศ.)",
+        "The diagnosis of this claim is incomplete (ICD-10 code, type 1–5, or a day in a Buddhist year).",
+    ),
+    MEND,
+    "payload of MOPH Claim",
+    ("dm", "ht"),
+)
+LEFT_OUT = Rule(
+    "diagnosis.left_out",
+    "warning",
+    "diagnoses.icd10",
+    Message(
+        "ไม่ส่งการวินิจฉัย {icd10} เพราะไม่สมบูรณ์ (รหัส ICD-10 ชนิดการวินิจฉัย 1–5 หรือวันที่เป็นปี พ.ศ.)",
+        "The diagnosis {icd10} is incomplete (ICD-10 code, type 1–5, or a day in a Buddhist year) and is left out.",
+    ),
+    MEND,
+    "payload of MOPH Claim",
+)
+RULES = (UNUSABLE, LEFT_OUT)
+
+
+def of_visits(day: ServiceDay, visits: pd.DataFrame) -> pd.DataFrame:
+    """The diagnoses of these visits themselves: vn, icd10, dx_type, dx_minute, usable; one row a visit and code.
+
+    A diagnosis without a day or time of its own has the visit's.
+    """
+    rows = day.diagnoses[~day.diagnoses["earlier"]]
+    rows = rows.merge(visits[["vn", "visit_date", "visit_time"]].drop_duplicates("vn"), on="vn")
+    made = rows["dx_date"].fillna(rows["visit_date"])
+    usable = (
+        rows["icd10"].str.fullmatch("[A-Z][0-9][0-9A-Z]{1,5}").fillna(False).astype(bool)
+        & rows["dx_type"].isin(list("12345"))
+        # A Buddhist year of the visit itself is said of the visit.
+        & ~(is_buddhist(made) & (made != rows["visit_date"]))
+    )
+    rows = rows.assign(dx_minute=day_texts(made) + " " + rows["dx_time"].fillna(rows["visit_time"]), usable=usable)
+    ordered = rows.sort_values(
+        ["vn", "usable", "dx_type", "icd10", "dx_minute"], ascending=[True, False, True, True, True]
+    )
+    return ordered.drop_duplicates(["vn", "icd10"])[["vn", "icd10", "dx_type", "dx_minute", "usable"]]
+
+
+def prefixes(day: ServiceDay, kind: Kind, *, first_time_only: bool = False) -> tuple[str, ...]:
+    """The ICD-10 codes a kind of claim begins with on this day; or only those that must be newly diagnosed."""
+    listed = valid_on(day.codes.icd10, day.day)
+    listed = listed[listed["kind"] == kind]
+    return tuple(listed.loc[(listed["first_time"] == "yes") | (not first_time_only), "prefix"])
+
+
+def visits_with(day: ServiceDay, kind: Kind, visits: pd.DataFrame) -> pd.DataFrame:
+    """The visits that have a diagnosis of the kind, of any rank."""
+    rows = day.diagnoses[~day.diagnoses["earlier"] & day.diagnoses["icd10"].str.startswith(prefixes(day, kind))]
+    return visits[visits["vn"].isin(rows["vn"])]
+
+
+def findings(day: ServiceDay, candidates: pd.DataFrame, kind: Kind) -> list[Finding]:
+    """Diagnoses that cannot be sent: an error where no other makes the claim, else a warning."""
+    rows = of_visits(day, candidates)
+    vn = candidates["vn"]
+    unusable = rows[~rows["usable"]].drop_duplicates("vn").set_index("vn")["icd10"]
+    broken = np.zeros(len(vn), dtype=np.bool_)
+    if kind in UNUSABLE.kinds:
+        makes = rows.loc[rows["usable"] & rows["icd10"].str.startswith(prefixes(day, kind)), "vn"]
+        broken = ~vn.isin(makes).to_numpy()
+    left_out = vn.isin(unusable.index).to_numpy() & ~broken
+    return [Finding(UNUSABLE, broken), Finding(LEFT_OUT, left_out, {"icd10": unusable.reindex(vn)})]
+
+
+def parts(day: ServiceDay, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
+    """The `diagnosis` of each visit's payload, principal first; visits without any are not there."""
+    rows = of_visits(day, candidates)
+    found: dict[str, list[Diagnosis]] = {}
+    for row in rows[rows["usable"]].itertuples(index=False):
+        part = Diagnosis.model_validate({"dx_date_time": row.dx_minute, "icd10": row.icd10, "dx_type": row.dx_type})
+        found.setdefault(str(row.vn), []).append(part)
+    return {vn: tuple(diagnoses) for vn, diagnoses in found.items()}

@@ -1,0 +1,75 @@
+"""dm: HbA1c of a person with type 2 diabetes, at most twice a fiscal year and three months apart."""
+
+import numpy as np
+import pandas as pd
+
+from extract.messages import Message
+from transform import diagnoses, labs
+from transform.dates import day_column, fiscal_year, nearer_than_months
+from transform.dmht import dmht_candidates, dmht_payloads
+from transform.rule import Finding, Mask, Rule
+from transform.service_day import KindOfClaim, ServiceDay
+
+GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
+
+INTERVAL = Rule(
+    "dm.interval",
+    "error",
+    "visits.visit_date",
+    Message(
+        "ผู้ป่วยมีเคลม HbA1c อีกรายการวันที่ {date} ห่างกันไม่ถึง {months} เดือน",
+        "The person has another HbA1c claim on {date}, less than {months} months apart.",
+    ),
+    NOTHING_TO_DO,
+    GAZETTE,
+    ("dm",),
+)
+FISCAL_YEAR = Rule(
+    "dm.fiscal_year",
+    "error",
+    "visits.visit_date",
+    Message(
+        "ผู้ป่วยมีเคลม HbA1c ครบ {number} ครั้งในปีงบประมาณนี้แล้ว",
+        "The person already has {number} HbA1c claims in this fiscal year.",
+    ),
+    NOTHING_TO_DO,
+    GAZETTE,
+    ("dm",),
+)
+RULES = (INTERVAL, FISCAL_YEAR)
+
+
+def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
+    """What is wrong with the candidates by the rules of dm."""
+    return [
+        *diagnoses.findings(day, candidates, "dm"),
+        *labs.findings(candidates, day.codes.labs_of("dm", day.day)),
+        *_history(day, candidates),
+    ]
+
+
+def _history(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
+    months, often = day.codes.limit("dm_interval_months", day.day), day.codes.limit("dm_per_fiscal_year", day.day)
+    others = day.other_claims(candidates, "dm")
+    claimed = others["service_date"]
+    near = others[nearer_than_months(claimed, day_column(day.day, claimed.index), months)]
+    first, last = (np.datetime64(end, "us") for end in fiscal_year(day.day))
+    in_year = others.loc[(claimed >= first) & (claimed <= last), "row"].value_counts()
+    positions = np.arange(len(candidates))
+    dates = near.drop_duplicates("row", keep="last").set_index("row")["service_date"].reindex(positions)
+    return [
+        Finding(INTERVAL, np.isin(positions, near["row"]), {"date": dates, "months": str(months)}),
+        Finding(FISCAL_YEAR, (in_year.reindex(positions).fillna(0) >= often).to_numpy(), {"number": str(often)}),
+    ]
+
+
+def repeated(day: ServiceDay, found: Mask) -> Finding:
+    """The finding for a person's later visit of the same day."""
+    months = day.codes.limit("dm_interval_months", day.day)
+    return Finding(INTERVAL, found, {"date": day.day.isoformat(), "months": str(months)})
+
+
+DM = KindOfClaim(
+    "dm", lambda day: dmht_candidates(day, "dm"), findings, repeated, lambda day, going: dmht_payloads(day, going, "dm")
+)

@@ -1,0 +1,52 @@
+"""What dm and ht share: a right, a diagnosis and lab results make a candidate and its payload."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pandas as pd
+
+from transform import diagnoses
+from transform.labs import with_readings
+from transform.payload import DmhtPayload, LabService, Payload
+from transform.service_day import ServiceDay, right_qualifies
+from transform.visits import visit_fields
+
+DmOrHt = Literal["dm", "ht"]
+
+
+def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
+    """Visits whose right and diagnosis qualify and that have any result of the kind's labs, usable or not."""
+    of_kind, rates = day.codes.labs_of(kind, day.day), day.codes.rates_on(day.day)
+    visits = diagnoses.visits_with(day, kind, day.visits[right_qualifies(day, kind)])
+    visits = with_readings(visits, day.labs, of_kind).reset_index(drop=True)
+    baht = pd.Series(0.0, index=visits.index)
+    for lab in of_kind:
+        # A missing rate makes the sum missing, which a rule tells.
+        baht += visits[f"number_{lab.code}"].notna() * rates.get(lab.code, 0)
+        baht = baht.mask(visits[f"number_{lab.code}"].notna() & (lab.code not in rates))
+    return visits.assign(item="", baht=baht, his_claimed=visits["his_claim_uid"].notna())
+
+
+def dmht_payloads(day: ServiceDay, going: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:
+    """Makes the payload of a candidate of `going`."""
+    of_kind, parts = day.codes.labs_of(kind, day.day), diagnoses.parts(day, going)
+
+    def payload(row: Any) -> Payload:
+        numbers = ((lab, getattr(row, f"number_{lab.code}")) for lab in of_kind)
+        services = tuple(
+            LabService.model_validate({"name": lab.name, "code": lab.code, "lab_result": number})
+            for lab, number in numbers
+            if isinstance(number, str)
+        )
+        return DmhtPayload.model_validate(
+            visit_fields(row, day.hcode)
+            | {
+                "uuc": "1",
+                "is_used_dm": "1" if kind == "dm" else "0",
+                "is_used_ht": "1" if kind == "ht" else "0",
+                "diagnosis": parts.get(row.vn, ()),
+                "claim_services": services,
+            }
+        )
+
+    return payload

@@ -1,0 +1,248 @@
+"""The rules about a vaccine dose, for EPI and dT alike."""
+
+import pandas as pd
+
+from extract.messages import Message
+from transform import diagnoses
+from transform.claim import Issue, Kind
+from transform.dates import age_years, is_buddhist
+from transform.rule import Finding, Mask, Rule, issues
+from transform.service_day import ServiceDay
+from transform.text import is_blank, is_unreadable
+
+MEND = Message("กรุณาแก้บันทึกการให้วัคซีนใน HIS", "Mend the vaccination's record in the HIS.")
+STAFF = Message("กรุณาแก้ข้อมูลเจ้าหน้าที่ใน HIS", "Mend the staff record in the HIS.")
+GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+API = "payload of MOPH Claim"
+LIST = "list of claimable vaccines"
+VACCINES: tuple[Kind, ...] = ("epi", "dt")
+
+
+def _rule(code: str, severity: str, column: str, th: str, en: str, advice: Message = MEND, source: str = API) -> Rule:
+    is_error = severity == "error"
+    return Rule(code, "error" if is_error else "warning", column, Message(th, en), advice, source, VACCINES)
+
+
+CODE_MISSING = _rule(
+    "vaccine.code_missing",
+    "error",
+    "vaccinations.vaccine_code",
+    "วัคซีน “{name}” ({local_code}) ไม่มีรหัสส่งออก",
+    "The vaccine “{name}” ({local_code}) has no export code.",
+    Message(
+        "กรุณาใส่รหัสวัคซีนมาตรฐานในตารางวัคซีนของ HIS",
+        "Give it its standard code in the HIS's table of vaccines.",
+    ),
+    LIST,
+)
+CODE_NOT_VALID = _rule(
+    "vaccine.code_not_valid",
+    "error",
+    "vaccinations.vaccine_code",
+    "รหัสวัคซีน {code} ใช้เคลมไม่ได้ในวันที่ให้วัคซีน ({date})",
+    "The vaccine code {code} cannot be claimed for a dose given on {date}.",
+    Message("กรุณาตรวจว่าบันทึกรหัสวัคซีนถูกต้อง", "Check that the right vaccine was recorded."),
+    LIST,
+)
+NOT_CITIZEN = _rule(
+    "vaccine.not_thai",
+    "error",
+    "visits.nation",
+    "ผู้รับวัคซีนไม่ใช่สัญชาติไทย (รหัส {nation})",
+    "The person is not Thai (nationality {nation}).",
+    Message(
+        "เคลมวัคซีนได้เฉพาะผู้มีสัญชาติไทย หากบันทึกผิดกรุณาแก้ใน HIS",
+        "Vaccines are paid for Thai citizens only; if the record is wrong, mend it in the HIS.",
+    ),
+    GAZETTE,
+)
+LOT_MISSING = _rule(
+    "vaccine.lot_missing",
+    "error",
+    "vaccinations.lot_number",
+    "ไม่มีเลข Lot ของวัคซีน หรืออ่านไม่ได้",
+    "The vaccine's lot number is missing or unreadable.",
+)
+EXPIRY_MISSING = _rule(
+    "vaccine.expiry_missing",
+    "error",
+    "vaccinations.expiration_date",
+    "ไม่มีวันหมดอายุของวัคซีน",
+    "The vaccine's expiry date is missing.",
+)
+EXPIRY_BUDDHIST_YEAR = _rule(
+    "vaccine.expiry_buddhist_year",
+    "error",
+    "vaccinations.expiration_date",
+    "วันหมดอายุของวัคซีนบันทึกเป็นปี พ.ศ. ({date})",
+    "The vaccine's expiry date is stored in a Buddhist year ({date}).",
+)
+EXPIRED = _rule(
+    "vaccine.expired",
+    "error",
+    "vaccinations.expiration_date",
+    "วัคซีนหมดอายุ ({date}) ก่อนวันที่ให้",
+    "The vaccine had expired ({date}) before it was given.",
+)
+GIVER_MISSING = _rule(
+    "vaccine.giver_missing",
+    "error",
+    "vaccinations.provider_name",
+    "ไม่มีชื่อผู้ให้วัคซีน",
+    "The name of who gave the vaccine is missing.",
+)
+GIVER_UNREADABLE = _rule(
+    "vaccine.giver_unreadable",
+    "error",
+    "vaccinations.provider_name",
+    "ชื่อผู้ให้วัคซีนเป็นภาษาต่างดาว (ชุดอักขระผิด)",
+    "The name of who gave the vaccine is unreadable (wrong character set).",
+    STAFF,
+)
+LICENSE_MISSING = _rule(
+    "vaccine.license_missing",
+    "error",
+    "vaccinations.license_no",
+    "ไม่มีเลขที่ใบประกอบวิชาชีพของผู้ให้วัคซีน",
+    "The licence number of who gave the vaccine is missing.",
+    STAFF,
+)
+GIVEN_BUDDHIST_YEAR = _rule(
+    "vaccine.given_buddhist_year",
+    "error",
+    "vaccinations.given_date",
+    "วันที่ให้วัคซีนบันทึกเป็นปี พ.ศ. ({date})",
+    "The day the vaccine was given is stored in a Buddhist year ({date}).",
+)
+GIVEN_TIME_MISSING = _rule(
+    "vaccine.given_time_missing",
+    "error",
+    "vaccinations.given_time",
+    "วัคซีนให้คนละวันกับการรับบริการ และไม่มีเวลาที่ให้",
+    "The vaccine was given on another day than the visit's, and its time is missing.",
+)
+GIVEN_OTHER_DAY = _rule(
+    "vaccine.given_other_day",
+    "warning",
+    "vaccinations.given_date",
+    "วันที่ให้วัคซีน ({date}) ไม่ตรงกับวันที่รับบริการ",
+    "The vaccine was given on {date}, not on the day of the visit.",
+    Message("กรุณาตรวจวันที่ให้วัคซีนใน HIS", "Check the day of the vaccination in the HIS."),
+)
+SAME_DAY = _rule(
+    "vaccine.same_day",
+    "error",
+    "vaccinations.vaccine_code",
+    "วัคซีนนี้ของผู้ป่วยเคลมจากการรับบริการก่อนหน้าในวันเดียวกันแล้ว",
+    "The person's same vaccine is claimed from an earlier visit of this day.",
+    Message("เคลมได้ครั้งเดียว ไม่ต้องดำเนินการ", "A dose is claimed once; nothing needs to be done."),
+    "refused by the server",
+)
+OTHER_SEX = _rule(
+    "vaccine.other_sex",
+    "warning",
+    "visits.sex",
+    "วัคซีนนี้ไม่ใช่สำหรับเพศของผู้รับตามรายการวัคซีน",
+    "By the list this vaccine is not for the person's sex.",
+    Message("กรุณาตรวจว่าบันทึกวัคซีนถูกต้อง", "Check that the right vaccine was recorded."),
+    LIST,
+)
+OTHER_AGE = _rule(
+    "vaccine.other_age",
+    "warning",
+    "visits.dob",
+    "อายุผู้รับ ({age} ปี) อยู่นอกช่วงอายุของวัคซีนนี้",
+    "The person's age ({age} years) is outside what the list gives for this vaccine.",
+    Message("กรุณาตรวจว่าบันทึกวัคซีนและวันเกิดถูกต้อง", "Check the vaccine and the date of birth."),
+    LIST,
+)
+MANUFACTURER_UNREADABLE = _rule(
+    "vaccine.manufacturer_unreadable",
+    "warning",
+    "vaccinations.manufacturer",
+    "ชื่อผู้ผลิตวัคซีนเป็นภาษาต่างดาว จึงส่งเป็นค่าว่าง",
+    "The manufacturer is unreadable (wrong character set) and goes empty.",
+)
+RULES = (
+    CODE_MISSING, CODE_NOT_VALID, NOT_CITIZEN, LOT_MISSING, EXPIRY_MISSING, EXPIRY_BUDDHIST_YEAR, EXPIRED,
+    GIVER_MISSING, GIVER_UNREADABLE, LICENSE_MISSING, GIVEN_BUDDHIST_YEAR, GIVEN_TIME_MISSING, GIVEN_OTHER_DAY,
+    SAME_DAY, OTHER_SEX, OTHER_AGE, MANUFACTURER_UNREADABLE,
+)  # fmt: skip
+
+
+def dose_findings(day: ServiceDay, doses: pd.DataFrame, kind: Kind) -> list[Finding]:
+    """What is wrong with the doses; one row a dose, as `doses` gives them."""
+    return [
+        *diagnoses.findings(day, doses, kind),
+        Finding(CODE_NOT_VALID, doses["name_en"].isna().to_numpy(), {"code": doses["item"], "date": doses["given"]}),
+        Finding(
+            NOT_CITIZEN,
+            (~doses["citizen"] & doses["sent_nation"].notna()).to_numpy(),
+            {"nation": doses["sent_nation"]},
+        ),
+        *_vial(doses),
+        *_giving(doses),
+        *_receiver(doses),
+    ]
+
+
+def _vial(doses: pd.DataFrame) -> list[Finding]:
+    lot, expiry = doses["lot_number"], doses["expiration_date"]
+    return [
+        Finding(LOT_MISSING, (is_blank(lot) | is_unreadable(lot)).to_numpy()),
+        Finding(EXPIRY_MISSING, expiry.isna().to_numpy()),
+        Finding(EXPIRY_BUDDHIST_YEAR, is_buddhist(expiry).to_numpy(), {"date": expiry}),
+        Finding(EXPIRED, (expiry < doses["given"]).to_numpy(), {"date": expiry}),
+        Finding(MANUFACTURER_UNREADABLE, is_unreadable(doses["manufacturer"]).to_numpy()),
+    ]
+
+
+def _giving(doses: pd.DataFrame) -> list[Finding]:
+    name, given, visited = doses["provider_name"], doses["given_date"], doses["visit_date"]
+    elsewhen = given.notna() & (given != visited)
+    in_buddhist_year = is_buddhist(given)
+    return [
+        Finding(GIVER_MISSING, is_blank(name).to_numpy()),
+        Finding(GIVER_UNREADABLE, (is_unreadable(name) & ~is_blank(name)).to_numpy()),
+        # Without a giver there is no licence to look for.
+        Finding(LICENSE_MISSING, (is_blank(doses["license_no"]) & ~is_blank(name)).to_numpy()),
+        Finding(GIVEN_BUDDHIST_YEAR, (elsewhen & in_buddhist_year).to_numpy(), {"date": given}),
+        Finding(
+            GIVEN_TIME_MISSING,
+            (elsewhen & ~in_buddhist_year & doses["given_time"].isna()).to_numpy(),
+        ),
+        Finding(GIVEN_OTHER_DAY, (elsewhen & ~in_buddhist_year).to_numpy(), {"date": given}),
+    ]
+
+
+def _receiver(doses: pd.DataFrame) -> list[Finding]:
+    age = age_years(doses["dob"], doses["given"])
+    outside = (age < doses["age_from"]) | (age > doses["age_to"])
+    return [
+        Finding(OTHER_SEX, (doses["sex_only"].notna() & (doses["sex"] != doses["sex_only"])).to_numpy()),
+        Finding(OTHER_AGE, outside.to_numpy(), {"age": age.map("{:.0f}".format).astype("str")}),
+    ]
+
+
+def repeated(_day: ServiceDay, found: Mask) -> Finding:
+    """The finding for a person's same vaccine in a later visit of the same day."""
+    return Finding(SAME_DAY, found)
+
+
+def unmapped(day: ServiceDay, kind: Kind) -> list[Issue]:
+    """Vaccinations whose vaccine has no export code: they should perhaps be claims, nobody can tell which.
+
+    Args:
+        day: The service day.
+        kind: The kind of claim to list them under, for they have none themselves.
+    """
+    rows = day.vaccinations[day.vaccinations["vaccine_code"].isna() & day.vaccinations["his_claim_uid"].isna()]
+    unclaimed = day.visits.loc[day.visits["his_claim_uid"].isna(), ["vn", "hn"]]
+    rows = rows.merge(unclaimed, on="vn").drop_duplicates(["vn", "vaccine_name", "local_code"])
+    rows = rows.assign(item="").reset_index(drop=True)
+    finding = Finding(
+        CODE_MISSING,
+        rows["vaccine_code"].isna().to_numpy(),
+        {"name": rows["vaccine_name"], "local_code": rows["local_code"]},
+    )
+    return list(issues(rows, [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error"))

@@ -1,0 +1,71 @@
+"""Vaccine doses as candidates: one a visit and code, however many families of the hospital database hold it."""
+
+import numpy as np
+import pandas as pd
+
+from transform.claim import Kind
+from transform.dates import day_column, day_texts, is_buddhist
+from transform.service_day import ServiceDay, right_qualifies
+from transform.text import is_blank
+
+FAMILIES = ("ovst", "wbc", "epi", "school", "anc")
+NEEDED_TEXT = ("lot_number", "provider_name", "license_no")
+USEFUL = ("given_date", "given_time", "manufacturer", "vaccine_name", "local_code", "dose_quantity")
+
+
+def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
+    """Every dose whose code is listed for the kind: columns of the visits and the vaccinations, and besides
+
+    - item the code, baht, his_claimed (by the visit or by the dose in any family);
+    - in_anc: any family says it was given in antenatal care;
+    - given: the day it was given (the visit's where none usable is stored), given_minute its text;
+    - the code's listed row that is valid on that day (name_en is missing where none is): sex_only, age_from, …
+    """
+    listed = day.codes.vaccines[day.codes.vaccines["service"] == kind]
+    rows = day.vaccinations[day.vaccinations["vaccine_code"].isin(listed["code"])]
+    rows = _one_a_code(rows.rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"}))
+    rows = day.visits[right_qualifies(day, kind)].merge(rows, on="vn").reset_index(drop=True)
+    rate = day.codes.rates_on(day.day).get(kind, np.nan)
+    given = rows["given_date"].mask(is_buddhist(rows["given_date"])).fillna(day_column(day.day, rows.index))
+    rows = rows.assign(
+        baht=float(rate),
+        his_claimed=rows["his_claim_uid"].notna() | rows["dose_claimed"],
+        given=given,
+        given_minute=day_texts(given) + " " + _given_time(rows),
+        expiry_text=day_texts(rows["expiration_date"]),
+    )
+    return _with_listed(rows, listed)
+
+
+def _one_a_code(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a visit and code: the one with the most of what a claim needs, whole; never mended from another."""
+    needed = sum((is_blank(rows[name]).astype(int) for name in NEEDED_TEXT), rows["expiration_date"].isna().astype(int))
+    group = [rows["vn"], rows["item"]]
+    rows = rows.assign(
+        lacking=needed * 10 + rows[list(USEFUL)].isna().sum(axis=1),
+        rank=rows["family"].map({family: rank for rank, family in enumerate(FAMILIES)}).fillna(len(FAMILIES)),
+        in_anc=(rows["family"] == "anc").groupby(group).transform("any"),
+        dose_claimed=rows["dose_uid"].notna().groupby(group).transform("any"),
+    )
+    # Every column that is sent takes part: the same rows in another order give the same bytes.
+    order = ["vn", "item", "lacking", "rank", "expiration_date", *NEEDED_TEXT, *USEFUL]
+    return rows.sort_values(order).drop_duplicates(["vn", "item"])
+
+
+def _given_time(rows: pd.DataFrame) -> "pd.Series[str]":
+    """The time it was given; the visit's only where the dose has the visit's day or none."""
+    own = rows["given_time"].where(rows["given_date"].notna())
+    on_visit = rows["given_date"].isna() | (rows["given_date"] == rows["visit_date"])
+    time: pd.Series[str] = own.fillna(rows["visit_time"].where(on_visit))
+    return time
+
+
+def _with_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
+    """The doses with the row of their code that is valid on the day given; missing values where none is."""
+    columns = ["name_en", "name_th", "sex_only", "age_from", "age_to", "ga_from", "ga_to"]
+    bounds = listed.rename(columns={"code": "item", "sex": "sex_only"})[["item", "valid_from", "valid_to", *columns]]
+    met = rows[["item", "given"]].assign(row=rows.index).merge(bounds, on="item")
+    started = met["valid_from"].isna() | (met["valid_from"] <= met["given"])
+    valid = met[started & (met["valid_to"].isna() | (met["valid_to"] >= met["given"]))].set_index("row")[columns]
+    numbers = {name: valid[name].astype(float) for name in ("age_from", "age_to", "ga_from", "ga_to")}
+    return rows.join(valid.assign(**numbers))

@@ -1,0 +1,57 @@
+"""dt: the adult dT booster, from an age on or in pregnancy, for every Thai citizen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from extract.messages import Message
+from transform import diagnoses
+from transform.dates import age_years
+from transform.dose_rules import dose_findings, repeated
+from transform.doses import doses
+from transform.payload import DtPayload, Payload
+from transform.rule import Finding, Rule
+from transform.service_day import KindOfClaim, ServiceDay
+from transform.vaccine import vaccine_fields
+
+TOO_YOUNG = Rule(
+    "dt.too_young",
+    "error",
+    "visits.dob",
+    Message(
+        "ผู้รับวัคซีน dT อายุ {age} ปี ไม่ถึง {limit} ปี และไม่ใช่การฝากครรภ์",
+        "The person is {age} years old, under {limit}, and the visit is not antenatal.",
+    ),
+    Message(
+        "เคลมไม่ได้ หากเป็นหญิงตั้งครรภ์กรุณาบันทึกการฝากครรภ์ใน HIS",
+        "It cannot be claimed; for a pregnant woman, record the antenatal visit in the HIS.",
+    ),
+    "two programs send from age 25, or in pregnancy",
+    ("dt",),
+)
+RULES = (TOO_YOUNG,)
+
+
+def candidates(day: ServiceDay) -> pd.DataFrame:
+    """Every dose whose code is listed for dT."""
+    return doses(day, "dt")
+
+
+def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
+    """What is wrong with the doses by the rules of dT."""
+    limit = day.codes.limit("dt_age_years", day.day)
+    age = age_years(found["dob"], found["given"])
+    # A negative age is a date of birth that other rules refuse.
+    young = age.between(0, limit, inclusive="left") & ~found["antenatal"] & ~found["in_anc"]
+    values: dict[str, str | pd.Series[Any]] = {"age": age.map("{:.0f}".format).astype("str"), "limit": str(limit)}
+    return [*dose_findings(day, found, "dt"), Finding(TOO_YOUNG, young.to_numpy(), values)]
+
+
+def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
+    """Makes the payload of a dose of `going`."""
+    parts = diagnoses.parts(day, going)
+    return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, parts))
+
+
+DT = KindOfClaim("dt", candidates, findings, repeated, payloads)

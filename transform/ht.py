@@ -1,0 +1,70 @@
+"""ht: creatinine and potassium of a person newly diagnosed with hypertension, once."""
+
+import numpy as np
+import pandas as pd
+
+from extract.messages import Message
+from transform import diagnoses, labs
+from transform.dmht import dmht_candidates, dmht_payloads
+from transform.rule import Finding, Mask, Rule
+from transform.service_day import KindOfClaim, ServiceDay
+
+GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
+
+NOT_NEWLY_DIAGNOSED = Rule(
+    "ht.not_newly_diagnosed",
+    "error",
+    "diagnoses.earlier",
+    Message(
+        "ไม่ใช่ผู้ป่วยความดันโลหิตสูงรายใหม่ เคยได้รับการวินิจฉัย {icd10} เมื่อ {date}",
+        "Not newly diagnosed with hypertension: the HIS has {icd10} at an earlier visit ({date}).",
+    ),
+    NOTHING_TO_DO,
+    GAZETTE,
+    ("ht",),
+)
+CLAIMED_BEFORE = Rule(
+    "ht.claimed_before",
+    "error",
+    "visits.visit_date",
+    Message(
+        "ผู้ป่วยมีเคลมความดันโลหิตสูงรายใหม่แล้ว (วันที่ {date})",
+        "The person already has a claim as newly diagnosed with hypertension ({date}).",
+    ),
+    NOTHING_TO_DO,
+    GAZETTE,
+    ("ht",),
+)
+RULES = (NOT_NEWLY_DIAGNOSED, CLAIMED_BEFORE)
+
+
+def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
+    """What is wrong with the candidates by the rules of ht."""
+    rows = day.diagnoses[day.diagnoses["earlier"]]
+    rows = rows[rows["icd10"].str.startswith(diagnoses.prefixes(day, "ht", first_time_only=True))]
+    earlier = rows.sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn").set_index("vn")
+    vn = candidates["vn"]
+    known = {name: earlier[column].reindex(vn) for name, column in (("icd10", "icd10"), ("date", "dx_date"))}
+    return [
+        *diagnoses.findings(day, candidates, "ht"),
+        *labs.findings(candidates, day.codes.labs_of("ht", day.day)),
+        Finding(NOT_NEWLY_DIAGNOSED, vn.isin(earlier.index).to_numpy(), known),
+        _claimed_before(day, candidates),
+    ]
+
+
+def _claimed_before(day: ServiceDay, candidates: pd.DataFrame) -> Finding:
+    others = day.other_claims(candidates, "ht").drop_duplicates("row").set_index("row")["service_date"]
+    positions = np.arange(len(candidates))
+    return Finding(CLAIMED_BEFORE, np.isin(positions, others.index), {"date": others.reindex(positions)})
+
+
+def repeated(day: ServiceDay, found: Mask) -> Finding:
+    """The finding for a person's later visit of the same day."""
+    return Finding(CLAIMED_BEFORE, found, {"date": day.day.isoformat()})
+
+
+HT = KindOfClaim(
+    "ht", lambda day: dmht_candidates(day, "ht"), findings, repeated, lambda day, going: dmht_payloads(day, going, "ht")
+)

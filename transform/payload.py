@@ -1,0 +1,149 @@
+"""The payload contract of MOPH Claim as models, and a payload as canonical bytes.
+
+All scalars are strings; days are YYYY-MM-DD and times YYYY-MM-DD HH:mm of Bangkok, Gregorian years. The same payload
+gives the same bytes: fields in the order of the models, compact JSON, UTF-8, what does not apply is left out.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from transform.claim import Service
+
+CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+# 18xx to 21xx: a Buddhist year (24xx, 25xx) can never pass.
+DAY = "(18|19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+
+Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
+TextOrEmpty = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]
+Day = Annotated[str, StringConstraints(pattern=f"^{DAY}$")]
+Minute = Annotated[str, StringConstraints(pattern=f"^{DAY} {CLOCK}$")]
+Icd10 = Annotated[str, StringConstraints(pattern="^[A-Z][0-9][0-9A-Z]{1,5}$")]
+Pid = Annotated[str, StringConstraints(pattern="^[0-9]{13}$")]
+Number = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$")]
+Count = Annotated[str, StringConstraints(pattern="^[1-9][0-9]?$")]
+
+DM_LABS = frozenset({"32401"})
+HT_LABS = frozenset({"32202", "32103"})
+
+
+class Part(BaseModel):
+    """What every part of a payload is: unchangeable, with no field but its own, and never printing its values."""
+
+    # Validation errors leave a task by way of logs: they must not repeat what they refuse.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    __str__ = __repr__
+
+
+class Diagnosis(Part):
+    """One diagnosis of the visit, the real code without a dot."""
+
+    dx_date_time: Minute
+    icd10: Icd10
+    dx_type: Literal["1", "2", "3", "4", "5"]
+
+
+class LabService(Part):
+    """One lab result that is claimed."""
+
+    name: Text
+    code: Literal["32401", "32202", "32103"]
+    lab_result: Number
+
+
+class Vaccine(Part):
+    """One dose; `occurence_date_time` is spelt as the API spells it."""
+
+    code: Text
+    lot_number: Text
+    dose_quantity: Number
+    manufacturer: TextOrEmpty
+    expiration_date: Day
+    occurence_date_time: Minute
+    site_code: TextOrEmpty
+    route_code: TextOrEmpty
+    license_no: Text
+    name: Text
+    note: TextOrEmpty
+
+
+class Prenatal(Part):
+    """The pregnancy in which aP (P41) was given: its number and its week."""
+
+    gravida: Count
+    ga_week: Count
+
+
+class Payload(Part):
+    """What every payload says about the visit and the person."""
+
+    seq: Text
+    hn: Text
+    pid: Pid
+    id_type: Literal["1"]
+    title: TextOrEmpty
+    fname: Text
+    lname: Text
+    occupa: TextOrEmpty
+    marriage: Literal["1", "2", "3", "4", "5", "6", "9"]
+    dob: Day
+    sex: Literal["1", "2"]
+    nation: Annotated[str, StringConstraints(pattern="^[0-9]{3}$")]
+    hcode: Annotated[str, StringConstraints(pattern="^[0-9]{5}$")]
+    hospital_name: Text
+    visit_date_time: Minute
+
+    def canonical(self) -> bytes:
+        """The payload as it is sent and hashed: compact JSON in UTF-8."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class DmhtPayload(Payload):
+    """A dm or ht claim: which of the two, the visit's diagnoses, the lab results."""
+
+    uuc: Literal["1"]
+    is_used_dm: Literal["0", "1"]
+    is_used_ht: Literal["0", "1"]
+    diagnosis: Annotated[tuple[Diagnosis, ...], Field(min_length=1)]
+    claim_services: Annotated[tuple[LabService, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        used = (self.is_used_dm, self.is_used_ht)
+        allowed = {("1", "0"): DM_LABS, ("0", "1"): HT_LABS}.get(used, frozenset())
+        codes = [service.code for service in self.claim_services]
+        if not codes or len(set(codes)) < len(codes) or not allowed.issuperset(codes) or not self.diagnosis:
+            raise ValueError("a claim is for dm or ht, with at least one diagnosis and lab results of that kind")
+        return self
+
+
+class DtPayload(Payload):
+    """A dT claim: exactly one dose, the visit's diagnoses where it has any."""
+
+    vaccine: tuple[Vaccine]
+    diagnosis: tuple[Diagnosis, ...] | None = None
+
+
+class EpiPayload(DtPayload):
+    """An EPI claim: exactly one dose, the visit's diagnoses where it has any, the pregnancy with aP (P41) only."""
+
+    prenatal: Prenatal | None = None
+
+    @model_validator(mode="after")
+    def _prenatal_goes_with_p41(self) -> Self:
+        if self.prenatal is not None and self.vaccine[0].code != PRENATAL_CODE:
+            raise ValueError("prenatal goes with P41 only")
+        return self
+
+
+PRENATAL_CODE = "P41"
+PAYLOADS: dict[Service, type[Payload]] = {"dmht": DmhtPayload, "epi": EpiPayload, "dt": DtPayload}
+
+
+def json_schema(service: Service) -> dict[str, Any]:
+    """The JSON Schema of a service's payload."""
+    return PAYLOADS[service].model_json_schema()

@@ -1,0 +1,116 @@
+"""A rule and what it finds: the form in which every module of this room says what is wrong with a record."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from extract.messages import Message
+from transform.claim import KINDS, Issue, Kind, Severity
+from transform.text import shown
+
+Mask = NDArray[np.bool_]
+"""One flag a row of a table of candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing a record must fulfil to become a claim, or be looked at for.
+
+    Args:
+        code: The rule's name, as subject.finding.
+        severity: error blocks the claim, warning goes along with it.
+        column: The contract column it looks at, as table.column.
+        message: What is wrong; may hold `{placeholders}`.
+        advice: What a person does about it.
+        source: Where the rule comes from.
+        kinds: The kinds of claim it holds for.
+        valid_from: The first service day it holds for; None is always.
+        valid_to: The last service day it holds for; None is always.
+    """
+
+    code: str
+    severity: Severity
+    column: str
+    message: Message
+    advice: Message
+    source: str
+    kinds: tuple[Kind, ...] = KINDS
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    def holds(self, kind: Kind, day: date) -> bool:
+        """Whether the rule is in force for that kind of claim on that service day."""
+        return (
+            kind in self.kinds
+            and (self.valid_from is None or self.valid_from <= day)
+            and (self.valid_to is None or day <= self.valid_to)
+        )
+
+    def sentence(self, **values: object) -> Message:
+        """What is wrong and what to do, with the placeholders filled in."""
+        wrong = self.message.fill(**values)
+        return Message(f"{wrong.th} {self.advice.th}", f"{wrong.en} {self.advice.en}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """The candidates that meet a rule.
+
+    Args:
+        rule: The rule.
+        found: One flag a candidate, in the order of the candidates.
+        values: What fills the placeholders of the message: one text for all, or one a candidate.
+    """
+
+    rule: Rule
+    found: Mask
+    values: Mapping[str, "str | pd.Series[Any]"] = field(default_factory=dict)
+
+    def sentences(self) -> Iterator[tuple[int, Message]]:
+        """The position of every candidate found and the sentence about it."""
+        plain = {} if self.values else {"sentence": self.rule.sentence()}
+        for row in np.flatnonzero(self.found).tolist():
+            yield row, plain.get("sentence") or self.rule.sentence(**self._filled(row))
+
+    def _filled(self, row: int) -> dict[str, str]:
+        return {
+            name: value if isinstance(value, str) else shown(value.iloc[row]) for name, value in self.values.items()
+        }
+
+
+def issues(
+    candidates: pd.DataFrame, findings: list[Finding], *, kind: Kind, hcode: str, day: date, severity: Severity
+) -> Iterator[Issue]:
+    """The findings of one severity as issues.
+
+    Args:
+        candidates: Columns vn, hn and item; one row a claim that might be.
+        findings: What the rules found in these candidates.
+        kind: The kind of claim.
+        hcode: The account's facility.
+        day: The service day.
+        severity: Which findings are wanted.
+    """
+    vns, hns, items = (candidates[name].fillna("").tolist() for name in ("vn", "hn", "item"))
+    for finding in findings:
+        rule = finding.rule
+        if rule.severity != severity or not rule.holds(kind, day):
+            continue
+        for row, message in finding.sentences():
+            yield Issue(
+                hcode, kind, vns[row], hns[row], items[row], day, rule.code, rule.severity, message, rule.column
+            )
+
+
+def errors(findings: list[Finding], *, kind: Kind, day: date, size: int) -> Mask:
+    """One flag a candidate: whether any error rule in force has found it."""
+    blocked = np.zeros(size, dtype=np.bool_)
+    for finding in findings:
+        if finding.rule.severity == "error" and finding.rule.holds(kind, day):
+            blocked |= finding.found
+    return blocked

@@ -1,0 +1,33 @@
+"""What a site may set about making claims."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TransformSettings(BaseModel):
+    """How records become claims; what the ministry has not written down in public stands here, never in code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codes_folder: Path | None = Field(
+        default=None,
+        description="A folder of the site's own code lists; a file in it replaces the program's file of the same name.",
+    )
+    dose_quantity: str = Field(
+        default="1",
+        min_length=1,
+        max_length=10,
+        pattern=r"^[0-9]+(\.[0-9]+)?$",
+        description="What is sent as the quantity of a vaccine dose (count, dose number or mL is not documented).",
+    )
+    site_code: str = Field(
+        default="",
+        max_length=20,
+        description="What is sent as the body site of a vaccination; the code list is not documented, empty is taken.",
+    )
+    route_code: str = Field(
+        default="",
+        max_length=20,
+        description="What is sent as the route of a vaccination; the code list is not documented, empty is taken.",
+    )

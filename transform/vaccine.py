@@ -1,0 +1,39 @@
+"""A vaccine dose as EPI and dT payloads say it."""
+
+from typing import Any
+
+from transform.payload import Diagnosis, Vaccine
+from transform.settings import TransformSettings
+from transform.text import UNREADABLE
+from transform.visits import visit_fields
+
+
+def vaccine_fields(
+    row: Any, hcode: str, settings: TransformSettings, parts: dict[str, tuple[Diagnosis, ...]]
+) -> dict[str, Any]:
+    """The fields of `DtPayload` of one dose (a named tuple of its columns).
+
+    Args:
+        row: The dose.
+        hcode: The account's facility.
+        settings: What the site sends where nothing is documented.
+        parts: The diagnoses of each visit; a visit without any has no such field.
+    """
+    dose = {
+        "code": row.item,
+        "lot_number": row.lot_number,
+        "dose_quantity": settings.dose_quantity,
+        "manufacturer": _readable(row.manufacturer),
+        "expiration_date": row.expiry_text,
+        "occurence_date_time": row.given_minute,
+        "site_code": settings.site_code,
+        "route_code": settings.route_code,
+        "license_no": row.license_no,
+        "name": row.provider_name,
+        "note": "",
+    }
+    return visit_fields(row, hcode) | {"vaccine": (Vaccine.model_validate(dose),), "diagnosis": parts.get(row.vn)}
+
+
+def _readable(text: object) -> str:
+    return text if isinstance(text, str) and not UNREADABLE.search(text) else ""
