@@ -162,6 +162,8 @@ def _prepare_mysql(connection: Any, settings: HisSettings) -> None:
 def _prepare_postgresql(connection: Any, settings: HisSettings) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"{LABEL}SET default_transaction_read_only = on")
+        # Joins in the order written, from the day's few visits on: with stale statistics the planner starts elsewhere.
+        cursor.execute(f"{LABEL}SET join_collapse_limit = 1")
         cursor.execute(f"{LABEL}SET statement_timeout = {settings.statement_timeout_seconds * 1000}")
     connection.commit()
 

@@ -196,15 +196,16 @@ def issues(
     out: Annotated[Path | None, typer.Option(help="ไฟล์ .csv หรือ .xlsx / File to write: .csv or .xlsx.")] = None,
 ) -> None:
     """รายการที่ไม่ได้ส่งและเหตุผล / What did not go and why, on the screen or to CSV or Excel."""
-    from flows.tables import issue_rows, issue_table, write_rows
+    from flows.tables import issue_list, issue_rows, write_rows
 
     with _told():
         settings = read_settings()
         rows = issue_rows(settings, _day(from_), _day(to))
         if out is None:
-            screen.print(issue_table(rows, settings.language))
+            for line in issue_list(rows, settings.language):
+                screen.print(line, soft_wrap=True)
         else:
-            write_rows(rows, out)
+            write_rows(rows, out, settings.language)
             screen.print(
                 Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language)
             )

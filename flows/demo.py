@@ -11,7 +11,7 @@ from extract.errors import ConfigurationError
 from extract.messages import Language, Message
 from flows.cli import Exit, run_once
 from flows.settings import CONFIG_FILE, read_settings, use_only
-from flows.tables import issue_rows, issue_table, status_table
+from flows.tables import issue_list, issue_rows
 from sandbox.his import build_hosxp
 from sandbox.process import running_sandbox
 from sandbox.world import Account
@@ -50,8 +50,9 @@ def play(folder: Path, language: Language, screen: Console) -> Exit:
         settings = read_settings()
         code = run_once(settings, date_from=first, date_to=today() - timedelta(days=1))
     rows = issue_rows(settings, None, None)
-    screen.print(status_table(settings, None, None))
-    screen.print(issue_table(rows.head(ISSUES_SHOWN), language))
+    for line in issue_list(rows.head(ISSUES_SHOWN), language):
+        screen.print(line, soft_wrap=True)
+    screen.print()
     tell(
         f"แสดง {min(ISSUES_SHOWN, len(rows))} จาก {len(rows)} รายการที่ต้องดู ทั้งหมด: cd {folder} แล้ว moph-claim issues",
         f"{min(ISSUES_SHOWN, len(rows))} of {len(rows)} to look at are shown; all of them: cd {folder}, moph-claim issues",

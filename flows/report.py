@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Formatter
 
 import pandas as pd
 
@@ -192,20 +193,27 @@ def _issues(issues: pd.DataFrame, language: Language) -> str:
     rules = registry()
     severity = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
     rows = []
-    for r in issues.to_dict("records"):
-        rule = rules.get(str(r["rule"]))
-        title = rule.advice.say(language) if rule else ""
-        rows.append(
-            [severity[str(r["severity"])].say(language), str(r["kind"]), str(r["rule"]), title, str(r["records"])]
+    for (level, code), some in issues.groupby(["severity", "rule"], sort=False):
+        rule = rules.get(str(code))
+        kinds = ", ".join(some["kind"])
+        what, todo = (
+            (_without_values(rule.message).say(language), rule.advice.say(language)) if rule else (str(code), "")
         )
+        rows.append([severity[str(level)].say(language), what, todo, kinds, str(some["records"].sum())])
     heads = [
         Message("ระดับ", "Severity"),
-        Message("ประเภท", "Kind"),
-        Message("กฎ", "Rule"),
+        Message("เรื่อง", "What"),
         Message("ต้องทำ", "What to do"),
+        Message("ประเภท", "Kinds"),
         Message("ระเบียน", "Records"),
     ]
     return _table(heads, rows, language)
+
+
+def _without_values(message: Message) -> Message:
+    """A rule's sentence without what one record would fill in: a report holds nothing of a record."""
+    names = {name for text in (message.th, message.en) for _, name, _, _ in Formatter().parse(text) if name}
+    return message.fill(**dict.fromkeys(names, "…"))
 
 
 def _heading(text: Message, language: Language) -> str:

@@ -8,23 +8,21 @@ written to disk. So a failure is a state with a sentence, and the night remember
 from collections.abc import Callable
 from datetime import date
 from functools import wraps
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
-from prefect.exceptions import ParameterTypeError
 from prefect.states import Completed, Failed
-from pydantic import Field
 
-from extract.errors import ConfigurationError, MophClaimError, as_sentence
+from extract.errors import MophClaimError, as_sentence
 from extract.messages import Language, Message
 from flows.night import Night, open_night
 from flows.report import Report, make_report
 from flows.settings import read_settings
-from flows.wish import SendChoice, make_wish
+from flows.wish import ChunkSize, Concurrency, SendChoice, make_wish
 from load.ledger import DueClaim
 from transform.claim import KINDS
 
@@ -80,15 +78,16 @@ def send_chunk(night: Night, number: int, chunk: _Chunk) -> None:
     night.send_chunk(number, chunk.claims, lambda _: None)
 
 
-@flow(name=FLOW, persist_result=False, retries=0)
+# Prefect's own check of the parameters logs what was given and raises; the flow checks them and says one sentence.
+@flow(name=FLOW, persist_result=False, retries=0, validate_parameters=False)
 def submit_claims(
     date_from: date | None = None,
     date_to: date | None = None,
     kinds: list[Literal["dm", "ht", "epi", "dt"]] = list(KINDS),  # noqa: B006 - read only; Prefect shows it as the default
     send: SendChoice = "new and due",
     dry_run: bool = False,
-    chunk_size: Annotated[int, Field(ge=1, le=2000)] = 500,
-    concurrency: Annotated[int, Field(ge=1, le=64)] = 16,
+    chunk_size: ChunkSize = 500,
+    concurrency: Concurrency = 16,
 ) -> PrefectState[Any]:
     """Send the claims of some days to MOPH Claim, each exactly once.
 
@@ -107,7 +106,15 @@ def submit_claims(
     try:
         settings = read_settings()
         language = settings.language
-        wish = make_wish(date_from, date_to, kinds, send, dry_run, chunk_size, concurrency)
+        wish = make_wish(
+            date_from=date_from,
+            date_to=date_to,
+            kinds=kinds,
+            send=send,
+            dry_run=dry_run,
+            chunk_size=chunk_size,
+            concurrency=concurrency,
+        )
         with open_night(settings, wish, FLOW, lambda other: logger.warning("waiting for run %s", other)) as night:
             report = _run(night)
             if night.failure:
@@ -129,16 +136,7 @@ def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | Non
     Returns:
         The report, if the run came that far; and the sentence it failed with, if it did.
     """
-    try:
-        state = submit_claims(**parameters, return_state=True)
-    except ParameterTypeError:
-        raise ConfigurationError(
-            Message(
-                "พารามิเตอร์ไม่ถูกต้อง kinds ใช้ dm, ht, epi, dt และ send ใช้ 'new and due', 'only failed' หรือ 'everything again'",
-                "A parameter cannot be used: kinds are dm, ht, epi, dt; send is 'new and due', 'only failed' or "
-                "'everything again'.",
-            )
-        ) from None
+    state = submit_claims(**parameters, return_state=True)
     report = state.result(raise_on_failure=False)
     return report if isinstance(report, Report) else None, state.message if state.is_failed() else None
 

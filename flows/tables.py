@@ -1,11 +1,13 @@
 """What `status` and `issues` show: tables for the screen, CSV and Excel."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 from openpyxl.utils import get_column_letter
 from rich.table import Table
+from rich.text import Text
 
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
@@ -85,22 +87,22 @@ def _reason(meaning: object, meaning_en: object, said: object, language: Languag
     return " ".join(filter(None, [f"{meaning or ''}{quoted}".strip(), advice.say(language) if advice else ""]))
 
 
-def issue_table(rows: pd.DataFrame, language: Language) -> Table:
-    """The rows for a screen."""
-    table = Table(title=Message("รายการที่ไม่ได้ส่งและเหตุผล", "What did not go and why").say(language))
-    for name, head in HEADINGS.items():
-        table.add_column(head.say(language), overflow="fold", ratio=3 if name == "reason" else None)
-    for row in rows.head(SCREEN_ROWS).itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
+def issue_list(rows: pd.DataFrame, language: Language) -> Iterator[Text]:
+    """The rows for a screen, each a line that says whose it is and a line that says why."""
+    for row in rows.head(SCREEN_ROWS).astype(str).to_dict("records"):
+        kind = KIND_NAMES[row["kind"]].say(language)
+        whose = f"{row['service_date']}  {kind} {row['item']}".rstrip() + f"  VN {row['vn']}  HN {row['hn']}  "
+        yield Text.assemble((whose, "bold"), (f"[{row['status']}]", "yellow"))
+        yield Text(f"    {row['reason']}")
     if len(rows) > SCREEN_ROWS:
-        table.caption = Message(
+        more = Message(
             f"แสดง {SCREEN_ROWS} จาก {len(rows)} แถว ดูทั้งหมดด้วย --out issues.xlsx",
             f"{SCREEN_ROWS} of {len(rows)} rows; --out issues.xlsx has them all.",
-        ).say(language)
-    return table
+        )
+        yield Text(more.say(language), "dim")
 
 
-def write_rows(rows: pd.DataFrame, out: Path, language: Language = "th") -> None:
+def write_rows(rows: pd.DataFrame, out: Path, language: Language) -> None:
     """Write the rows to a .csv (UTF-8, as Excel likes it) or .xlsx file.
 
     Raises:

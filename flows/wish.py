@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from extract.clock import today
 from extract.errors import ConfigurationError
@@ -11,6 +13,8 @@ from load.states import DUE, FAILED, State
 from transform.claim import Kind
 
 SendChoice = Literal["new and due", "only failed", "everything again"]
+ChunkSize = Annotated[int, Field(ge=1, le=2000)]
+Concurrency = Annotated[int, Field(ge=1, le=64)]
 # Lab results are confirmed and vaccines keyed in days after the visit.
 LOOK_BACK_DAYS = 7
 OLDEST = date(2020, 1, 1)
@@ -49,20 +53,69 @@ class Wish:
         return FAILED if self.send == "only failed" else DUE
 
 
-def make_wish(
-    date_from: date | None,
-    date_to: date | None,
-    kinds: list[Kind],
-    send: SendChoice,
-    dry_run: bool,
-    chunk_size: int,
-    concurrency: int,
-) -> Wish:
+class _Asked(BaseModel):
+    """The parameters as a run is given them: as Python values, or out of JSON and checked by nobody."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    date_from: date | None
+    date_to: date | None
+    kinds: list[Kind]
+    send: SendChoice
+    dry_run: bool
+    chunk_size: ChunkSize
+    concurrency: Concurrency
+
+
+_A_DAY = Message("ให้เขียนวันที่เป็น ค.ศ. เช่น 2026-10-31", "write the day in CE, as 2026-10-31")
+_CAN_BE = {
+    "date_from": _A_DAY,
+    "date_to": _A_DAY,
+    "kinds": Message("ใช้ dm, ht, epi, dt", "kinds are dm, ht, epi, dt"),
+    "send": Message(
+        "ใช้ 'new and due', 'only failed' หรือ 'everything again'",
+        "it is 'new and due', 'only failed' or 'everything again'",
+    ),
+    "dry_run": Message("ใช้ true หรือ false", "it is true or false"),
+    "chunk_size": Message("ใช้จำนวนเต็ม 1 ถึง 2000", "it is a whole number from 1 to 2000"),
+    "concurrency": Message("ใช้จำนวนเต็ม 1 ถึง 64", "it is a whole number from 1 to 64"),
+}
+
+
+def make_wish(**parameters: object) -> Wish:
     """A checked wish; days left open become the last seven up to yesterday (today's visits are not finished).
 
+    Args:
+        parameters: Those of the flow, as they came.
+
     Raises:
-        ConfigurationError: The parameters do not go together.
+        ConfigurationError: A parameter cannot be used, or they do not go together.
     """
+    try:
+        asked = _Asked.model_validate(parameters)
+    except ValidationError as error:
+        name = str(error.errors(include_input=False)[0]["loc"][0])
+        can = _CAN_BE[name]
+        raise ConfigurationError(
+            Message(f"พารามิเตอร์ {name} ใช้ไม่ได้ {can.th}", f"The parameter {name} cannot be used: {can.en}.")
+        ) from None
+    first, last = _days(asked.date_from, asked.date_to)
+    if not asked.kinds:
+        raise ConfigurationError(
+            Message("กรุณาเลือกอย่างน้อยหนึ่งประเภท: dm, ht, epi, dt", "Choose at least one kind: dm, ht, epi, dt.")
+        )
+    if asked.send == "everything again" and not asked.dry_run:
+        raise ConfigurationError(
+            Message(
+                "'everything again' ใช้ได้กับการทดลอง (dry run) เท่านั้น เพราะรายการที่รับแล้วต้องไม่ส่งซ้ำ",
+                "'everything again' is for a dry run only: what was accepted is never sent twice.",
+            )
+        )
+    kinds = tuple(dict.fromkeys(asked.kinds))
+    return Wish(first, last, kinds, asked.send, asked.dry_run, asked.chunk_size, asked.concurrency)
+
+
+def _days(date_from: date | None, date_to: date | None) -> tuple[date, date]:
     last = date_to or (max(date_from, today() - timedelta(days=1)) if date_from else today() - timedelta(days=1))
     first = date_from or last - timedelta(days=LOOK_BACK_DAYS - 1)
     if first > last:
@@ -79,15 +132,4 @@ def make_wish(
                 f"Days lie between {OLDEST} and today ({today()}), in CE years: correct them and start again.",
             )
         )
-    if not kinds:
-        raise ConfigurationError(
-            Message("กรุณาเลือกอย่างน้อยหนึ่งประเภท: dm, ht, epi, dt", "Choose at least one kind: dm, ht, epi, dt.")
-        )
-    if send == "everything again" and not dry_run:
-        raise ConfigurationError(
-            Message(
-                "'everything again' ใช้ได้กับการทดลอง (dry run) เท่านั้น เพราะรายการที่รับแล้วต้องไม่ส่งซ้ำ",
-                "'everything again' is for a dry run only: what was accepted is never sent twice.",
-            )
-        )
-    return Wish(first, last, tuple(dict.fromkeys(kinds)), send, dry_run, chunk_size, concurrency)
+    return first, last

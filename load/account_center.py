@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ from requests.auth import AuthBase
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from extract.clock import BANGKOK, now
-from extract.errors import ConfigurationError
+from extract.errors import ConfigurationError, MophClaimError
 from extract.messages import Message
 from load.errors import LoginError, StopRun, certificate_refused, malformed_address
 from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
+from load.transport import authorities, certificate_failed, name_not_found
 
 ACTION = {"Action": "get_moph_access_token"}
+_JWT = re.compile(r"[\w+/=-]+\.[\w+/=-]+\.[\w+/=-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +100,22 @@ def _ask_for_token(settings: ApiSettings, hcode: str) -> Token:
             json=credentials(settings, hcode),
             headers={"User-Agent": settings.user_agent},
             timeout=(settings.connect_timeout_seconds, settings.read_timeout_seconds),
-            verify=str(settings.ca_bundle) if settings.ca_bundle else True,
+            verify=authorities(settings.ca_bundle),
             allow_redirects=False,
         )
-    except requests.exceptions.SSLError:
-        raise LoginError(certificate_refused(url)) from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
         raise LoginError(malformed_address(url, "api.token_url")) from None
     except requests.RequestException as error:
-        raise _NotReached("NameResolution" in repr(error)) from None
+        if certificate_failed(error):
+            raise LoginError(certificate_refused(url)) from None
+        raise _NotReached(name_not_found(error)) from None
     if answer.status_code >= 500:
         raise _NotReached(False)
+    if 300 <= answer.status_code < 400 or answer.status_code in (404, 405):
+        raise LoginError(_no_log_in_there(url, answer.status_code))
     text = _token_text(answer.text) if answer.status_code < 300 else None
     if text is None:
-        raise LoginError(_refused(answer, settings))
+        raise LoginError(_refused(answer, settings, hcode))
     return read_token(text)
 
 
@@ -137,8 +142,7 @@ def _token_text(body: str) -> str | None:
     if isinstance(parsed, dict):
         parsed = next((parsed[key] for key in ("access_token", "token", "jwt") if key in parsed), "")
     text = parsed.strip() if isinstance(parsed, str) else ""
-    parts = text.split(".")
-    return text if len(parts) == 3 and all(parts) and not any(c.isspace() for c in text) else None
+    return text if _JWT.fullmatch(text) else None
 
 
 def read_token(text: str) -> Token:
@@ -156,16 +160,24 @@ def read_token(text: str) -> Token:
     client = claims.get("client")
     client = client if isinstance(client, dict) else {}
     _refuse_dead_account(client)
-    expires = claims.get("exp")
     scopes = client.get("scope")
     return Token(
         text=SecretStr(text),
-        expires_at=datetime.fromtimestamp(float(expires), BANGKOK) if isinstance(expires, int | float) else None,
+        expires_at=_moment(claims.get("exp")),
         hospital_code=str(client["hospital_code"]).strip() if client.get("hospital_code") else None,
         scopes=tuple(str(s.get("code", "") if isinstance(s, dict) else s) for s in scopes)
         if isinstance(scopes, list)
         else None,
     )
+
+
+def _moment(said: object) -> datetime | None:
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(said, BANGKOK)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _refuse_dead_account(client: Mapping[str, Any]) -> None:
@@ -234,10 +246,15 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._served = False
+        self._refusal: MophClaimError | None = None
         self.log_ins = 0
 
     def token(self) -> Token:
-        """The token in force; the first call logs in."""
+        """The token in force; the first call logs in.
+
+        Raises:
+            LoginError: The Account Center gives none; it is asked once only.
+        """
         with self._lock:
             if self._token is None:
                 self._token = self._log_in()
@@ -257,7 +274,7 @@ class TokenSource:
         """
         with self._lock:
             if self._token is expired:
-                if not self._served:
+                if self._refusal is None and not self._served:
                     raise StopRun(
                         Message(
                             "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
@@ -270,9 +287,16 @@ class TokenSource:
             return self._token
 
     def _log_in(self) -> Token:
+        # All threads meet a refused log-in at once: a password tried by each would lock the account.
+        if self._refusal is not None:
+            raise type(self._refusal)(self._refusal.message)
         self.log_ins += 1
         self._served = False
-        return log_in(self._settings, self._hcode)
+        try:
+            return log_in(self._settings, self._hcode)
+        except MophClaimError as refusal:
+            self._refusal = refusal
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,23 +320,31 @@ def _not_reached(settings: ApiSettings, name_not_found: bool) -> Message:
             f"The host of {url} cannot be found: check the network, or set api.token_url to {others}, which others use.",
         )
     return Message(
-        f"ติดต่อระบบเข้าสู่ระบบ {url} ไม่ได้ ยังไม่ได้ส่งรายการใด กรุณาตรวจสอบเครือข่ายแล้วสั่งใหม่",
-        f"The log-in at {url} does not answer; nothing was sent: check the network and start again.",
+        f"ระบบเข้าสู่ระบบ {url} ไม่ตอบหรือขัดข้อง จึงไม่ส่งรายการต่อ กรุณาตรวจสอบเครือข่ายแล้วสั่งใหม่",
+        f"The log-in at {url} does not answer or fails, so nothing more is sent: check the network and start again.",
     )
 
 
-def _refused(answer: requests.Response, settings: ApiSettings) -> Message:
+def _no_log_in_there(url: str, status: int) -> Message:
+    return Message(
+        f"ไม่พบระบบเข้าสู่ระบบที่ {url} ({status}) กรุณาแก้ api.token_url หรือ api.environment",
+        f"There is no log-in at {url} ({status}): correct api.token_url or api.environment.",
+    )
+
+
+def _refused(answer: requests.Response, settings: ApiSettings, hcode: str) -> Message:
     said = ""
     try:
         body = answer.json()
     except ValueError:
         body = None
     if isinstance(body, dict):
-        said = str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), ""))
+        said = " ".join(str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), "")).split())
     # A server that quotes what it was sent must not bring a secret into our messages.
-    for secret in (settings.password, settings.secret_key):
-        if secret and secret.get_secret_value():
-            said = said.replace(secret.get_secret_value(), "***")
+    secrets = {settings.password.get_secret_value(), credentials(settings, hcode).get("password_hash", "")}
+    secrets |= {settings.secret_key.get_secret_value() if settings.secret_key else ""}
+    for secret in secrets - {""}:
+        said = said.replace(secret, "***")
     said = f" ({answer.status_code} {said[:120]})".replace(" )", ")")
     return Message(
         f"เข้าสู่ระบบ MOPH Claim ไม่สำเร็จ{said} กรุณาตรวจสอบชื่อผู้ใช้ รหัสผ่าน และ secret key ก่อนสั่งใหม่ (ผิดหลายครั้งบัญชีจะถูกล็อก 15 นาที)",

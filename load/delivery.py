@@ -140,8 +140,7 @@ class Delivery:
         while under_way or came or (waiting and not self._halt.pulled()):
             # Twice as many as there are threads: none waits while the audit is being written.
             room = 0 if self._halt.pulled() else 2 * self._concurrency - under_way
-            intents = [waiting.popleft() for _ in range(min(room, len(waiting)))]
-            self._commit(intents, came)
+            intents = self._commit([waiting.popleft() for _ in range(min(room, len(waiting)))], came)
             verdicts = [n.state for n in came if isinstance(n, Verdict)]
             if verdicts:
                 counts.update(verdicts)
@@ -149,27 +148,38 @@ class Delivery:
             for claim in intents:
                 self._threads.submit(self._deliver, number, claim, news)
             under_way += len(intents)
+            came = []
             try:
-                came = _gather(news, self._concurrency) if under_way else []
+                if under_way:
+                    _gather(news, came, self._concurrency)
             except BaseException as error:  # Ctrl-C, or a cancelled run: what is under way is still written down
-                interruption, came = error, []
+                interruption = error
                 self._halt.pull(None)
             under_way -= sum(not isinstance(n, Record) for n in came)
         if interruption or self._halt.reason:
             raise interruption or self._halt.reason or AssertionError
         return counts
 
-    def _commit(self, intents: list[DueClaim], came: Sequence["_News"]) -> None:
-        bug = next((n for n in came if isinstance(n, BaseException)), None)
-        if intents or came:
-            self._ledger.write(
-                intents=[] if bug else intents,
-                records=[n for n in came if isinstance(n, Record)],
-                verdicts=[n for n in came if isinstance(n, Verdict)],
-                unsent=[n.due for n in came if isinstance(n, _Unsent)],
-            )
-        if bug:
-            raise bug
+    def _commit(self, intents: list[DueClaim], came: Sequence["_News"]) -> list[DueClaim]:
+        """Write down what has come and what is about to go; gives what may go."""
+        try:
+            self._write(intents, came)
+        except StopRun as lost:  # the facility is another's: nothing more goes, but what was answered stands
+            self._halt.pull(lost)
+            intents = []
+            self._write(intents, came)
+        for bug in came:
+            if isinstance(bug, BaseException):
+                raise bug
+        return intents
+
+    def _write(self, intents: Sequence[DueClaim], came: Sequence["_News"]) -> None:
+        self._ledger.write(
+            intents=intents,
+            records=[n for n in came if isinstance(n, Record)],
+            verdicts=[n for n in came if isinstance(n, Verdict)],
+            unsent=[n.due for n in came if isinstance(n, _Unsent)],
+        )
 
     def _deliver(self, chunk: int, due: DueClaim, news: "SimpleQueue[_News]") -> None:
         """One claim, in a sending thread: its last word is a verdict, `_Unsent`, or the bug that kept it from either."""
@@ -209,8 +219,13 @@ class Delivery:
             # reference does not say what it numbers); the sending that follows tells.
             if known_as and asked.answer.meaning.already_claimed:
                 return _verdict(due, State.ACCEPTED, asked, maybe_taken)
+        sent: Exchange | None = None
         for sending in range(1, self._settings.attempts + 1):
-            sent = exchange(lambda token: self._api.submit(due.service, due.payload, token))
+            try:
+                sent = exchange(lambda token: self._api.submit(due.service, due.payload, token))
+            except MophClaimError as reason:  # no other token, say: what an earlier sending meant still stands
+                self._halt.pull(reason)
+                break
             maybe_taken = maybe_taken or sent.answer.meaning.maybe_taken
             self._health.note(sent.answer.outcome)
             if sent.answer.outcome not in (Outcome.RETRY, Outcome.TOKEN_EXPIRED):
@@ -221,6 +236,8 @@ class Delivery:
             self._halt.wait(pause)
             if self._halt.pulled():
                 break
+        if sent is None:
+            return _Unsent(due)
         if sent.answer.outcome is Outcome.STOP:
             self._halt.pull(StopRun(_refused(sent)))
         state = _state(sent.answer, maybe_taken)
@@ -240,16 +257,18 @@ class Delivery:
 _News = Record | Verdict | _Unsent | BaseException
 
 
-def _gather(news: "SimpleQueue[_News]", enough: int) -> list[_News]:
-    """What has come: waits for the first, then a moment for others to be committed with it."""
-    came = [news.get()]
+def _gather(news: "SimpleQueue[_News]", came: list[_News], enough: int) -> None:
+    """Put what has come into a list: waits for the first, then a moment for others to be committed with it.
+
+    An interruption leaves in the list what had come until then.
+    """
+    came.append(news.get())
     deadline = time.monotonic() + GATHER_SECONDS
     while len(came) < 2 * enough:
         try:
             came.append(news.get(timeout=max(0.0, deadline - time.monotonic())))
         except Empty:
             break
-    return came
 
 
 def _state(answer: Answer, maybe_taken: bool) -> State:

@@ -1,6 +1,7 @@
 """The MOPH Claim API: send one claim, ask whether one was taken, ask what became of one.
 
-The only place that talks to it. Nothing here raises for what the server does: an exchange says what happened.
+The only place that talks to it. An exchange says what happened; only a certificate that does not
+verify and a malformed address raise, for then nothing was sent and nothing can be.
 """
 
 import time
@@ -19,6 +20,7 @@ from load.account_center import Bearer, Token
 from load.errors import StopRun, certificate_refused, malformed_address
 from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, understand
 from load.settings import ApiSettings
+from load.transport import authorities, certificate_failed, never_left
 
 Call = Literal["submit", "eligibility", "status"]
 BODY_LIMIT = 65_536
@@ -64,11 +66,15 @@ class MophClaimApi:
     Args:
         settings: The address and the time-outs.
         connections: How many connections at most, one a thread.
+
+    Raises:
+        ConfigurationError: The file of certificate authorities cannot be read.
     """
 
     def __init__(self, settings: ApiSettings, connections: int) -> None:
         self._settings = settings
         _, self._base = settings.addresses()
+        self._authorities = authorities(settings.ca_bundle)
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": settings.user_agent, "Content-Type": "application/json"})
         # Retries are ours: each attempt is an exchange of its own in the audit.
@@ -121,19 +127,20 @@ class MophClaimApi:
                 data=body or None,
                 auth=Bearer(token),
                 timeout=(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
-                verify=str(self._settings.ca_bundle) if self._settings.ca_bundle else True,
+                verify=self._authorities,
                 allow_redirects=False,
             )
             http_status, text = answer.status_code, _text(answer)
             wait = _retry_after(answer.headers)
             meant = understand(http_status, text, expects_uid=call == "submit")
-        except requests.exceptions.SSLError:
-            raise StopRun(certificate_refused(self._base)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
             raise StopRun(malformed_address(self._base, "api.api_url")) from None
         except requests.RequestException as error:
+            if certificate_failed(error):
+                raise StopRun(certificate_refused(self._base)) from None
             failure = type(error).__name__
-            meant = _without_answer(error)
+            # A claim that never left is sent again; one that may have arrived is in doubt.
+            meant = Answer(Outcome.RETRY, NOT_SENT) if never_left(error) else Answer(Outcome.IN_DOUBT, NO_ANSWER)
         answered_at = sent_at + _since(started)
         return Exchange(call, path, body, sent_at, answered_at, http_status, text, meant, wait, failure)
 
@@ -145,17 +152,6 @@ def _since(started: float) -> timedelta:
 def _text(answer: requests.Response) -> str:
     # The API speaks UTF-8 whatever a gateway's header says.
     return answer.content.decode("utf-8", errors="replace").replace("\x00", "")[:BODY_LIMIT]
-
-
-def _without_answer(error: requests.RequestException) -> Answer:
-    """A claim that never left is sent again; one that may have arrived is in doubt."""
-    # ConnectTimeout, a refused connection and an unknown name fail before the first byte.
-    reason = repr(error)
-    never_left = isinstance(error, requests.ConnectTimeout) or (
-        isinstance(error, requests.ConnectionError)
-        and ("NewConnectionError" in reason or "NameResolutionError" in reason or "ProxyError" in reason)
-    )
-    return Answer(Outcome.RETRY, NOT_SENT) if never_left else Answer(Outcome.IN_DOUBT, NO_ANSWER)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

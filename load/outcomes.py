@@ -6,6 +6,7 @@ reads the envelope, finds the row, and says the outcome.
 
 import csv
 import json
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -60,14 +61,14 @@ class Answer:
     Args:
         outcome: What it means for the claim.
         meaning: The row of the table it met.
-        message: What the server said, at most 500 characters; may be empty.
+        message: What the server said, at most 500 characters; may be empty, and never shown by `repr`.
         transaction_uid: The server's number for what it took.
         data: The envelope's `data`, as it came; never shown by `repr`.
     """
 
     outcome: Outcome
     meaning: Meaning
-    message: str = ""
+    message: str = field(default="", repr=False)
     transaction_uid: str | None = None
     data: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -164,7 +165,8 @@ def understand(http_status: int, body: str, *, expects_uid: bool = True) -> Answ
     message = _message(envelope, body)
     data = envelope.get("data") if envelope else None
     data = data if isinstance(data, dict) else {}
-    uid = str(data.get("transaction_uid") or "").strip() or None
+    # Never too long for its column: an acceptance must be written down whatever the number looks like.
+    uid = _plain(data.get("transaction_uid") or "")[:64] or None
     if 200 <= status < 300:
         if envelope is None or (expects_uid and uid is None):
             return Answer(Outcome.IN_DOUBT, UNREADABLE, message, None, data)
@@ -194,17 +196,22 @@ def _envelope(body: str) -> dict[str, Any] | None:
 
 def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
     for key in ("status", "code"):
-        said = (envelope or {}).get(key)
-        if not isinstance(said, bool) and str(said or "").strip().isdigit():
-            return int(str(said))
+        said = str((envelope or {}).get(key)).strip()
+        if re.fullmatch("[1-9][0-9]{2}", said):
+            return int(said)
     return http_status
 
 
 def _message(envelope: dict[str, Any] | None, body: str) -> str:
     if envelope is None:
-        return "" if body.lstrip().startswith("<") else " ".join(body.split())[:200]
+        return "" if body.lstrip().startswith("<") else _plain(body)[:200]
     for key in ("message", "Message", "message_th"):
         said = envelope.get(key)
         if said:
-            return " ".join(str(said).split())[:500]
+            return _plain(said)[:500]
     return ""
+
+
+def _plain(said: object) -> str:
+    """One line that every database can store: JSON escapes can smuggle in NULs and halves of characters."""
+    return " ".join(str(said).replace("\x00", "").encode(errors="replace").decode().split())

@@ -35,6 +35,9 @@ def control_routes(site: Site) -> list[Route]:
     async def received(_request: Request) -> Response:
         return JSONResponse([[*key, times] for key, times in site.ledger.received.items()])
 
+    async def tokens(_request: Request) -> Response:
+        return JSONResponse(list(site.logins.sessions))
+
     async def world(request: Request) -> Response:
         if request.method == "POST":
             try:
@@ -55,6 +58,7 @@ def control_routes(site: Site) -> list[Route]:
         Route("/_sandbox/stats", stats, methods=["GET"]),
         Route("/_sandbox/accepted", accepted, methods=["GET"]),
         Route("/_sandbox/received", received, methods=["GET"]),
+        Route("/_sandbox/tokens", tokens, methods=["GET"]),
         Route("/_sandbox/world", world, methods=["GET", "POST"]),
         Route("/_sandbox/expire-tokens", expire_tokens, methods=["POST"]),
         Route("/_sandbox/reset", reset, methods=["POST"]),

@@ -69,6 +69,10 @@ class Sandbox:
         """How often each claim (hcode, kind, seq, item) came in valid form, taken or not."""
         return {(row[0], row[1], row[2], row[3]): row[4] for row in self._ask("GET", "received")}
 
+    def tokens(self) -> list[str]:
+        """Every token given, the run-out ones included: for tests that look for one where it must not be."""
+        return list(self._ask("GET", "tokens"))
+
     def change(self, **changes: Any) -> None:
         """Change settings of the world while it runs."""
         dumped = World.model_validate(changes).model_dump(mode="json", include=set(changes))

@@ -87,7 +87,11 @@ def make_claims(
         ConfigurationError: A code list of the site is not of the form.
     """
     day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings())
-    parts = [_of_kind(day, kind_of_claim) for kind_of_claim in KINDS_OF_CLAIM if kind_of_claim.kind in kinds]
+    parts = [
+        _of_kind(day, made_as)
+        for made_as in KINDS_OF_CLAIM
+        if made_as.kind in kinds and not getattr(tables, made_as.table).empty
+    ]
     found = [issue for part in parts for issue in part.issues]
     vaccine_kinds = [kind for kind in ("epi", "dt") if kind in kinds]
     if vaccine_kinds:

@@ -174,7 +174,8 @@ def _checked(name: str, path: Path, listed: pd.DataFrame) -> pd.DataFrame:
         if listed[column].isna().any():
             raise _unfit(path, column)
     for column in NUMBERS.get(name, ()):
-        if not listed[column].dropna().str.fullmatch(r"[0-9]+(\.[0-9]+)?").all():
+        number = r"[0-9]+(\.[0-9]+)?" if name == "labs" else "[0-9]+"
+        if not listed[column].dropna().str.fullmatch(number).all():
             raise _unfit(path, column)
     for column, choices in CHOICES.get(name, {}).items():
         if not listed[column].dropna().isin(choices).all():

@@ -6,8 +6,8 @@ import pandas as pd
 from extract.messages import Message
 from transform.claim import Kind
 from transform.codes import valid_on
-from transform.dates import day_texts, is_buddhist
-from transform.payload import Diagnosis
+from transform.dates import day_texts
+from transform.payload import DAY, Diagnosis
 from transform.rule import Finding, Rule
 from transform.service_day import ServiceDay
 
@@ -50,7 +50,7 @@ def of_visits(day: ServiceDay, visits: pd.DataFrame) -> pd.DataFrame:
         rows["icd10"].str.fullmatch("[A-Z][0-9][0-9A-Z]{1,5}").fillna(False).astype(bool)
         & rows["dx_type"].isin(list("12345"))
         # A Buddhist year of the visit itself is said of the visit.
-        & ~(is_buddhist(made) & (made != rows["visit_date"]))
+        & (day_texts(made).str.fullmatch(DAY).fillna(False).astype(bool) | (made == rows["visit_date"]))
     )
     rows = rows.assign(dx_minute=day_texts(made) + " " + rows["dx_time"].fillna(rows["visit_time"]), usable=usable)
     ordered = rows.sort_values(

@@ -71,5 +71,10 @@ def repeated(day: ServiceDay, found: Mask) -> Finding:
 
 
 DM = KindOfClaim(
-    "dm", lambda day: dmht_candidates(day, "dm"), findings, repeated, lambda day, going: dmht_payloads(day, going, "dm")
+    "dm",
+    "labs",
+    lambda day: dmht_candidates(day, "dm"),
+    findings,
+    repeated,
+    lambda day, going: dmht_payloads(day, going, "dm"),
 )

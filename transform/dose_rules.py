@@ -1,10 +1,11 @@
 """The rules about a vaccine dose, for EPI and dT alike."""
 
+import numpy as np
 import pandas as pd
 
 from extract.messages import Message
 from transform import diagnoses
-from transform.claim import Issue, Kind
+from transform.claim import Issue, Kind, Severity
 from transform.dates import age_years, is_buddhist
 from transform.rule import Finding, Mask, Rule, issues
 from transform.service_day import ServiceDay
@@ -18,17 +19,18 @@ LIST = "list of claimable vaccines"
 VACCINES: tuple[Kind, ...] = ("epi", "dt")
 
 
-def _rule(code: str, severity: str, column: str, th: str, en: str, advice: Message = MEND, source: str = API) -> Rule:
-    is_error = severity == "error"
-    return Rule(code, "error" if is_error else "warning", column, Message(th, en), advice, source, VACCINES)
+def _rule(
+    code: str, severity: Severity, column: str, th: str, en: str, advice: Message = MEND, source: str = API
+) -> Rule:
+    return Rule(code, severity, column, Message(th, en), advice, source, VACCINES)
 
 
 CODE_MISSING = _rule(
     "vaccine.code_missing",
     "error",
     "vaccinations.vaccine_code",
-    "วัคซีน “{name}” ({local_code}) ไม่มีรหัสส่งออก",
-    "The vaccine “{name}” ({local_code}) has no export code.",
+    "วัคซีนไม่มีรหัสส่งออก: {names}",
+    "Vaccine without an export code: {names}.",
     Message(
         "กรุณาใส่รหัสวัคซีนมาตรฐานในตารางวัคซีนของ HIS",
         "Give it its standard code in the HIS's table of vaccines.",
@@ -230,19 +232,15 @@ def repeated(_day: ServiceDay, found: Mask) -> Finding:
 
 
 def unmapped(day: ServiceDay, kind: Kind) -> list[Issue]:
-    """Vaccinations whose vaccine has no export code: they should perhaps be claims, nobody can tell which.
+    """Visits with a vaccine that has no export code: it should perhaps be a claim, nobody can tell which.
 
     Args:
         day: The service day.
         kind: The kind of claim to list them under, for they have none themselves.
     """
     rows = day.vaccinations[day.vaccinations["vaccine_code"].isna() & day.vaccinations["his_claim_uid"].isna()]
-    unclaimed = day.visits.loc[day.visits["his_claim_uid"].isna(), ["vn", "hn"]]
-    rows = rows.merge(unclaimed, on="vn").drop_duplicates(["vn", "vaccine_name", "local_code"])
-    rows = rows.assign(item="").reset_index(drop=True)
-    finding = Finding(
-        CODE_MISSING,
-        rows["vaccine_code"].isna().to_numpy(),
-        {"name": rows["vaccine_name"], "local_code": rows["local_code"]},
-    )
-    return list(issues(rows, [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error"))
+    named = "“" + rows["vaccine_name"].fillna("") + "” (" + rows["local_code"].fillna("") + ")"
+    names = {str(vn): ", ".join(sorted(set(of_visit))) for vn, of_visit in named.groupby(rows["vn"])}
+    visits = day.visits.loc[day.visits["his_claim_uid"].isna() & day.visits["vn"].isin(names), ["vn", "hn"]]
+    finding = Finding(CODE_MISSING, np.ones(len(visits), dtype=np.bool_), {"names": visits["vn"].map(names.get)})
+    return list(issues(visits.assign(item=""), [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error"))

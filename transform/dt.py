@@ -54,4 +54,4 @@ def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
     return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, parts))
 
 
-DT = KindOfClaim("dt", candidates, findings, repeated, payloads)
+DT = KindOfClaim("dt", "vaccinations", candidates, findings, repeated, payloads)

@@ -80,4 +80,4 @@ def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
     return payload
 
 
-EPI = KindOfClaim("epi", candidates, findings, repeated, payloads)
+EPI = KindOfClaim("epi", "vaccinations", candidates, findings, repeated, payloads)

@@ -66,5 +66,10 @@ def repeated(day: ServiceDay, found: Mask) -> Finding:
 
 
 HT = KindOfClaim(
-    "ht", lambda day: dmht_candidates(day, "ht"), findings, repeated, lambda day, going: dmht_payloads(day, going, "ht")
+    "ht",
+    "labs",
+    lambda day: dmht_candidates(day, "ht"),
+    findings,
+    repeated,
+    lambda day, going: dmht_payloads(day, going, "ht"),
 )

@@ -10,7 +10,9 @@ import pandas as pd
 from extract.messages import Message
 from transform.codes import Lab
 from transform.rule import Finding, Rule
+from transform.text import shown
 
+RESULT_LENGTH = 40
 THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 NUMBER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)\s*(.*)")
 SOURCE = "default of the program; lab results are text in every hospital database"
@@ -19,7 +21,7 @@ NOT_A_NUMBER = Rule(
     "lab.not_a_number",
     "error",
     "labs.result",
-    Message("ผล {lab} “{result}” ไม่ใช่ตัวเลข", "The {lab} result “{result}” is not a number."),
+    Message("ผลแล็บไม่ใช่ตัวเลข: {results}", "Lab result that is not a number: {results}."),
     Message("กรุณาแก้ผลแล็บใน HIS เป็นตัวเลขตามใบรายงาน", "Enter the reported number in the HIS."),
     SOURCE,
     ("dm", "ht"),
@@ -28,7 +30,7 @@ OUT_OF_RANGE = Rule(
     "lab.out_of_range",
     "error",
     "labs.result",
-    Message("ผล {lab} “{result}” อยู่นอกช่วงที่เป็นไปได้ ({range})", "The {lab} result “{result}” is outside {range}."),
+    Message("ผลแล็บอยู่นอกช่วงที่เป็นไปได้: {results}", "Lab result outside the plausible range: {results}."),
     Message("กรุณาตรวจสอบผลและหน่วยใน HIS", "Check the result and its unit in the HIS."),
     SOURCE,
     ("dm", "ht"),
@@ -38,8 +40,8 @@ LEFT_OUT = Rule(
     "warning",
     "labs.result",
     Message(
-        "ไม่ส่งผล {lab} “{result}” เพราะไม่ใช่ตัวเลขในช่วง {range} เคลมไปเฉพาะผลอื่น",
-        "The {lab} result “{result}” is not a number of {range} and is left out; the claim goes with the other result.",
+        "ไม่ส่งผลแล็บที่ไม่ใช่ตัวเลขในช่วงที่เป็นไปได้ เคลมไปเฉพาะผลอื่น: {results}",
+        "The claim goes with the other result, without one that is not a plausible number: {results}.",
     ),
     Message("หากต้องการเคลมผลนี้ กรุณาแก้ใน HIS ก่อนส่ง", "To claim it too, mend it in the HIS before it is sent."),
     SOURCE,
@@ -116,19 +118,20 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 
 
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> list[Finding]:
-    """Results that cannot be sent: an error where no other can, else a warning."""
-    goes = usable(candidates, of_kind).to_numpy()
-    found = []
-    for lab in of_kind:
-        fault = candidates[f"fault_{lab.code}"]
-        values: dict[str, str | pd.Series[Any]] = {
-            "lab": lab.name,
-            "result": candidates[f"result_{lab.code}"],
-            "range": lab.range_text,
-        }
-        found += [
-            Finding(NOT_A_NUMBER, (fault == "not a number").to_numpy() & ~goes, values),
-            Finding(OUT_OF_RANGE, (fault == "out of range").to_numpy() & ~goes, values),
-            Finding(LEFT_OUT, fault.notna().to_numpy() & goes, values),
-        ]
-    return found
+    """Results that cannot be sent: an error where no other can, else a warning; each rule names all it has found."""
+    goes = usable(candidates, of_kind)
+    faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
+    return [
+        _finding(NOT_A_NUMBER, candidates, {lab: (fault == "not a number") & ~goes for lab, fault in faults.items()}),
+        _finding(OUT_OF_RANGE, candidates, {lab: (fault == "out of range") & ~goes for lab, fault in faults.items()}),
+        _finding(LEFT_OUT, candidates, {lab: fault.notna() & goes for lab, fault in faults.items()}),
+    ]
+
+
+def _finding(rule: Rule, candidates: pd.DataFrame, found: "dict[Lab, pd.Series[bool]]") -> Finding:
+    results = pd.Series("", index=candidates.index, dtype="str")
+    for lab, where in found.items():
+        text = candidates[f"result_{lab.code}"].map(lambda result: shown(result, RESULT_LENGTH)).astype("str")
+        results = results + (f", {lab.name} “" + text + f"” ({lab.range_text})").where(where, "")
+    results = results.str.removeprefix(", ")
+    return Finding(rule, (results != "").to_numpy(), {"results": results})

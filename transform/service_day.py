@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,14 +58,16 @@ class KindOfClaim(NamedTuple):
 
     Args:
         kind: dm, ht, epi or dt.
+        table: The contract table without whose rows there is no candidate.
         candidates: The records that should be a claim: the columns of the visits, with item (the vaccine code or ""),
             baht (missing where no rate is known) and his_claimed; positions from 0.
         findings: What is wrong with the candidates by the rules of this kind alone.
         repeated: The finding for a second claim of a person and item on one day.
-        payload: The payload of one candidate (a named tuple of its columns).
+        payloads: For the candidates that go: what makes the payload of one (a named tuple of its columns).
     """
 
     kind: Kind
+    table: Literal["labs", "vaccinations"]
     candidates: Callable[[ServiceDay], pd.DataFrame]
     findings: Callable[[ServiceDay, pd.DataFrame], list[Finding]]
     repeated: Callable[[ServiceDay, Mask], Finding]

@@ -19,7 +19,7 @@ UNREADABLE = re.compile(
 )
 """Finds text that a wrong character set has spoilt."""
 
-SHOWN_LENGTH = 40
+SHOWN_LENGTH = 200
 
 
 def is_unreadable(text: "pd.Series[Any]") -> "pd.Series[bool]":
@@ -32,11 +32,11 @@ def is_blank(text: "pd.Series[Any]") -> "pd.Series[bool]":
     return ~text.str.contains(r"[^\W_]", regex=True).fillna(False).astype(bool)
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, length: int = SHOWN_LENGTH) -> str:
     """A value as it may stand in a message: dates as text, long text cut, runs of nine or more digits hidden."""
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return ""
     if isinstance(value, pd.Timestamp):
         return date_text(value)
     text = re.sub(r"[0-9](?:[-\s]?[0-9]){8,}", "…", str(value))
-    return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
+    return text if len(text) <= length else text[: length - 1] + "…"

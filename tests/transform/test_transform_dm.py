@@ -1,6 +1,7 @@
 """dm: which HbA1c results become a claim, and which do not."""
 
 import json
+from typing import Any
 
 import pytest
 from day_builder import (
@@ -174,8 +175,17 @@ def test_repeated_diagnoses_are_sent_once() -> None:
     assert [(row["dx_type"], row["icd10"]) for row in sent] == [("1", "E119"), ("2", "I10")]
 
 
-def test_an_incomplete_other_diagnosis_is_left_out_with_a_warning() -> None:
-    made = make(tables([visit()], [diagnosis(), diagnosis("Z", dx_type="2")], [lab()]))
+@pytest.mark.parametrize(
+    "other",
+    [
+        diagnosis("Z", dx_type="2"),
+        diagnosis("I10", dx_type=None),
+        diagnosis("I10", dx_date="2569-09-21"),
+        diagnosis("I10", dx_date="2269-09-21"),
+    ],
+)
+def test_an_incomplete_other_diagnosis_is_left_out_with_a_warning(other: dict[str, Any]) -> None:
+    made = make(tables([visit()], [diagnosis(), other], [lab()]))
     assert rules(made, "warning") == ["diagnosis.left_out"]
     assert len(json.loads(made.claims[0].payload)["diagnosis"]) == 1
 

@@ -76,6 +76,12 @@ def test_an_unlisted_code_is_no_issue() -> None:
     assert (made.claims, made.issues) == ((), ())
 
 
+def test_vaccines_without_a_code_are_one_error_a_visit() -> None:
+    rows = [dose(None, vaccine_name=name) for name in ("B", "A", "B")]
+    issue = only_error(make(tables([visit()], vaccinations=rows)))
+    assert "“A” (5), “B” (5)." in issue.message.en
+
+
 def test_a_vaccine_without_a_code_is_an_error_that_names_it() -> None:
     issue = only_error(make(epi_day(None, vaccine_name="IPV lot 3", local_code="31")))
     assert (issue.rule, issue.kind, issue.item) == ("vaccine.code_missing", "epi", "")

@@ -46,6 +46,11 @@ def test_no_usable_result_is_an_error_for_each() -> None:
     assert sorted(rules(made)) == ["lab.not_a_number", "lab.out_of_range"]
 
 
+def test_two_unusable_results_of_one_reason_are_one_error_that_names_both() -> None:
+    issue = only_error(make(ht_day(lab("Clotted", "32202"), lab("Hemolysis", "32103"))))
+    assert "Creatinine (Cr) “Clotted” (0.1–30 mg/dL), Potassium (K) “Hemolysis”" in issue.message.th
+
+
 @pytest.mark.parametrize("result", ["88 umol/L", "88"])
 def test_creatinine_in_another_unit_is_refused(result: str) -> None:
     assert only_error(make(ht_day(lab(result, "32202")))).rule in {"lab.not_a_number", "lab.out_of_range"}

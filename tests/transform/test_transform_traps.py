@@ -4,7 +4,6 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -126,6 +125,11 @@ def test_every_faultless_record_is_claimed_once(week: Week) -> None:
     ordinary = [claim for claim in week.claims if claim.vn not in trapped]
     assert Counter(claim.kind for claim in ordinary) == Counter(week.hospital.claims)
     assert len({claim.key for claim in week.claims}) == len(week.claims)
+
+
+def test_an_issue_is_told_once(week: Week) -> None:
+    told = Counter((issue.kind, issue.vn, issue.item, issue.rule) for issue in week.issues)
+    assert max(told.values()) == 1
 
 
 def test_what_the_his_claimed_is_counted(week: Week) -> None:

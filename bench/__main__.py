@@ -1,0 +1,172 @@
+"""`python -m bench`: every figure of docs/performance.md, measured in one go on this machine.
+
+Options: --claims N (end to end, default 5000), --quick (a tenth of it, to see that it works).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import requests
+import urllib3
+
+from bench.place import Hospital, build, configure, moph_claim
+from extract.settings import HisSettings
+from extract.source import open_source
+from load.account_center import credentials
+from load.settings import ApiSettings
+from sandbox.his import DENSE
+from sandbox.process import Sandbox
+from sandbox.world import Account
+from transform.claim import KINDS, Claim
+from transform.claims import make_claims, wanted
+
+CONNECTIONS = 16
+NO_HISTORY = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--claims", type=int, default=5000)
+    options.add_argument("--quick", action="store_true")
+    asked = options.parse_args()
+    wish = asked.claims // 10 if asked.quick else asked.claims
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        night = build(folder / "night", days=1, visits_a_day=int(wish * 0.8), mix=DENSE)
+        claims, seconds = transform(night)
+        print(f"\nOne night of {len(claims):,} claims, {CONNECTIONS} connections\n")
+        print(f"transform: {len(claims) / seconds:,.0f} claims/s ({seconds:.2f} s)\n")
+        for latency_ms in (0, 150):
+            end_to_end(folder, night, claims, latency_ms)
+        memory(folder, (1, 7, 14) if asked.quick else (1, 7, 60))
+
+
+def transform(hospital: Hospital) -> tuple[tuple[Claim, ...], float]:
+    """The night's claims, and the best of three times that transform took for them."""
+    with open_source(HisSettings(url=hospital.url)) as source:
+        hcode = source.facility().hcode
+        tables = source.read_day(hospital.last, wanted(KINDS))
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        made = make_claims(tables, kinds=KINDS, hcode=hcode, history=NO_HISTORY)
+        times.append(time.perf_counter() - started)
+    return made.claims, min(times)
+
+
+def end_to_end(folder: Path, hospital: Hospital, claims: Sequence[Claim], latency_ms: int) -> None:
+    """The real flow beside a plain loop and the bare pool, over the same payloads and the same server."""
+    rates: dict[str, float] = {}
+    with moph_claim(latency_ms) as sandbox:
+        # A loop that waits for every answer needs no more claims to show its rate.
+        few = claims[: max(50, len(claims) // 50)] if latency_ms else claims
+        rates["plain loop, one at a time"] = _rate(lambda: plain_loop(sandbox, few), len(few))
+        sandbox.reset()
+        rates["bare connection pool"] = _rate(lambda: bare_pool(sandbox, claims), len(claims))
+        sandbox.reset()
+        config = configure(folder / f"latency-{latency_ms}", hospital, sandbox)
+        told = run_flow(config, hospital)
+        taken = sandbox.stats()["accepted"]
+    rates["the nightly run"] = len(claims) / float(str(told["seconds"]))
+    ours = rates["the nightly run"]
+    print(f"latency {latency_ms} ms: the run took {told['seconds']:.1f} s, {taken:,} accepted")
+    rows = [[name, f"{rate:,.0f}", f"{ours / rate:.2f}"] for name, rate in rates.items()]
+    if latency_ms:
+        allowed = CONNECTIONS * 1000 / latency_ms
+        rows.append(["what latency and connections allow", f"{allowed:,.0f}", f"{ours / allowed:.2f}"])
+    _print_table(["", "claims/s", "the run is"], rows)
+
+
+def _rate(work: Callable[[], None], claims: int) -> float:
+    started = time.perf_counter()
+    work()
+    return claims / (time.perf_counter() - started)
+
+
+def _signed(sandbox: Sandbox) -> dict[str, str]:
+    account = Account()
+    settings = ApiSettings(username=account.username, password=account.password, secret_key=account.secret_key)
+    body = credentials(settings, account.hospital_code)
+    token = requests.post(sandbox.token_url, json=body, timeout=30).text
+    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "bench"}
+
+
+def _path(claim: Claim) -> str:
+    return f"/api/v1/opd/service-admissions/{claim.service}"
+
+
+def plain_loop(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
+    """What the home-made pages do: a request, its answer, the next; each over a new connection."""
+    headers = _signed(sandbox)
+    for claim in claims:
+        answer = requests.post(sandbox.api_url + _path(claim), data=claim.payload, headers=headers, timeout=90)
+        assert answer.status_code == 200
+
+
+def bare_pool(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
+    """The same payloads over kept-alive connections with no ledger, no rules, no retries: as fast as it goes."""
+    headers = _signed(sandbox)
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", sandbox.port, maxsize=CONNECTIONS, block=True)
+    todo = iter(claims)
+    lock = threading.Lock()
+
+    def post() -> None:
+        while True:
+            with lock:
+                claim = next(todo, None)
+            if claim is None:
+                return
+            assert pool.request("POST", _path(claim), body=claim.payload, headers=headers).status == 200
+
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        for done in [threads.submit(post) for _ in range(CONNECTIONS)]:
+            done.result()
+
+
+def run_flow(config: Path, hospital: Hospital) -> dict[str, object]:
+    """The real flow in a process of its own."""
+    command = [sys.executable, "-m", "bench.child", str(config), f"{hospital.first}", f"{hospital.last}"]
+    done = subprocess.run([*command, str(CONNECTIONS)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    if told["failure"]:
+        sys.exit(str(told["failure"]))
+    return told
+
+
+def memory(folder: Path, lengths: tuple[int, ...]) -> None:
+    """Peak memory of the run's process over windows of different length, the same number of visits a day."""
+    peaks = {}
+    for days in lengths:
+        hospital = build(folder / f"days-{days}", days=days, visits_a_day=300)
+        with moph_claim() as sandbox:
+            told = run_flow(configure(folder / f"days-{days}", hospital, sandbox), hospital)
+        peaks[days] = float(str(told["memory_mb"]))
+    first = peaks[lengths[0]]
+    print("peak memory of the run, 300 visits a day")
+    _print_table(
+        ["days", "MB", "of one day's"], [[f"{d}", f"{mb:.0f}", f"{mb / first:.2f}"] for d, mb in peaks.items()]
+    )
+
+
+def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print("| " + " | ".join(heads) + " |")
+    print("|---" + "|--:" * (len(heads) - 1) + "|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+if __name__ == "__main__":
+    main()

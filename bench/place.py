@@ -1,0 +1,60 @@
+"""A folder with a hospital, a stand-in of MOPH Claim and settings, for one measurement."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from extract.clock import today
+from flows.settings import CONFIG_FILE
+from sandbox.his import HisSummary, Mix, build_hosxp
+from sandbox.process import Sandbox, running_sandbox
+from sandbox.world import Account
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """A synthetic hospital in a SQLite file, all its days before today.
+
+    Args:
+        url: Its address.
+        first: Its first day.
+        last: Its last day.
+        summary: What it holds.
+    """
+
+    url: str
+    first: date
+    last: date
+    summary: HisSummary
+
+
+def build(folder: Path, *, days: int, visits_a_day: int, mix: Mix | None = None) -> Hospital:
+    """Build a hospital without traps: every ordinary claim goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first = today() - timedelta(days=days)
+    url = f"sqlite:///{folder / 'hosxp.sqlite'}"
+    summary = build_hosxp(url, first_day=first, days=days, visits_a_day=visits_a_day, traps=False, mix=mix)
+    return Hospital(url, first, today() - timedelta(days=1), summary)
+
+
+@contextmanager
+def moph_claim(latency_ms: float = 0) -> Iterator[Sandbox]:
+    """A stand-in with a latency."""
+    with running_sandbox(latency_ms=latency_ms, refuse_library_user_agents=False) as sandbox:
+        yield sandbox
+
+
+def configure(folder: Path, hospital: Hospital, sandbox: Sandbox, audit_url: str = "") -> Path:
+    """Write the settings of one measurement; returns the settings file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    account = Account()
+    config = folder / CONFIG_FILE
+    config.write_text(
+        f'language = "en"\n[his]\nurl = "{hospital.url}"\n[audit]\nurl = "{audit_url}"\n'
+        f'[api]\ntoken_url = "{sandbox.token_url}"\napi_url = "{sandbox.api_url}"\n'
+        f'username = "{account.username}"\npassword = "{account.password}"\nsecret_key = "{account.secret_key}"\n',
+        encoding="utf-8",
+    )
+    return config
