@@ -24,6 +24,8 @@ from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
 from load.transport import authorities, certificate_failed, name_not_found
 
 ACTION = {"Action": "get_moph_access_token"}
+# One token may run out before its first answer; this many in a row, and the clock or the address is wrong.
+MOST_UNSERVED = 3
 _JWT = re.compile(r"[\w+/=-]+\.[\w+/=-]+\.[\w+/=-]+", re.ASCII)
 
 
@@ -245,7 +247,7 @@ class TokenSource:
         self._hcode = hcode
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._served = False
+        self._unserved = 0
         self._refusal: MophClaimError | None = None
         self.log_ins = 0
 
@@ -263,18 +265,18 @@ class TokenSource:
     def served(self, token: Token) -> None:
         """The server answered a request signed with this token: it is good."""
         if token is self._token:
-            self._served = True
+            self._unserved = 0
 
     def replace(self, expired: Token) -> Token:
         """A token in the place of one the server calls run out: one log-in, however many requests meet it at once.
 
         Raises:
-            StopRun: The new token ran out before it served a single request.
+            StopRun: Token after token ran out before it served a single request.
             LoginError: The Account Center gives no other.
         """
         with self._lock:
             if self._token is expired:
-                if self._refusal is None and not self._served:
+                if self._unserved >= MOST_UNSERVED:
                     raise StopRun(
                         Message(
                             "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
@@ -291,12 +293,13 @@ class TokenSource:
         if self._refusal is not None:
             raise type(self._refusal)(self._refusal.message)
         self.log_ins += 1
-        self._served = False
         try:
-            return log_in(self._settings, self._hcode)
+            token = log_in(self._settings, self._hcode)
         except MophClaimError as refusal:
             self._refusal = refusal
             raise
+        self._unserved += 1
+        return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -36,9 +37,13 @@ def open_audit(url: str) -> Engine:
     try:
         with transaction(engine) as connection, _alone(connection):
             config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            folder = str(Path(__file__).parent / "migrations")
+            config.set_main_option("script_location", folder.replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError:
+        engine.dispose()
+        raise AuditError(_NEWER) from None
     except BaseException:
         engine.dispose()
         raise
@@ -55,7 +60,7 @@ def connect(url: str) -> Engine:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         raise ConfigurationError(_UNKNOWN_URL) from None
     options: dict[str, Any] = {"hide_parameters": True}
     if backend == "sqlite":
@@ -124,8 +129,8 @@ def _alone(connection: Connection) -> Iterator[None]:
     backend = connection.dialect.name
     if backend == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:n)"), {"n": _LOCK_NUMBER})
-    elif backend != "sqlite":
-        connection.execute(text("select get_lock(:name, 60)"), {"name": _LOCK_NAME})
+    elif backend != "sqlite" and connection.scalar(text("select get_lock(:name, 60)"), {"name": _LOCK_NAME}) != 1:
+        raise AuditError(_MIGRATING)
     yield
     if backend not in ("postgresql", "sqlite"):
         connection.execute(text("select release_lock(:name)"), {"name": _LOCK_NAME})
@@ -146,6 +151,14 @@ def _sentence(url: URL, error: SQLAlchemyError) -> Message:
     )
 
 
+_NEWER = Message(
+    "ฐานข้อมูลตรวจสอบถูกปรับโดยโปรแกรมรุ่นใหม่กว่า กรุณาปรับรุ่นโปรแกรมนี้ หรือแก้ audit.url",
+    "The audit database was brought up to date by a newer version of the program: update this one, or correct audit.url.",
+)
+_MIGRATING = Message(
+    "โปรแกรมอื่นกำลังปรับฐานข้อมูลตรวจสอบอยู่ กรุณารอสักครู่แล้วสั่งใหม่",
+    "Another program is bringing the audit database up to date: wait a moment and start again.",
+)
 _UNKNOWN_URL = Message(
     "ที่อยู่ฐานข้อมูลตรวจสอบ (audit.url) ไม่ถูกต้อง ต้องขึ้นต้นด้วย sqlite:/// หรือ postgresql+psycopg:// หรือ mysql+pymysql://",
     "The address of the audit database (audit.url) is malformed: it begins with sqlite:///, postgresql+psycopg:// or "

@@ -1,7 +1,8 @@
 """Sending a chunk: a handful of connections, every exchange written down, each claim exactly once.
 
-The calling thread is the only one that writes to the audit. It commits the intents of the next few claims together
-with the answers that have come, hands those claims to the sending threads, and gathers their answers.
+One thread alone writes to the audit. It commits the intents of the next few claims together with the answers that
+have come, hands those claims to the sending threads, and gathers their answers. It is not the calling thread: that one
+may be interrupted at any instant.
 """
 
 import json
@@ -10,7 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -100,6 +101,7 @@ class Delivery:
         self._concurrency = concurrency
         self._api = MophClaimApi(settings, concurrency)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="send")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._halt = Halt()
         self._health = _Health(settings.failures_before_stop, self._halt)
 
@@ -110,6 +112,7 @@ class Delivery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._halt.pull(None)
+        self._writer.shutdown(wait=True)
         self._threads.shutdown(wait=True)
         self._api.close()
 
@@ -121,7 +124,7 @@ class Delivery:
         Args:
             number: The chunk's number in the run, from 1.
             due: The claims to send.
-            on_progress: Told the counts so far after every commit.
+            on_progress: Told the counts so far after every commit, in a thread of ours.
 
         Returns:
             How many claims of the chunk stand where now.
@@ -131,12 +134,22 @@ class Delivery:
             LoginError: The token ran out and no other was to be had; as above.
             AuditError: The audit cannot be written. What was under way is in doubt in the next run.
         """
+        chunk = self._writer.submit(self._send_and_write, number, due, on_progress)
+        try:
+            return chunk.result()
+        except BaseException:  # Ctrl-C, or a cancelled run: what is under way is still written down
+            self._halt.pull(None)
+            wait([chunk])
+            raise
+
+    def _send_and_write(
+        self, number: int, due: Sequence[DueClaim], on_progress: Callable[[Counter[State]], None]
+    ) -> Counter[State]:
         waiting = deque(due)
         under_way = 0
         news: SimpleQueue[_News] = SimpleQueue()
         came: list[_News] = []
         counts: Counter[State] = Counter()
-        interruption: BaseException | None = None
         while under_way or came or (waiting and not self._halt.pulled()):
             # Twice as many as there are threads: none waits while the audit is being written.
             room = 0 if self._halt.pulled() else 2 * self._concurrency - under_way
@@ -148,20 +161,16 @@ class Delivery:
             for claim in intents:
                 self._threads.submit(self._deliver, number, claim, news)
             under_way += len(intents)
-            came = []
-            try:
-                if under_way:
-                    _gather(news, came, self._concurrency)
-            except BaseException as error:  # Ctrl-C, or a cancelled run: what is under way is still written down
-                interruption = error
-                self._halt.pull(None)
+            came = _gather(news, self._concurrency) if under_way else []
             under_way -= sum(not isinstance(n, Record) for n in came)
-        if interruption or self._halt.reason:
-            raise interruption or self._halt.reason or AssertionError
+        if self._halt.reason:
+            raise self._halt.reason
         return counts
 
     def _commit(self, intents: list[DueClaim], came: Sequence["_News"]) -> list[DueClaim]:
         """Write down what has come and what is about to go; gives what may go."""
+        if not intents and not came:
+            return []
         try:
             self._write(intents, came)
         except StopRun as lost:  # the facility is another's: nothing more goes, but what was answered stands
@@ -242,7 +251,10 @@ class Delivery:
             self._halt.pull(StopRun(_refused(sent)))
         state = _state(sent.answer, maybe_taken)
         verdict = _verdict(due, state, sent, maybe_taken)
-        return replace(verdict, transaction_uid=known_as) if state is State.PRESUMED_ACCEPTED else verdict
+        # What a refusal numbers is not this claim; of one presumed accepted, the eligibility check's number is a hint.
+        if state is State.PRESUMED_ACCEPTED:
+            return replace(verdict, transaction_uid=verdict.transaction_uid or known_as)
+        return verdict if state is State.ACCEPTED else replace(verdict, transaction_uid=None)
 
     def _pause(self, sending: int, retry_after_seconds: float | None) -> float | None:
         """Seconds until the next sending; None leaves the claim for the next run."""
@@ -257,18 +269,16 @@ class Delivery:
 _News = Record | Verdict | _Unsent | BaseException
 
 
-def _gather(news: "SimpleQueue[_News]", came: list[_News], enough: int) -> None:
-    """Put what has come into a list: waits for the first, then a moment for others to be committed with it.
-
-    An interruption leaves in the list what had come until then.
-    """
-    came.append(news.get())
+def _gather(news: "SimpleQueue[_News]", enough: int) -> list[_News]:
+    """What has come: waits for the first, then a moment for others to be committed with it."""
+    came = [news.get()]
     deadline = time.monotonic() + GATHER_SECONDS
     while len(came) < 2 * enough:
         try:
             came.append(news.get(timeout=max(0.0, deadline - time.monotonic())))
         except Empty:
             break
+    return came
 
 
 def _state(answer: Answer, maybe_taken: bool) -> State:

@@ -198,7 +198,12 @@ class Ledger:
     ) -> int:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
         query = select(*columns).where(
-            self._mine, claim.c.service_date == day, claim.c.kind.in_(kinds), claim.c.state.in_(UNTAKEN)
+            self._mine,
+            claim.c.service_date == day,
+            claim.c.kind.in_(kinds),
+            claim.c.state.in_(UNTAKEN),
+            # Held or refused after an answer that was lost: only another sending tells.
+            claim.c.maybe_taken.is_(False),
         )
         gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
         for ids in _batches(gone):
@@ -218,23 +223,19 @@ class Ledger:
         mine = and_(issue.c.environment == self._run.environment, issue.c.hcode == self._run.hcode)
         seen = {(i.kind, i.vn, i.item, i.rule, i.column): i for i in issues}
         with transaction(self._engine) as connection:
-            known: dict[tuple[str, ...], Any] = {}
-            columns = [
-                issue.c.id,
-                issue.c.kind,
-                issue.c.vn,
-                issue.c.item,
-                issue.c.rule,
-                issue.c.field,
-                issue.c.resolved_at,
-            ]
-            for r in connection.execute(
-                select(*columns).where(mine, issue.c.service_date == day, issue.c.kind.in_(kinds))
-            ):
-                known[(r.kind, r.vn, r.item, r.rule, r.field)] = r
+            columns = [issue.c.id, issue.c.kind, issue.c.vn, issue.c.item, issue.c.rule, issue.c.field]
+            columns += [issue.c.service_date, issue.c.resolved_at]
+            query = select(*columns).where(mine, issue.c.kind.in_(kinds))
+            found = list(connection.execute(query.where(issue.c.service_date == day)))
+            # A visit may have been moved from another day since.
+            for some in _batches(sorted({i.vn for i in seen.values()})):
+                found += connection.execute(query.where(issue.c.vn.in_(some), issue.c.service_date != day))
+            known = {(r.kind, r.vn, r.item, r.rule, r.field): r for r in found}
             new = [_issue_row(i, day, self._run, moment) for key, i in seen.items() if key not in known]
-            again = [_issue_seen(known[key].id, i, self._run, moment) for key, i in seen.items() if key in known]
-            gone = [r.id for key, r in known.items() if key not in seen and r.resolved_at is None]
+            again = [_issue_seen(known[key].id, i, day, self._run, moment) for key, i in seen.items() if key in known]
+            gone = [
+                r.id for key, r in known.items() if key not in seen and r.service_date == day and r.resolved_at is None
+            ]
             for rows in _batches(new):
                 connection.execute(issue.insert(), rows)
             if again:
@@ -287,7 +288,7 @@ class Ledger:
         Args:
             intents: Claims about to be sent.
             records: Exchanges that took place.
-            verdicts: Where claims stand after their sending.
+            verdicts: Where claims stand after their sending; one comes too late once another run has sent the claim.
             unsent: Claims whose intent was committed and that were not sent after all.
 
         Raises:
@@ -299,9 +300,9 @@ class Ledger:
             if records:
                 connection.execute(submission.insert(), [_submission_row(r, self._run.id) for r in records])
             if verdicts:
-                connection.execute(_VERDICT, [_verdict_row(v, moment) for v in verdicts])
+                connection.execute(_VERDICT, [_verdict_row(v, self._run.id, moment) for v in verdicts])
             if unsent:
-                connection.execute(_UNSENT, [{"row_id": c.id, "new_state": c.state, "at": moment} for c in unsent])
+                connection.execute(_UNSENT, [_unsent_row(c, self._run.id, moment) for c in unsent])
             if intents:
                 self._run.fence(connection)
                 intend = update(claim).where(claim.c.id.in_([c.id for c in intents]))
@@ -330,9 +331,11 @@ _CHANGE = (
         updated_at=bindparam("at"),
     )
 )
+# A run that was silent for longer than its lease may come back with old news: they must not undo another run's.
+_SENT_LAST_BY_US = and_(claim.c.id == bindparam("row_id"), claim.c.run_id == bindparam("sent_by"))
 _VERDICT = (
     update(claim)
-    .where(claim.c.id == bindparam("row_id"))
+    .where(_SENT_LAST_BY_US)
     .values(
         state=bindparam("new_state"),
         message=bindparam("said"),
@@ -345,7 +348,7 @@ _VERDICT = (
 )
 _UNSENT = (
     update(claim)
-    .where(claim.c.id == bindparam("row_id"), claim.c.state == State.SENDING)
+    .where(_SENT_LAST_BY_US, claim.c.state == State.SENDING)
     .values(state=bindparam("new_state"), tries=claim.c.tries - 1, updated_at=bindparam("at"))
 )
 _ISSUE_SEEN = (
@@ -353,6 +356,7 @@ _ISSUE_SEEN = (
     .where(issue.c.id == bindparam("row_id"))
     .values(
         severity=bindparam("new_severity"),
+        service_date=bindparam("day"),
         message_th=bindparam("th"),
         message_en=bindparam("en"),
         run_id=bindparam("run"),
@@ -435,9 +439,10 @@ def _issue_row(i: Issue, day: date, run: Run, moment: datetime) -> dict[str, Any
     }
 
 
-def _issue_seen(row_id: int, i: Issue, run: Run, moment: datetime) -> dict[str, Any]:
+def _issue_seen(row_id: int, i: Issue, day: date, run: Run, moment: datetime) -> dict[str, Any]:
     return {
         "row_id": row_id,
+        "day": day,
         "new_severity": i.severity,
         "th": i.message.th,
         "en": i.message.en,
@@ -469,9 +474,14 @@ def _submission_row(r: Record, run_id: str) -> dict[str, Any]:
     }
 
 
-def _verdict_row(v: Verdict, moment: datetime) -> dict[str, Any]:
+def _unsent_row(c: DueClaim, run_id: str, moment: datetime) -> dict[str, Any]:
+    return {"row_id": c.id, "sent_by": run_id, "new_state": c.state, "at": moment}
+
+
+def _verdict_row(v: Verdict, run_id: str, moment: datetime) -> dict[str, Any]:
     return {
         "row_id": v.claim_id,
+        "sent_by": run_id,
         "new_state": v.state,
         "said": v.message or None,
         "th": v.meaning.meaning.th,

@@ -75,8 +75,10 @@ class MophClaimApi:
         self._settings = settings
         _, self._base = settings.addresses()
         self._authorities = authorities(settings.ca_bundle)
+        self._headers = {"User-Agent": settings.user_agent, "Content-Type": "application/json"}
         self._session = requests.Session()
-        self._session.headers.update({"User-Agent": settings.user_agent, "Content-Type": "application/json"})
+        # What the environment says of proxies, looked up once: requests would at every request.
+        self._proxies = requests.utils.get_environ_proxies(self._base)
         # Retries are ours: each attempt is an exchange of its own in the audit.
         self._session.mount(self._base, HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True))
 
@@ -121,11 +123,10 @@ class MophClaimApi:
         wait: float | None = None
         failure: str | None = None
         try:
-            answer = self._session.request(
-                method,
-                self._base + path,
-                data=body or None,
-                auth=Bearer(token),
+            request = requests.Request(method, self._base + path, self._headers, data=body or None, auth=Bearer(token))
+            answer = self._session.send(
+                request.prepare(),
+                proxies=self._proxies,
                 timeout=(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
                 verify=self._authorities,
                 allow_redirects=False,

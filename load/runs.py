@@ -153,8 +153,8 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
                             environment=run.environment, hcode=run.hcode, run_id=run.id, expires_at=moment + run.lease
                         )
                     )
-            except IntegrityError:
-                return "?"
+            except IntegrityError:  # another run came between
+                return connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none() or "?"
             return None
         took_over = update(facility_lock).where(ours, lock.run_id == held, lock.expires_at <= moment)
         if connection.execute(took_over.values(run_id=run.id, expires_at=moment + run.lease)).rowcount != 1:

@@ -1,0 +1,109 @@
+"""A run that ends in mid-chunk, as a real process: nothing is lost, nothing goes twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from load_night import let_leases_run_out, make_claims, night, rows, settings_for, standing
+from sqlalchemy import Engine
+
+from load.database import open_audit
+from load.settings import ApiSettings
+from load.states import State
+from load.tables import claim, facility_lock, run, submission
+from sandbox.process import Sandbox
+
+CLAIMS = 150
+
+
+@contextmanager
+def sending(audit_url: str, sandbox: Sandbox, *, until_taken: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that sends, and has come so far."""
+    settings = {"token_url": sandbox.token_url, "api_url": sandbox.api_url}
+    settings |= {"username": "sandbox", "password": "sandbox-password"}
+    asked = json.dumps({"audit": audit_url, "settings": settings, "claims": CLAIMS})
+    here = Path(__file__)
+    process = subprocess.Popen(
+        [sys.executable, str(here.with_name("night_process.py")), asked],
+        env=os.environ | {"PYTHONPATH": str(here.parents[2])},
+        stderr=subprocess.PIPE,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while sandbox.stats()["accepted"] < until_taken:
+            assert process.poll() is None, (process.stderr.read() if process.stderr else b"").decode()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_after_kill_9_in_mid_chunk_the_next_run_accounts_for_every_claim(
+    new_database: Callable[[], str], sandbox: Sandbox, api: ApiSettings
+):
+    url = new_database()
+    sandbox.change(latency_ms=30)
+    with sending(url, sandbox, until_taken=30) as process:
+        process.kill()
+    process.wait()
+    engine = open_audit(url)
+    left, taken = standing(engine), sandbox.stats()["accepted"]
+    # An intent is committed before its first byte: whatever the server took is accepted or marked as sending.
+    assert 0 < left[State.SENDING] <= 2 * 8
+    assert taken <= left[State.ACCEPTED] + left[State.SENDING]
+    assert left[State.ACCEPTED] <= taken < CLAIMS
+    hung = {row.vn for row in rows(engine, claim, state=State.SENDING)}
+
+    sandbox.change(latency_ms=0)
+    let_leases_run_out(engine)
+    night(engine, api, concurrency=8)
+    asked = rows(engine, submission, call="eligibility")
+    by_id = {row.id: row.vn for row in rows(engine, claim)}
+    assert {by_id[row.claim_id] for row in asked} == hung
+    accounted_for(engine, sandbox)
+    assert [row.state for row in sorted(rows(engine, run), key=lambda row: row.started_at)] == ["failed", "completed"]
+    engine.dispose()
+
+
+def test_after_kill_9_without_the_eligibility_check_one_more_sending_tells(audit: Engine, sandbox: Sandbox):
+    sandbox.change(latency_ms=30)
+    with sending(audit.url.render_as_string(), sandbox, until_taken=30) as process:
+        process.kill()
+    process.wait()
+    sandbox.change(latency_ms=0)
+    let_leases_run_out(audit)
+    night(audit, settings_for(sandbox, ask_eligibility=False), concurrency=8)
+    accounted_for(audit, sandbox)
+    assert not rows(audit, submission, call="eligibility")
+
+
+def test_ctrl_c_ends_a_run_with_every_answer_written_down(audit: Engine, sandbox: Sandbox, api: ApiSettings):
+    sandbox.change(latency_ms=30)
+    with sending(audit.url.render_as_string(), sandbox, until_taken=30) as process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in said
+    left = standing(audit)
+    assert set(left) == {State.ACCEPTED, State.READY}
+    assert left[State.ACCEPTED] == sandbox.stats()["accepted"]
+    assert rows(audit, run)[0].state == "failed"
+    assert rows(audit, facility_lock) == []
+    night(audit, api, make_claims(CLAIMS))
+    accounted_for(audit, sandbox)
+    assert sandbox.stats()["received"] == CLAIMS
+
+
+def accounted_for(engine: Engine, sandbox: Sandbox) -> None:
+    """What the server accepted stands in the ledger as accepted or presumed so, each once."""
+    stand, stats = standing(engine), sandbox.stats()
+    assert stand[State.ACCEPTED] + stand[State.PRESUMED_ACCEPTED] == CLAIMS == stand.total()
+    assert stats["accepted"] == stats["accepted_keys"] == CLAIMS
+    assert {row.vn for row in rows(engine, claim)} == {taken["seq"] for taken in sandbox.accepted()}

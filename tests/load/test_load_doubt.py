@@ -1,0 +1,137 @@
+"""A claim in doubt is neither lost nor paid twice: ask, then send once more."""
+
+import pytest
+from load_night import make_claim, make_claims, night, rows, settings_for, standing
+from sqlalchemy import Engine
+
+from load.settings import ApiSettings
+from load.states import State
+from load.tables import claim, submission
+from sandbox.process import Sandbox
+from sandbox.world import Fault, FaultKind
+
+
+def calls(engine: Engine) -> list[str]:
+    return [row.call for row in rows(engine, submission)]
+
+
+def put_in_doubt(sandbox: Sandbox, engine: Engine, kind: FaultKind, item: str = "dm") -> None:
+    sandbox.misbehave(Fault(kind=kind, times=1, hold_seconds=0.5))
+    impatient = settings_for(sandbox, read_timeout_seconds=0.2)
+    assert night(engine, impatient, [make_claim(1, item)]) == {State.IN_DOUBT: 1}
+    sandbox.misbehave()
+
+
+def test_a_server_error_after_taking_then_a_refusal_is_presumed_accepted(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    sandbox.misbehave(Fault(kind="500_after", times=1))
+    assert night(audit, api, [make_claim()]) == {State.PRESUMED_ACCEPTED: 1}
+    assert night(audit, api, [make_claim(marriage="1")]) == {}
+    assert sandbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("kind", ["dm", "ht", "epi", "dt"])
+@pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "truncated_after", "cut_off_after"])
+def test_an_answer_lost_after_taking_is_found_by_the_next_runs_question(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, fault: FaultKind, kind: str
+):
+    put_in_doubt(sandbox, audit, fault, kind)
+    assert night(audit, api) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility"]
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
+    assert sandbox.stats()["received"] == 1
+
+
+@pytest.mark.parametrize("fault", ["timeout_before", "reset_before", "hang_up_before"])
+def test_a_claim_in_doubt_that_was_not_taken_is_sent_once_more(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, fault: FaultKind
+):
+    put_in_doubt(sandbox, audit, fault)
+    assert night(audit, api) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "submit"]
+    assert sandbox.stats()["accepted"] == 1
+
+
+def test_without_the_question_one_more_sending_tells(sandbox: Sandbox, audit: Engine):
+    put_in_doubt(sandbox, audit, "reset_after")
+    unasked = settings_for(sandbox, ask_eligibility=False)
+    assert night(audit, unasked) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "submit"]
+    assert sandbox.stats()["accepted"] == 1
+
+
+def test_a_refusal_without_a_number_leaves_it_to_one_more_sending(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.change(eligibility_uid="never")
+    assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "submit"]
+
+
+def test_a_number_beside_a_yes_proves_nothing(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    put_in_doubt(sandbox, audit, "reset_before")
+    sandbox.change(eligibility_uid="always")
+    assert night(audit, api) == {State.ACCEPTED: 1}
+    beside = rows(audit, submission)[1]
+    assert (beside.call, beside.http_status) == ("eligibility", 200)
+    assert beside.transaction_uid
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"] != beside.transaction_uid
+
+
+@pytest.mark.parametrize("kind", ["not_found", "500", "permission_denied", "reset_before"])
+def test_a_question_that_fails_does_not_keep_the_claim_from_going(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, kind: FaultKind
+):
+    put_in_doubt(sandbox, audit, "reset_before")
+    sandbox.misbehave(Fault(kind=kind, on=("eligibility",)))
+    assert night(audit, api) == {State.ACCEPTED: 1}
+
+
+def test_a_server_that_answers_a_second_sending_with_the_first_number_is_believed(sandbox: Sandbox, audit: Engine):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.change(second_submission="same_uid")
+    assert night(audit, settings_for(sandbox, ask_eligibility=False)) == {State.ACCEPTED: 1}
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
+
+
+def test_a_claim_stays_in_doubt_while_no_answer_comes(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.misbehave(Fault(kind="503", on=("submit", "eligibility")))
+    assert night(audit, api) == {State.IN_DOUBT: 1}
+    sandbox.misbehave()
+    assert night(audit, api) == {State.ACCEPTED: 1}
+    assert sandbox.stats()["accepted"] == 1
+
+
+def test_a_claim_in_doubt_that_is_then_held_is_still_in_doubt_when_its_turn_comes(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    sandbox.misbehave(Fault(kind="500_after", times=1))
+    vn = make_claim().vn
+    sandbox.change(no_closing_code_visits=[])
+    night_with_hold = settings_for(sandbox, attempts=1)
+    assert night(audit, night_with_hold, [make_claim()]) == {State.IN_DOUBT: 1}
+    sandbox.change(no_closing_code_visits=[vn], eligibility_uid="never")
+    assert night(audit, api) == {State.HELD: 1}
+    sandbox.change(no_closing_code_visits=[])
+    assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
+
+
+def test_every_fault_at_once_loses_and_doubles_nothing(sandbox: Sandbox, audit: Engine):
+    kinds: tuple[FaultKind, ...] = (
+        "429", "500", "502_html", "503", "504", "reset_before", "hang_up_before", "500_after", "502_after",
+        "reset_after", "hang_up_after", "truncated_after", "cut_off_after", "expire_tokens",
+    )  # fmt: skip
+    sandbox.misbehave(*(Fault(kind=kind, probability=0.03) for kind in kinds))
+    settings = settings_for(sandbox, attempts=3)
+    night(audit, settings, make_claims(300), concurrency=16, chunk_size=100)
+    sandbox.misbehave()
+    for _ in range(2):
+        night(audit, settings, concurrency=16)
+    stand = standing(audit)
+    assert stand[State.ACCEPTED] + stand[State.PRESUMED_ACCEPTED] == 300
+    stats = sandbox.stats()
+    assert stats["accepted"] == stats["accepted_keys"] == 300
+    taken = {t["seq"]: t["transaction_uid"] for t in sandbox.accepted()}
+    for row in rows(audit, claim, state=State.ACCEPTED):
+        assert taken[row.vn] == row.transaction_uid
