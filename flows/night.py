@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import pandas as pd
 from sqlalchemy import Engine
@@ -40,26 +39,14 @@ class Tally:
     Args:
         registered: new, changed, unchanged, settled, withdrawn; counts of claims.
         besides: What transform counted besides claims, such as "claimed by the HIS".
-        sent: Where the claims sent in this run stand, by state.
         would_send: Claims a dry run would send.
         days: Service days read.
     """
 
     registered: Counter[str] = field(default_factory=Counter)
     besides: Counter[str] = field(default_factory=Counter)
-    sent: Counter[State] = field(default_factory=Counter)
     would_send: int = 0
     days: int = 0
-
-    def as_json(self) -> dict[str, Any]:
-        """For the audit's `run` row."""
-        return {
-            "days": self.days,
-            "registered": dict(self.registered),
-            "besides": dict(self.besides),
-            "sent": {str(state): n for state, n in self.sent.items()},
-            "would_send": self.would_send,
-        }
 
 
 class Night:
@@ -91,7 +78,7 @@ class Night:
     def close(self) -> None:
         """Close the connections and leave the counts with the run."""
         self._stack.close()
-        self.run.counts = self.tally.as_json()
+        self.run.counts = {**vars(self.tally), "sent": self.sent}
         self.run.log_ins = self._tokens.log_ins
 
     def recover(self) -> int:
@@ -155,23 +142,23 @@ class Night:
         wish = self.wish
         return self._ledger.due(wish.states, wish.kinds, wish.first, wish.last, wish.chunk_size)
 
-    def send_chunk(self, number: int, chunk: list[DueClaim], on_progress: Callable[[int], None]) -> None:
-        """Send a chunk; what was answered is committed whatever happens."""
+    def send_chunk(self, number: int, chunk: list[DueClaim]) -> None:
+        """Send a chunk; its last answers may still be to come when the connections want the next."""
         if self._delivery is None:
             self._delivery = self._stack.enter_context(
                 Delivery(self.settings.api, self._ledger, self._tokens, self.wish.concurrency)
             )
-        so_far: Counter[State] = Counter()
+        self._delivery.send_chunk(number, chunk)
 
-        def told(counts: Counter[State]) -> None:
-            nonlocal so_far
-            so_far = counts.copy()
-            on_progress(counts.total())
+    def finish_sending(self) -> None:
+        """Wait until every answer is committed; what was answered is, whatever happens."""
+        if self._delivery is not None:
+            self._delivery.finish()
 
-        try:
-            self._delivery.send_chunk(number, chunk, told)
-        finally:
-            self.tally.sent.update(so_far)
+    @property
+    def sent(self) -> Counter[State]:
+        """Where the claims sent so far in this run stand."""
+        return self._delivery.counts if self._delivery else Counter()
 
 
 @contextmanager

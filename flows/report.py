@@ -130,7 +130,7 @@ def make_report(night: Night) -> Report:
 
 def _summary(night: Night, baht: int, language: Language) -> str:
     tally, run = night.tally, night.run
-    sent = tally.sent.total()
+    sent = night.sent.total()
     lines = [
         Message(
             f"สภาพแวดล้อม **{run.environment}** run `{run.id}`", f"Environment **{run.environment}**, run `{run.id}`"
@@ -175,16 +175,16 @@ def _refused(refused: pd.DataFrame, language: Language) -> str:
         rows.append(
             [
                 STATE_NAMES[State(str(r["state"]))].say(language),
+                str(r["claims"]),
                 why,
                 what.say(language) if what else "",
-                str(r["claims"]),
             ]
         )
     heads = [
         Message("ผล", "Outcome"),
+        Message("รายการ", "Claims"),
         Message("เหตุผล", "Reason"),
         Message("ต้องทำ", "What to do"),
-        Message("รายการ", "Claims"),
     ]
     return _table(heads, rows, language)
 
@@ -199,13 +199,14 @@ def _issues(issues: pd.DataFrame, language: Language) -> str:
         what, todo = (
             (_without_values(rule.message).say(language), rule.advice.say(language)) if rule else (str(code), "")
         )
-        rows.append([severity[str(level)].say(language), what, todo, kinds, str(some["records"].sum())])
+        rows.append([severity[str(level)].say(language), kinds, str(some["records"].sum()), what, todo])
+    # The long columns last: a narrow page cuts the table off on the right.
     heads = [
         Message("ระดับ", "Severity"),
-        Message("เรื่อง", "What"),
-        Message("ต้องทำ", "What to do"),
         Message("ประเภท", "Kinds"),
         Message("ระเบียน", "Records"),
+        Message("เรื่อง", "What"),
+        Message("ต้องทำ", "What to do"),
     ]
     return _table(heads, rows, language)
 

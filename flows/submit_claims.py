@@ -74,8 +74,15 @@ def transform_day(night: Night, day: date) -> None:
 @task(name="send chunk", task_run_name="send chunk {number}", cache_policy=NO_CACHE, persist_result=False)
 @_said
 def send_chunk(night: Night, number: int, chunk: _Chunk) -> None:
-    """Send a few hundred claims over a handful of connections and write every answer down."""
-    night.send_chunk(number, chunk.claims, lambda _: None)
+    """Send a few hundred claims over a handful of connections; ends when the connections want the next chunk."""
+    night.send_chunk(number, chunk.claims)
+
+
+@task(name="last answers", cache_policy=NO_CACHE, persist_result=False)
+@_said
+def await_last_answers(night: Night) -> None:
+    """Wait for the answers still to come, and write them down."""
+    night.finish_sending()
 
 
 # Prefect's own check of the parameters logs what was given and raises; the flow checks them and says one sentence.
@@ -97,8 +104,8 @@ def submit_claims(
         kinds: ประเภทที่จะส่ง / Kinds of claims: dm, ht (DMHT), epi, dt.
         send: ส่งรายการใด / What to send: new and due, only failed (also refused ones as they are), everything again (dry run only).
         dry_run: ทดลอง ไม่ส่งจริง / Read and check everything, send nothing.
-        chunk_size: จำนวนรายการต่อชุด / Claims one task sends.
-        concurrency: จำนวนที่ส่งพร้อมกัน / Claims under way at the same time.
+        chunk_size: จำนวนรายการต่อชุด 1-2000 / Claims one task sends, 1-2000.
+        concurrency: จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.
     """
     report: Report | None = None
     language: Language | None = None
@@ -191,16 +198,18 @@ def _send(night: Night, progress: _Progress) -> None:
     while not night.failure and (chunk := night.next_chunk()):
         number += 1
         send_chunk(night, number, _Chunk(chunk), return_state=True)
-        sent = night.tally.sent.total()
-        _log(night, Message(f"ส่งแล้ว {sent}/{total}", f"{sent} of {total} sent"))
+        sent = night.sent.total()
+        _log(night, Message(f"ได้คำตอบแล้ว {sent}/{total}", f"{sent} of {total} answered"))
         progress.reach(50.0 + 50.0 * min(1.0, sent / total))
+    if not night.failure:
+        await_last_answers(night, return_state=True)
 
 
 def _ended(night: Night) -> Message:
     if night.wish.dry_run:
         n = night.tally.would_send
         return Message(f"ทดลองเสร็จ จะส่ง {n} รายการ", f"Dry run: {n} claims would be sent.")
-    sent = ", ".join(f"{state} {n}" for state, n in sorted(night.tally.sent.items())) or "0"
+    sent = ", ".join(f"{state} {n}" for state, n in sorted(night.sent.items())) or "0"
     return Message(f"เสร็จ ส่งแล้ว: {sent}", f"Done. Sent: {sent}")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Table, select, update
 from extract.messages import Message
 from load.account_center import TokenSource
 from load.delivery import Delivery
-from load.ledger import Ledger
+from load.ledger import Ledger, Verdict
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
 from load.states import DUE, State
@@ -113,6 +113,21 @@ def holding(
         yield run
 
 
+class ToldLedger(Ledger):
+    """A ledger that tells where the claims sent so far stand after every commit of an answer, in the writing thread."""
+
+    def __init__(self, engine: Engine, run: Run, on_progress: Callable[[Counter[State]], None]) -> None:
+        super().__init__(engine, run)
+        self._counts: Counter[State] = Counter()
+        self._on_progress = on_progress
+
+    def write(self, *, verdicts: Sequence[Verdict] = (), **rest: Any) -> None:
+        super().write(verdicts=verdicts, **rest)
+        self._counts.update(v.state for v in verdicts)
+        if verdicts:
+            self._on_progress(self._counts)
+
+
 def night(
     engine: Engine,
     settings: ApiSettings,
@@ -124,9 +139,8 @@ def night(
     on_progress: Callable[[Counter[State]], None] = lambda _: None,
 ) -> Counter[State]:
     """One run: recover, register (unless there are no claims to), send what is due; where the claims sent stand."""
-    sent: Counter[State] = Counter()
     with holding(engine) as run:
-        ledger = Ledger(engine, run)
+        ledger = ToldLedger(engine, run, on_progress)
         ledger.recover()
         if claims is not None:
             for day in sorted({c.service_date for c in claims}):
@@ -137,10 +151,11 @@ def night(
                 number = 0
                 while due := ledger.due(states, KINDS, DAY - timedelta(9), DAY + timedelta(9), chunk_size):
                     number += 1
-                    sent += delivery.send_chunk(number, due, on_progress)
+                    delivery.send_chunk(number, due)
+                delivery.finish()
+                return delivery.counts
         finally:
             run.log_ins = tokens.log_ins
-    return sent
 
 
 def rows(engine: Engine, table: Table, **where: Any) -> list[Any]:

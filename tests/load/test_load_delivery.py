@@ -330,11 +330,23 @@ def test_an_exchange_without_an_answer_is_written_down_too(sandbox: Sandbox, api
     assert (row.http_status, row.response, row.failure, row.outcome) == (None, None, "ConnectionError", "in_doubt")
 
 
-def test_progress_is_told_after_every_commit_and_ends_with_all(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+def test_answers_are_committed_while_others_are_still_under_way(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    sandbox.change(latency_ms=10)
     told: list[int] = []
-    night(audit, api, make_claims(40), on_progress=lambda counts: told.append(counts.total()))
+    night(audit, api, make_claims(60), on_progress=lambda counts: told.append(counts.total()))
     assert told == sorted(told)
-    assert told[-1] == 40
+    assert told[-1] == 60
+    assert len(told) > 2
+
+
+def test_the_next_chunk_is_taken_up_before_the_last_answers_of_this_one(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    sandbox.change(latency_ms=200)
+    night(audit, api, make_claims(12), chunk_size=3, concurrency=4)
+    sent = rows(audit, submission)
+    first_of_second = min(row.sent_at for row in sent if row.chunk == 2)
+    assert first_of_second < min(row.answered_at for row in sent if row.chunk == 1)
 
 
 def test_no_more_claims_are_under_way_than_there_are_connections(sandbox: Sandbox, api: ApiSettings, audit: Engine):
