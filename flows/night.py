@@ -21,6 +21,7 @@ from flows.wish import Wish
 from load.account_center import TokenSource
 from load.database import open_audit
 from load.delivery import Delivery
+from load.issues import note_issues
 from load.ledger import DueClaim, Ledger
 from load.runs import Run, start_run
 from load.states import State
@@ -102,7 +103,7 @@ class Night:
             history=self._history(tables),
             settings=self.settings.transform,
         )
-        self._ledger.note_issues(tables.day, self.wish.kinds, made.issues)
+        note_issues(self.engine, self.run, tables.day, self.wish.kinds, made.issues)
         counts = (
             self._plan(made) if self.wish.dry_run else self._ledger.register(tables.day, self.wish.kinds, made.claims)
         )

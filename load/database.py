@@ -1,9 +1,9 @@
 """Opening the audit database: SQLite, PostgreSQL or MariaDB by URL, migrated to the present schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -16,6 +16,9 @@ from extract.errors import ConfigurationError
 from extract.messages import Message
 from load.errors import AuditError
 
+# Bound parameters a statement may hold: SQLite's old limit is 999.
+BATCH = 500
+T = TypeVar("T")
 _LOCK_NAME = "moph_claim_migration"
 _LOCK_NUMBER = 7_060_245  # any number of our own for PostgreSQL's advisory lock
 
@@ -76,19 +79,23 @@ def connect(url: str) -> Engine:
         raise ConfigurationError(_UNKNOWN_URL) from None
     if backend == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+        event.listen(engine, "begin", _begin)
     return engine
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine, *, reading: bool = False) -> Iterator[Connection]:
     """A transaction whose database errors come out as one sentence.
+
+    Args:
+        engine: The audit database.
+        reading: Nothing will be written, so nobody who writes need be waited for.
 
     Raises:
         AuditError: The database cannot be reached, written, or has lost its connection.
     """
     try:
-        with engine.begin() as connection:
+        with engine.execution_options(reading=reading).begin() as connection:
             yield connection
     except SQLAlchemyError as error:
         raise AuditError(_sentence(engine.url, error)) from None
@@ -119,8 +126,13 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+def batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Rows in portions that fit the parameters of one statement."""
+    return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
 
 
 @contextmanager

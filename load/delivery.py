@@ -59,7 +59,7 @@ class Delivery:
         self._concurrency = concurrency
         self._api = MophClaimApi(settings, concurrency)
         self._halt = Halt()
-        self._sender = Sender(settings, self._api, tokens, self._halt)
+        self._sender = Sender(settings, self._api, ledger, tokens, self._halt)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="send")
         self._news: SimpleQueue[_News] = SimpleQueue()
         self._changed = threading.Condition()  # guards the four that follow

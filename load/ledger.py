@@ -6,26 +6,22 @@ fenced: it is committed only together with proof that the run still holds the fa
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, or_, select, update
 
 from extract.clock import now
-from load.database import transaction
+from load.database import batches, transaction
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
 from load.runs import Run
 from load.states import SETTLED, STANDING, UNTAKEN, State
-from load.tables import claim, issue, submission
-from transform.claim import Claim, Issue, Kind
-
-# Bound parameters a statement may hold: SQLite's old limit is 999.
-BATCH = 500
-T = TypeVar("T")
+from load.tables import claim, submission
+from transform.claim import Claim, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +127,7 @@ class Ledger:
         query = select(*columns).where(self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(STANDING))
         rows: list[Any] = []
         with transaction(self._engine) as connection:
-            for some in _batches(sorted(pids)):
+            for some in batches(sorted(pids)):
                 rows += connection.execute(query.where(claim.c.pid.in_(some))).all()
         frame = pd.DataFrame(rows, columns=[c.name for c in columns]).astype({"kind": "str", "pid": "str", "vn": "str"})
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
@@ -172,7 +168,7 @@ class Ledger:
                     changed.append(
                         {"row_id": row.id, "new_state": _state_when_changed(c, row), **_content(c), "at": moment}
                     )
-            for rows in _batches(new):
+            for rows in batches(new):
                 connection.execute(claim.insert(), rows)
             if changed:
                 connection.execute(_CHANGE, changed)
@@ -184,7 +180,7 @@ class Ledger:
         columns += [claim.c.state, claim.c.payload_hash, claim.c.sent_hash]
         query = select(*columns).where(self._mine)
         rows: list[Any] = []
-        for some in _batches(sorted({c.vn for c in claims})):
+        for some in batches(sorted({c.vn for c in claims})):
             rows += connection.execute(query.where(claim.c.vn.in_(some))).all()
         return {(r.hcode, r.kind, r.vn, r.item): r for r in rows}
 
@@ -206,42 +202,10 @@ class Ledger:
             claim.c.maybe_taken.is_(False),
         )
         gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
-        for ids in _batches(gone):
+        for ids in batches(gone):
             withdraw = update(claim).where(claim.c.id.in_(ids))
             connection.execute(withdraw.values(state=State.WITHDRAWN, updated_at=at))
         return len(gone)
-
-    def note_issues(self, day: date, kinds: Collection[Kind], issues: Iterable[Issue]) -> None:
-        """Write down why records did not become claims; what is no longer wrong is resolved.
-
-        Args:
-            day: The service day that was read.
-            kinds: The kinds that were looked for.
-            issues: All issues of that day and those kinds.
-        """
-        moment = now()
-        mine = and_(issue.c.environment == self._run.environment, issue.c.hcode == self._run.hcode)
-        seen = {(i.kind, i.vn, i.item, i.rule, i.column): i for i in issues}
-        with transaction(self._engine) as connection:
-            columns = [issue.c.id, issue.c.kind, issue.c.vn, issue.c.item, issue.c.rule, issue.c.field]
-            columns += [issue.c.service_date, issue.c.resolved_at]
-            query = select(*columns).where(mine, issue.c.kind.in_(kinds))
-            found = list(connection.execute(query.where(issue.c.service_date == day)))
-            # A visit may have been moved from another day since.
-            for some in _batches(sorted({i.vn for i in seen.values()})):
-                found += connection.execute(query.where(issue.c.vn.in_(some), issue.c.service_date != day))
-            known = {(r.kind, r.vn, r.item, r.rule, r.field): r for r in found}
-            new = [_issue_row(i, day, self._run, moment) for key, i in seen.items() if key not in known]
-            again = [_issue_seen(known[key].id, i, day, self._run, moment) for key, i in seen.items() if key in known]
-            gone = [
-                r.id for key, r in known.items() if key not in seen and r.service_date == day and r.resolved_at is None
-            ]
-            for rows in _batches(new):
-                connection.execute(issue.insert(), rows)
-            if again:
-                connection.execute(_ISSUE_SEEN, again)
-            for ids in _batches(gone):
-                connection.execute(update(issue).where(issue.c.id.in_(ids)).values(resolved_at=moment))
 
     def _due(self, states: Collection[State], kinds: Collection[Kind], first: date, last: date) -> ColumnElement[bool]:
         return and_(
@@ -274,6 +238,12 @@ class Ledger:
             )
             for r in rows
         ]
+
+    def numbers_another(self, transaction_uid: str, claim_id: int) -> bool:
+        """Whether a transaction number is known to be another claim's."""
+        query = select(func.count()).select_from(claim).where(self._mine, claim.c.id != claim_id)
+        with transaction(self._engine, reading=True) as connection:
+            return bool(connection.execute(query.where(claim.c.transaction_uid == transaction_uid)).scalar_one())
 
     def write(
         self,
@@ -351,19 +321,6 @@ _UNSENT = (
     .where(_SENT_LAST_BY_US, claim.c.state == State.SENDING)
     .values(state=bindparam("new_state"), tries=claim.c.tries - 1, updated_at=bindparam("at"))
 )
-_ISSUE_SEEN = (
-    update(issue)
-    .where(issue.c.id == bindparam("row_id"))
-    .values(
-        severity=bindparam("new_severity"),
-        service_date=bindparam("day"),
-        message_th=bindparam("th"),
-        message_en=bindparam("en"),
-        run_id=bindparam("run"),
-        seen_at=bindparam("at"),
-        resolved_at=None,
-    )
-)
 
 
 def _changed(c: Claim, row: Any) -> bool:
@@ -418,39 +375,6 @@ def _new_row(c: Claim, environment: str, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _issue_row(i: Issue, day: date, run: Run, moment: datetime) -> dict[str, Any]:
-    return {
-        "environment": run.environment,
-        "hcode": run.hcode,
-        "kind": i.kind,
-        "vn": i.vn,
-        "item": i.item,
-        "rule": i.rule,
-        "severity": i.severity,
-        "hn": i.hn,
-        "service_date": day,
-        "field": i.column,
-        "message_th": i.message.th,
-        "message_en": i.message.en,
-        "first_run_id": run.id,
-        "run_id": run.id,
-        "first_seen_at": moment,
-        "seen_at": moment,
-    }
-
-
-def _issue_seen(row_id: int, i: Issue, day: date, run: Run, moment: datetime) -> dict[str, Any]:
-    return {
-        "row_id": row_id,
-        "day": day,
-        "new_severity": i.severity,
-        "th": i.message.th,
-        "en": i.message.en,
-        "run": run.id,
-        "at": moment,
-    }
-
-
 def _submission_row(r: Record, run_id: str) -> dict[str, Any]:
     e = r.exchange
     return {
@@ -490,7 +414,3 @@ def _verdict_row(v: Verdict, run_id: str, moment: datetime) -> dict[str, Any]:
         "taken": v.maybe_taken,
         "at": moment,
     }
-
-
-def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))

@@ -35,7 +35,7 @@ def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None
     query = select(run).where(run.c.environment == environment).order_by(run.c.started_at.desc()).limit(1)
     if hcode:
         query = query.where(run.c.hcode == hcode)
-    with transaction(engine) as connection:
+    with transaction(engine, reading=True) as connection:
         row = connection.execute(query).one_or_none()
     if row is None:
         return None
@@ -153,6 +153,6 @@ def _within(table: Any, environment: str, first: date | None, last: date | None,
 
 
 def _frame(engine: Engine, query: Any) -> pd.DataFrame:
-    with transaction(engine) as connection:
+    with transaction(engine, reading=True) as connection:
         result = connection.execute(query)
         return pd.DataFrame(result.all(), columns=list(result.keys()))

@@ -11,7 +11,7 @@ from extract.errors import MophClaimError
 from extract.messages import Message
 from load.account_center import Token, TokenSource
 from load.errors import StopRun
-from load.ledger import DueClaim, Record, Verdict
+from load.ledger import DueClaim, Ledger, Record, Verdict
 from load.moph_claim import Exchange, MophClaimApi
 from load.outcomes import Answer, Outcome
 from load.settings import ApiSettings
@@ -77,12 +77,16 @@ class Sender:
     Args:
         settings: Retries and their pauses.
         api: The connections.
+        ledger: Asked whose a transaction number is.
         tokens: The run's log-in.
         halt: The run's brake.
     """
 
-    def __init__(self, settings: ApiSettings, api: MophClaimApi, tokens: TokenSource, halt: Halt) -> None:
+    def __init__(
+        self, settings: ApiSettings, api: MophClaimApi, ledger: Ledger, tokens: TokenSource, halt: Halt
+    ) -> None:
         self._settings = settings
+        self._ledger = ledger
         self._api = api
         self._tokens = tokens
         self._halt = halt
@@ -127,6 +131,8 @@ class Sender:
             known_as = asked.answer.transaction_uid
             # Refused as claimed already, under a number: that is our claim. A number beside a "yes" proves nothing (the
             # reference does not say what it numbers); the sending that follows tells.
+            if known_as and self._ledger.numbers_another(known_as, due.id):
+                known_as = None
             if known_as and asked.answer.meaning.already_claimed:
                 return _verdict(due, State.ACCEPTED, asked, maybe_taken)
         sent: Exchange | None = None

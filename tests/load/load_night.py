@@ -12,6 +12,7 @@ from sqlalchemy import Engine, Table, select, update
 from extract.messages import Message
 from load.account_center import TokenSource
 from load.delivery import Delivery
+from load.issues import note_issues
 from load.ledger import Ledger, Verdict
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
@@ -156,6 +157,11 @@ def night(
                 return delivery.counts
         finally:
             run.log_ins = tokens.log_ins
+
+
+def note(ledger: Ledger, day: date, kinds: Collection[Kind], issues: Sequence[Issue]) -> None:
+    """The day's issues, by the run that holds the ledger."""
+    note_issues(ledger._engine, ledger._run, day, kinds, issues)
 
 
 def rows(engine: Engine, table: Table, **where: Any) -> list[Any]:

@@ -1,9 +1,10 @@
 """A claim in doubt is neither lost nor paid twice: ask, then send once more."""
 
 import pytest
-from load_night import make_claim, make_claims, night, rows, settings_for, standing
+from load_night import holding, make_claim, make_claims, night, rows, settings_for, standing
 from sqlalchemy import Engine
 
+from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, submission
@@ -135,3 +136,25 @@ def test_every_fault_at_once_loses_and_doubles_nothing(sandbox: Sandbox, audit: 
     taken = {t["seq"]: t["transaction_uid"] for t in sandbox.accepted()}
     for row in rows(audit, claim, state=State.ACCEPTED):
         assert taken[row.vn] == row.transaction_uid
+
+
+def test_a_number_is_told_apart_from_another_claims(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    night(audit, api, make_claims(2))
+    first, second = rows(audit, claim)
+    with holding(audit) as run:
+        ledger = Ledger(audit, run)
+        assert ledger.numbers_another(first.transaction_uid, second.id)
+        assert not ledger.numbers_another(first.transaction_uid, first.id)
+
+
+def test_a_refusal_under_another_claims_number_leaves_it_to_one_more_sending(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    """Two of our claims, one number: the number cannot be this claim's."""
+    put_in_doubt(sandbox, audit, "reset_after")
+    number = sandbox.accepted()[0]["transaction_uid"]
+    other = dict(rows(audit, claim)[0]._mapping) | {"id": 99, "vn": "another visit"}
+    with audit.begin() as connection:
+        connection.execute(claim.insert().values(**other | {"transaction_uid": number, "state": State.ACCEPTED}))
+    assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "submit"]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from load_night import DAY, holding, let_leases_run_out, make_claim, make_issue, rows
+from load_night import DAY, holding, let_leases_run_out, make_claim, make_issue, note, rows
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
@@ -409,15 +409,15 @@ def open_rules(engine: Engine, hcode: str) -> dict[str, bool]:
 
 
 def test_an_issue_is_noted_resolved_and_opened_again(each_audit: Engine, hcode: str):
-    def note(*said: str) -> None:
+    def say(*said: str) -> None:
         with ledger_of(each_audit, hcode) as ledger:
-            ledger.note_issues(DAY, KINDS, [make_issue(said=text) for text in said])
+            note(ledger, DAY, KINDS, [make_issue(said=text) for text in said])
 
-    note("first")
+    say("first")
     (noted,) = rows(each_audit, issue, hcode=hcode)
-    note()
+    say()
     (resolved,) = rows(each_audit, issue, hcode=hcode)
-    note("again")
+    say("again")
     (reopened,) = rows(each_audit, issue, hcode=hcode)
     assert noted.resolved_at is None
     assert resolved.resolved_at is not None
@@ -428,24 +428,24 @@ def test_an_issue_is_noted_resolved_and_opened_again(each_audit: Engine, hcode: 
 
 def test_only_the_day_and_the_kinds_that_were_read_are_resolved(each_audit: Engine, hcode: str):
     with ledger_of(each_audit, hcode) as ledger:
-        ledger.note_issues(DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", kind="epi")])
-        ledger.note_issues(NEXT_DAY, KINDS, [make_issue("69-next", rule="c", service_date=NEXT_DAY)])
-        ledger.note_issues(DAY, ["dm"], [])
+        note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", kind="epi")])
+        note(ledger, NEXT_DAY, KINDS, [make_issue("69-next", rule="c", service_date=NEXT_DAY)])
+        note(ledger, DAY, ["dm"], [])
     assert open_rules(each_audit, hcode) == {"a": False, "b": True, "c": True}
 
 
 @pytest.mark.parametrize(("was", "now_on"), [(DAY, NEXT_DAY), (NEXT_DAY, DAY)])
 def test_an_issue_of_a_visit_moved_to_another_day_moves_along(each_audit: Engine, hcode: str, was: date, now_on: date):
     with ledger_of(each_audit, hcode) as ledger:
-        ledger.note_issues(was, KINDS, [make_issue(service_date=was)])
+        note(ledger, was, KINDS, [make_issue(service_date=was)])
     with ledger_of(each_audit, hcode) as ledger:
         for day in (DAY, NEXT_DAY):
-            ledger.note_issues(day, KINDS, [make_issue(service_date=day)] if day == now_on else [])
+            note(ledger, day, KINDS, [make_issue(service_date=day)] if day == now_on else [])
     (row,) = rows(each_audit, issue, hcode=hcode)
     assert (row.service_date, row.resolved_at) == (now_on, None)
 
 
 def test_an_issue_without_a_date_stands_on_the_day_that_was_read(each_audit: Engine, hcode: str):
     with ledger_of(each_audit, hcode) as ledger:
-        ledger.note_issues(DAY, KINDS, [make_issue(service_date=None)])
+        note(ledger, DAY, KINDS, [make_issue(service_date=None)])
     assert rows(each_audit, issue, hcode=hcode)[0].service_date == DAY

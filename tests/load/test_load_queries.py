@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from load_night import DAY, holding, make_claim, make_issue
+from load_night import DAY, holding, make_claim, make_issue, note
 from sqlalchemy import Engine
 
 from load.ledger import Ledger, Verdict
@@ -28,9 +28,9 @@ def a_night(engine: Engine, hcode: str) -> None:
         ]
         ledger.write(verdicts=verdicts)
         ledger.register(NEXT_DAY, KINDS, [make_claim(3, "epi", day=NEXT_DAY, hcode=hcode)])
-        ledger.note_issues(DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", severity="warning")])
-        ledger.note_issues(NEXT_DAY, KINDS, [make_issue("69-next", rule="a")])
-        ledger.note_issues(NEXT_DAY, KINDS, [])
+        note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", severity="warning")])
+        note(ledger, NEXT_DAY, KINDS, [make_issue("69-next", rule="a")])
+        note(ledger, NEXT_DAY, KINDS, [])
 
 
 def test_claims_are_counted_by_day_kind_and_state(each_audit: Engine, hcode: str):
