@@ -16,10 +16,10 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from extract.clock import now
-from load.account_center import Bearer, Token
 from load.errors import StopRun, certificate_refused, malformed_address
 from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, understand
 from load.settings import ApiSettings
+from load.token import Bearer, Token
 from load.transport import authorities, certificate_failed, never_left
 
 Call = Literal["submit", "eligibility", "status"]

@@ -9,13 +9,14 @@ from itertools import count
 
 from extract.errors import MophClaimError
 from extract.messages import Message
-from load.account_center import Token, TokenSource
+from load.account_center import TokenSource
 from load.errors import StopRun
 from load.ledger import DueClaim, Ledger, Record, Verdict
 from load.moph_claim import Exchange, MophClaimApi
 from load.outcomes import Answer, Outcome
 from load.settings import ApiSettings
 from load.states import State
+from load.token import Token
 
 _API_DOWN = Message(
     "MOPH Claim ไม่ตอบหรือขัดข้องติดต่อกัน {failures} ครั้ง จึงหยุดส่งไว้ก่อน รายการที่เหลือจะส่งในรอบถัดไปเอง",

@@ -17,9 +17,10 @@ from odd_server import GARBLED, HANG_UP, answer, closed_port, odd_server, self_s
 
 from extract.clock import now
 from extract.errors import ConfigurationError, MophClaimError
-from load.account_center import Bearer, Token, TokenSource, check, credentials, log_in, read_token
+from load.account_center import TokenSource, credentials, log_in
 from load.errors import LoginError, StopRun
 from load.settings import ApiSettings
+from load.token import Bearer, Token, check, read_token
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault
 

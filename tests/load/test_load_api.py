@@ -13,11 +13,12 @@ from pydantic import SecretStr
 
 from extract.clock import now
 from extract.errors import ConfigurationError
-from load.account_center import Token, log_in
+from load.account_center import log_in
 from load.errors import StopRun
 from load.moph_claim import Exchange, MophClaimApi
 from load.outcomes import Outcome
 from load.settings import ApiSettings
+from load.token import Token
 from sandbox.process import Sandbox
 from sandbox.world import Fault, FaultKind
 

@@ -1,0 +1,152 @@
+"""The token: what it says of itself, and whether any claim could be sent with it.
+
+Read without verifying the signature (the key is not public) and never logged: it holds a name and an e-mail.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import requests
+from pydantic import SecretStr
+from requests.auth import AuthBase
+
+from extract.clock import BANGKOK, now
+from extract.messages import Message
+from load.errors import LoginError
+from load.settings import ApiSettings
+
+_JWT = re.compile(r"[\w+/=-]+\.[\w+/=-]+\.[\w+/=-]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and what it says of itself. The signature is not verified: the key is not public.
+
+    Args:
+        text: The JWT; never printed.
+        expires_at: When it runs out, if it says so.
+        hospital_code: The facility of the account, if it says so.
+        scopes: The rights of the account, if it says so; else None.
+    """
+
+    text: SecretStr
+    expires_at: datetime | None = None
+    hospital_code: str | None = None
+    scopes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer(AuthBase):
+    """Signs one request with one token."""
+
+    token: Token = field(repr=False)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """The request with its Authorization header."""
+        request.headers["Authorization"] = f"Bearer {self.token.text.get_secret_value()}"
+        return request
+
+
+def token_in(answer: str) -> str | None:
+    """The JWT in a bare, quoted or wrapped answer of the log-in; None where there is none."""
+    text: Any = answer.strip()
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = text
+    if isinstance(parsed, dict):
+        parsed = next((parsed[key] for key in ("access_token", "token", "jwt") if key in parsed), "")
+    text = parsed.strip() if isinstance(parsed, str) else ""
+    return text if _JWT.fullmatch(text) else None
+
+
+def read_token(text: str) -> Token:
+    """What a JWT says of itself. Claims may be missing altogether; what cannot be read counts as missing.
+
+    Args:
+        text: The JWT, three dot-separated parts.
+    """
+    part = text.split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
+        claims = {}
+    claims = claims if isinstance(claims, dict) else {}
+    client = claims.get("client")
+    client = client if isinstance(client, dict) else {}
+    _refuse_dead_account(client)
+    scopes = client.get("scope")
+    return Token(
+        text=SecretStr(text),
+        expires_at=_moment(claims.get("exp")),
+        hospital_code=str(client["hospital_code"]).strip() if client.get("hospital_code") else None,
+        scopes=tuple(str(s.get("code", "") if isinstance(s, dict) else s) for s in scopes)
+        if isinstance(scopes, list)
+        else None,
+    )
+
+
+def _moment(said: object) -> datetime | None:
+    if not isinstance(said, int | float) or isinstance(said, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(said, BANGKOK)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _refuse_dead_account(client: Mapping[str, Any]) -> None:
+    if "account_activated" in client and not _yes(client["account_activated"]):
+        raise LoginError(
+            Message(
+                "บัญชี MOPH Claim ยังไม่เปิดใช้งาน กรุณาเปิดใช้งาน (activate) ที่ MOPH Finance Account Center แล้วสั่งใหม่",
+                "The MOPH Claim account is not activated: activate it at the MOPH Finance Account Center and start again.",
+            )
+        )
+    if _yes(client.get("account_suspended", False)):
+        raise LoginError(
+            Message(
+                "บัญชี MOPH Claim ถูกระงับ กรุณาติดต่อ MOPH Finance Account Center ให้ยกเลิกการระงับ แล้วสั่งใหม่",
+                "The MOPH Claim account is suspended: ask the MOPH Finance Account Center to lift it and start again.",
+            )
+        )
+
+
+def _yes(said: object) -> bool:
+    return str(said).strip().casefold() in {"true", "1", "y", "yes"}
+
+
+def check(token: Token, settings: ApiSettings, hcode: str) -> None:
+    """Refuse a token that every claim would fail with: what is present and wrong stops the run.
+
+    Raises:
+        LoginError: Run out, of another hospital, or without the right to send claims.
+    """
+    if token.expires_at is not None and token.expires_at <= now():
+        raise LoginError(
+            Message(
+                "โทเคนที่ได้รับหมดอายุแล้ว กรุณาตรวจสอบนาฬิกาของเครื่องนี้ แล้วสั่งใหม่",
+                "The token received has run out already: check this computer's clock and start again.",
+            )
+        )
+    if token.hospital_code is not None and token.hospital_code != hcode:
+        raise LoginError(
+            Message(
+                f"บัญชีนี้เป็นของหน่วยบริการ {token.hospital_code} ไม่ใช่ {hcode} กรุณาใช้บัญชีของหน่วยบริการ {hcode} หรือแก้ facility.hcode",
+                f"This account belongs to facility {token.hospital_code}, not {hcode}: use an account of {hcode}, or "
+                "correct facility.hcode.",
+            )
+        )
+    if token.scopes is not None and not any(s.split(":")[0] == settings.required_scope for s in token.scopes):
+        raise LoginError(
+            Message(
+                f"บัญชีนี้ไม่มีสิทธิ {settings.required_scope} กรุณาขอสิทธิ MOPH CLAIM API ที่ MOPH Finance Account Center แล้วสั่งใหม่",
+                f"This account lacks the right {settings.required_scope}: ask the MOPH Finance Account Center for the "
+                "right MOPH CLAIM API and start again.",
+            )
+        )
