@@ -108,7 +108,8 @@ def make_report(night: Night) -> Report:
     if len(issues):
         body += [_heading(Message("ข้อมูลที่ต้องดู", "Records to look at"), language), _issues(issues, language)]
     steps = [m for state, m in NEXT_STEPS.items() if states[state]]
-    errors = int(issues.loc[issues["severity"] == "error", "records"].sum())
+    to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
+    errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
     if errors:
         steps.append(
             Message(

@@ -7,11 +7,10 @@ from extract.messages import Message
 from transform import diagnoses, labs
 from transform.dates import day_column, fiscal_year, nearer_than_months
 from transform.dmht import dmht_candidates, dmht_payloads
-from transform.rule import Finding, Mask, Rule
+from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import KindOfClaim, ServiceDay
 
 GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
-NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
 
 INTERVAL = Rule(
     "dm.interval",

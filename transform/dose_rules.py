@@ -7,7 +7,7 @@ from extract.messages import Message
 from transform import diagnoses
 from transform.claim import Issue, Kind, Severity
 from transform.dates import age_years, is_buddhist
-from transform.rule import Finding, Mask, Rule, issues
+from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule, issues
 from transform.service_day import ServiceDay
 from transform.text import is_blank, is_unreadable
 
@@ -137,7 +137,7 @@ SAME_DAY = _rule(
     "vaccinations.vaccine_code",
     "วัคซีนนี้ของผู้ป่วยเคลมจากการรับบริการก่อนหน้าในวันเดียวกันแล้ว",
     "The person's same vaccine is claimed from an earlier visit of this day.",
-    Message("เคลมได้ครั้งเดียว ไม่ต้องดำเนินการ", "A dose is claimed once; nothing needs to be done."),
+    NOTHING_TO_DO,
     "refused by the server",
 )
 OTHER_SEX = _rule(

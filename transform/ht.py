@@ -6,11 +6,10 @@ import pandas as pd
 from extract.messages import Message
 from transform import diagnoses, labs
 from transform.dmht import dmht_candidates, dmht_payloads
-from transform.rule import Finding, Mask, Rule
+from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import KindOfClaim, ServiceDay
 
 GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
-NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
 
 NOT_NEWLY_DIAGNOSED = Rule(
     "ht.not_newly_diagnosed",

@@ -13,6 +13,9 @@ from extract.messages import Message
 from transform.claim import KINDS, Issue, Kind, Severity
 from transform.text import shown
 
+NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
+"""The advice of rules that only say why a record is no claim: no person is called for them."""
+
 Mask = NDArray[np.bool_]
 """One flag a row of a table of candidates."""
 
@@ -42,6 +45,11 @@ class Rule:
     kinds: tuple[Kind, ...] = KINDS
     valid_from: date | None = None
     valid_to: date | None = None
+
+    @property
+    def calls_for_a_person(self) -> bool:
+        """Whether there is something to mend."""
+        return self.advice != NOTHING_TO_DO
 
     def holds(self, kind: Kind, day: date) -> bool:
         """Whether the rule is in force for that kind of claim on that service day."""
