@@ -13,13 +13,17 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from extract.errors import ConfigurationError, MophClaimError, as_sentence
 from extract.messages import Message
+from extract.session import parse_url
 from flows.prefect_home import settle_prefect
 from flows.settings import Settings, keys, read_settings
+from flows.wish import make_wish
 
 app = typer.Typer(
     help="ส่งรายการเบิก DMHT EPI dT ไป MOPH Claim / Send DMHT, EPI and dT claims to MOPH Claim.",
@@ -91,16 +95,19 @@ def run(
     """ส่งรายการเบิก เหมือนรอบกลางคืน / Run the nightly flow now."""
     with _told():
         settings = read_settings()
-        code = run_once(
-            settings,
-            date_from=_day(from_),
-            date_to=_day(to),
-            kinds=[k.strip() for k in kinds.split(",") if k.strip()],
-            send=send,
-            dry_run=dry_run,
-            chunk_size=chunk_size,
-            concurrency=concurrency,
-        )
+        parameters = {
+            "date_from": _day(from_),
+            "date_to": _day(to),
+            "kinds": [k.strip() for k in kinds.split(",") if k.strip()],
+            "send": send,
+            "dry_run": dry_run,
+            "chunk_size": chunk_size,
+            "concurrency": concurrency,
+        }
+        # What is plainly wrong is said before Prefect, which takes seconds, is started.
+        make_wish(**parameters)
+        parse_url(settings.his)
+        code = run_once(settings, **parameters)
     raise typer.Exit(code)
 
 
@@ -113,7 +120,7 @@ def run_once(settings: Settings, **parameters: object) -> Exit:
     if report is not None:
         screen.print(Markdown(report.markdown()))
     if failure is not None:
-        errors.print(failure, style="red", highlight=False, soft_wrap=True)
+        errors.print(failure, style="red", highlight=False, markup=False, soft_wrap=True)
         return Exit.NOT_DONE
     return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.WELL
 
@@ -126,15 +133,15 @@ def up(
     """เปิดระบบทั้งหมด: หน้าเว็บ ตารางเวลา ตัวทำงาน / Server, timetable and worker, until Ctrl-C."""
     with _told():
         settings = read_settings()
-        settle_prefect(settings.data_folder)
         from flows.up import serve
 
-        ready = Message(
-            "พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. หยุดด้วย Ctrl-C",
-            "Ready: {url}; the nightly run starts at 01:30 Bangkok time. Ctrl-C stops it all.",
-        )
         try:
-            serve(settings, host, port, lambda url: screen.print(ready.fill(url=url).say(settings.language)))
+            serve(
+                settings,
+                host,
+                port,
+                lambda line: screen.print(line.say(settings.language), highlight=False, soft_wrap=True),
+            )
         except KeyboardInterrupt:
             screen.print(Message("หยุดแล้ว", "Stopped.").say(settings.language))
 
@@ -207,7 +214,8 @@ def issues(
         else:
             write_rows(rows, out, settings.language)
             screen.print(
-                Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language)
+                Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language),
+                markup=False,
             )
     raise typer.Exit(Exit.NEEDS_A_PERSON if len(rows) else Exit.WELL)
 
@@ -233,21 +241,26 @@ def config() -> None:
     """การตั้งค่าที่ใช้อยู่ ปิดบังความลับ / The settings in force, secrets masked."""
     with _told():
         settings = read_settings()
-        table = Table("setting", "value")
+        table = Table("setting", Column("value", overflow="fold"))
         for key, _ in keys():
             value: object = settings
             for part in key.split("."):
                 value = getattr(value, part)
-            table.add_row(key, _masked(value))
+            table.add_row(key, Text(_masked(value)))
         screen.print(table)
 
 
 def _masked(value: object) -> str:
-    if isinstance(value, SecretStr):
-        text = value.get_secret_value()
-        # A database address is shown without its password.
-        return make_url(text).render_as_string(hide_password=True) if "://" in text else "********" if text else ""
-    return "" if value is None else str(value)
+    if not isinstance(value, SecretStr):
+        return "" if value is None else str(value)
+    text = value.get_secret_value()
+    if not text:
+        return ""
+    try:
+        # A database address is shown without its password, wherever in it that stands.
+        return make_url(text).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "********"
 
 
 def main() -> None:

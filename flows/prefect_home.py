@@ -35,6 +35,8 @@ def settle_prefect(data_folder: Path) -> None:
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_CLI_PROMPT": "false",
+        # The first start makes Prefect's database, which takes its time on a slow disk.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

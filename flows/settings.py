@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
@@ -69,6 +75,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before `.env` before `moph-claim.toml`."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            # Prefect and others read the same file; names that look like ours stay, so that a misspelt one is refused.
+            ours = {name: value for name, value in dotenv_settings.env_vars.items() if name.startswith("moph")}
+            dotenv_settings.env_vars = ours
         return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls, config_file())
 
 

@@ -1,0 +1,91 @@
+"""What the tests of the flow and the command share: a Prefect server, a hospital, a stand-in, and settings in files."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from night_shift import Night, Site, Trial, spend_night, week_of
+
+from sandbox.his import HisSummary
+from sandbox.process import Sandbox, running_sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_hidden_server() -> Iterator[None]:
+    """A flow that is run without the harness fails at once, instead of starting a server nobody sees."""
+    from prefect.settings import PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+    with temporary_settings({PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+        yield
+
+
+@pytest.fixture(scope="session")
+def prefect_server(no_hidden_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Prefect server for all tests of the session that run a flow in this process."""
+    from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_HOME,
+        PREFECT_SERVER_ANALYTICS_ENABLED,
+        temporary_settings,
+    )
+    from prefect.testing.utilities import prefect_test_harness
+
+    ours = {
+        PREFECT_HOME: tmp_path_factory.mktemp("prefect"),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_SERVER_ANALYTICS_ENABLED: False,
+    }
+    with temporary_settings(ours), prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="session")
+def moph() -> Iterator[Sandbox]:
+    """A stand-in of the Account Center and MOPH Claim; `sandbox` gives it fresh."""
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(moph: Sandbox) -> Sandbox:
+    moph.reset()
+    return moph
+
+
+@pytest.fixture(scope="session")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, HisSummary]:
+    """A hospital with every trap on SQLite: its address, and what it holds."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('his') / 'hosxp.sqlite'}"
+    return url, week_of(url)
+
+
+@pytest.fixture
+def site(tmp_path: Path, sandbox: Sandbox, hospital: tuple[str, HisSummary]) -> Site:
+    """A hospital's settings in `moph-claim.toml` and `.env`; nothing has run yet."""
+    return Site(tmp_path / "site", his=hospital[0], sandbox=sandbox)
+
+
+@pytest.fixture
+def trial(site: Site, prefect_server: None) -> Trial:
+    """The site, its flow run in this process against the test's Prefect server."""
+    return Trial(site)
+
+
+@pytest.fixture(scope="session")
+def night_on(
+    prefect_server: None,
+    moph: Sandbox,
+    database_on: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Night]:
+    """One night over the hospital on "sqlite", "mariadb" (tis620) or "postgresql"; each is run once a session."""
+    nights: dict[str, Night] = {}
+
+    def night(backend: str) -> Night:
+        if backend not in nights:
+            url = database_on(backend)
+            summary = week_of(url)
+            nights[backend] = spend_night(Site(tmp_path_factory.mktemp(backend), his=url, sandbox=moph), summary)
+        return nights[backend]
+
+    return night

@@ -1,0 +1,120 @@
+"""What a run leaves a claims officer: an artifact and a file, with the right figures and nobody in them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Ended, Night, Site, Trial, people_of, week_of
+
+from flows.cli import Exit, run_once
+from flows.report import KIND_NAMES, STATE_NAMES
+from flows.settings import read_settings
+from load.states import State
+from sandbox.world import Fault
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+def artifacts_of(run: Ended) -> dict[str, str]:
+    """The artifacts of a run by key."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+        )
+    return {str(artifact.key): str(artifact.data) for artifact in found}
+
+
+def table_after(report: str, heading: str) -> list[dict[str, str]]:
+    """The rows of the table under a heading, each by its own heads."""
+    part = report.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+def test_artifact_counts_what_stands_in_the_audit(trial: Trial) -> None:
+    trial.sandbox.change(no_closing_code_share=0.1)
+    ended = trial.run()
+    report = artifacts_of(ended)["claims-report"]
+    claims = trial.site.rows("select kind, state, count(*) n, sum(baht) baht from claim group by kind, state")
+    listed = [
+        (row["Kind"], row["Outcome"], row["Claims"], row["Baht"]) for row in table_after(report, "By kind and outcome")
+    ]
+    assert sorted(listed) == sorted(
+        (KIND_NAMES[c["kind"]].en, STATE_NAMES[State(c["state"])].en, str(c["n"]), f"{c['baht']:,}") for c in claims
+    )
+    accepted = sum(c["baht"] for c in claims if c["state"] == "accepted")
+    total = sum(c["n"] for c in claims)
+    assert f"- Sent in this run: **{total}** claims\n- Expected: **{accepted:,}** baht\n" in report
+    held = sum(c["n"] for c in claims if c["state"] == "held")
+    (why,) = table_after(report, "Why claims were not accepted")
+    assert (why["Outcome"], why["Claims"]) == ("held: no closing code", str(held))
+    severities = Counter(i["severity"] for i in trial.site.rows("select severity from issue"))
+    records = Counter({"not claimed": 0, "warning": 0})
+    for row in table_after(report, "Records to look at"):
+        records[row["Severity"]] += int(row["Records"])
+    assert records == {"not claimed": severities["error"], "warning": severities["warning"]}
+    assert "Confirm the right (closing code) of the held visits" in report.split("## Next steps")[1]
+
+
+def test_artifact_is_the_file_in_the_reports_folder(night_on: Callable[[str], Night]) -> None:
+    ended = night_on("sqlite").ended
+    path = Path(re.search(r"The report lies at (.+\.md)", ended.text)[1])  # type: ignore[index]
+    assert path.read_text(encoding="utf-8") == artifacts_of(ended)["claims-report"]
+
+
+def test_nobody_stands_in_artifacts_logs_and_state(night_on: Callable[[str], Night]) -> None:
+    night = night_on("sqlite")
+    left = "\n".join([*artifacts_of(night.ended).values(), night.ended.text, night.ended.message])
+    visits = {word for claim in (*night.claims, *night.issues) for word in (claim["vn"], claim["hn"])}
+    assert len(left) > 2000
+    assert [word for word in people_of(night.url) | visits if word in left and word != "0007"] == []
+
+
+def test_report_of_a_failed_run_begins_its_next_steps_with_the_reason(trial: Trial) -> None:
+    trial.sandbox.misbehave(Fault(kind="invalid_scope", times=1))
+    ended = trial.run(date_from=LAST_DAY.isoformat())
+    assert ended.state == "Failed"
+    steps = artifacts_of(ended)["claims-report"].split("## Next steps\n\n")[1]
+    assert steps.startswith(f"- {ended.message}\n")
+
+
+def test_bar_ends_at_a_hundred(night_on: Callable[[str], Night]) -> None:
+    assert artifacts_of(night_on("sqlite").ended)["claims-progress"] in ("100", "100.0")
+
+
+@pytest.fixture
+def here(site: Site, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """The site, for the command's own way to run the flow, against the test's Prefect server."""
+    monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
+    monkeypatch.setattr("flows.cli.settle_prefect", lambda _: None)
+    return site
+
+
+def test_exit_is_0_when_nothing_needs_a_person(here: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'well.sqlite'}"
+    week_of(url, days=1, traps=False)
+    here.set(his__url=url)
+    # Not ht: those known to be hypertensive for long are listed.
+    kinds = ["dm", "epi", "dt"]
+    assert run_once(read_settings(), date_from=FIRST_DAY, date_to=FIRST_DAY, kinds=kinds) is Exit.WELL
+    assert "Sent in this run" in capsys.readouterr().out
+
+
+def test_exit_is_1_when_records_need_a_person(here: Site) -> None:
+    assert run_once(read_settings(), date_from=FIRST_DAY, date_to=FIRST_DAY) is Exit.NEEDS_A_PERSON
+
+
+def test_exit_is_2_when_the_log_in_is_refused_and_claims_wait(here: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    here.write(MOPH_CLAIM_API__PASSWORD="another")
+    assert run_once(read_settings(), **WINDOW) is Exit.NOT_DONE
+    said = capsys.readouterr()
+    assert "The log-in to MOPH Claim was refused (401" in said.err
+    assert "Traceback" not in said.out + said.err
+    assert set(here.states()) == {"ready"}
+    # Once refused is never tried again: the account would be locked.
+    assert here.sandbox.stats()["logins_refused"] == 1
