@@ -5,14 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from enum import IntEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy import make_url
@@ -21,8 +18,8 @@ from sqlalchemy.exc import ArgumentError
 from extract.errors import ConfigurationError, MophClaimError, as_sentence
 from extract.messages import Message
 from extract.session import parse_url
-from flows.prefect_home import settle_prefect
-from flows.settings import Settings, keys, read_settings
+from flows.by_hand import Exit, errors, run_once, screen
+from flows.settings import keys, read_settings
 from flows.wish import make_wish
 
 app = typer.Typer(
@@ -31,16 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-screen = Console()
-errors = Console(stderr=True)
-
-
-class Exit(IntEnum):
-    """What the command's exit says."""
-
-    WELL = 0
-    NEEDS_A_PERSON = 1
-    NOT_DONE = 2
 
 
 @contextmanager
@@ -109,20 +96,6 @@ def run(
         parse_url(settings.his)
         code = run_once(settings, **parameters)
     raise typer.Exit(code)
-
-
-def run_once(settings: Settings, **parameters: object) -> Exit:
-    """Run the flow in this process, show its report, and say how it went."""
-    settle_prefect(settings.data_folder)
-    from flows.submit_claims import run_and_report  # Prefect reads its settings when it is imported
-
-    report, failure = run_and_report(parameters)
-    if report is not None:
-        screen.print(Markdown(report.markdown()))
-    if failure is not None:
-        errors.print(failure, style="red", highlight=False, markup=False, soft_wrap=True)
-        return Exit.NOT_DONE
-    return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.WELL
 
 
 @app.command()

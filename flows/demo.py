@@ -9,7 +9,7 @@ from rich.console import Console
 from extract.clock import today
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
-from flows.cli import Exit, run_once
+from flows.by_hand import Exit, run_once
 from flows.settings import CONFIG_FILE, read_settings, use_only
 from flows.tables import issue_list, issue_rows
 from sandbox.his import build_hosxp

@@ -1,7 +1,11 @@
 """How Prefect runs here: in the data folder, offline, without telemetry. To be called before Prefect is imported."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import requests
 
 from extract.errors import ConfigurationError
 from extract.messages import Message
@@ -40,3 +44,35 @@ def settle_prefect(data_folder: Path) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def announced(data_folder: Path, url: str) -> Iterator[None]:
+    """Let runs started by hand find the server while it runs."""
+    note = _announcement(data_folder)
+    note.write_text(url, encoding="utf-8")
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def running_server(data_folder: Path) -> str | None:
+    """The address of the Prefect server that runs over this folder; None where there is none."""
+    try:
+        url = _announcement(data_folder).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return url if is_healthy(url) else None
+
+
+def is_healthy(url: str) -> bool:
+    """Whether a Prefect server answers there."""
+    with requests.Session() as session, suppress(requests.RequestException):
+        session.trust_env = False  # a proxy for the outside world is none for this machine
+        return session.get(f"{url}/api/health", timeout=5).ok
+    return False
+
+
+def _announcement(data_folder: Path) -> Path:
+    return data_folder / "prefect" / "server-address"

@@ -95,18 +95,6 @@ def make_report(night: Night) -> Report:
     ledger = ledger[ledger["kind"].isin(wish.kinds)]
     refused, issues = refusals(*within), issue_counts(*within)
     states = Counter({State(str(s)): int(n) for s, n in ledger.groupby("state")["claims"].sum().items()})
-    body = [
-        _summary(night, int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum()), language),
-        _heading(Message("ตามประเภทและผล", "By kind and outcome"), language),
-        _by_kind(ledger, language),
-    ]
-    if len(refused):
-        body += [
-            _heading(Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted"), language),
-            _refused(refused, language),
-        ]
-    if len(issues):
-        body += [_heading(Message("ข้อมูลที่ต้องดู", "Records to look at"), language), _issues(issues, language)]
     steps = [m for state, m in NEXT_STEPS.items() if states[state]]
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
@@ -120,8 +108,20 @@ def make_report(night: Night) -> Report:
     if night.failure:
         steps.insert(0, night.failure.message)
     steps = steps or [Message("ไม่มี", "None.")]
-    body += [_heading(Message("ต้องทำอะไรต่อ", "Next steps"), language)]
-    body += ["\n".join(f"- {m.say(language)}" for m in steps)]
+    body = [
+        _summary(night, int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum()), language),
+        _heading(Message("ต้องทำอะไรต่อ", "Next steps"), language),
+        "\n".join(f"- {m.say(language)}" for m in steps),
+        _heading(Message("ตามประเภทและผล", "By kind and outcome"), language),
+        _by_kind(ledger, language),
+    ]
+    if len(refused):
+        body += [
+            _heading(Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted"), language),
+            _refused(refused, language),
+        ]
+    if len(issues):
+        body += [_heading(Message("ข้อมูลที่ต้องดู", "Records to look at"), language), _issues(issues, language)]
     attention = errors + sum(states[s] for s in (State.CORRECTABLE, State.FINAL, State.HELD, State.PRESUMED_ACCEPTED))
     title = Message(
         f"MOPH Claim {run.hcode}: {wish.first} ถึง {wish.last}", f"MOPH Claim {run.hcode}: {wish.first} to {wish.last}"
@@ -169,47 +169,28 @@ def _by_kind(ledger: pd.DataFrame, language: Language) -> str:
 
 
 def _refused(refused: pd.DataFrame, language: Language) -> str:
-    rows = []
+    lines = []
     for r in refused.to_dict("records"):
-        why = str(r[f"meaning_{language}"] or "")
-        what = advice_for(str(r["meaning_en"]))
-        rows.append(
-            [
-                STATE_NAMES[State(str(r["state"]))].say(language),
-                str(r["claims"]),
-                why,
-                what.say(language) if what else "",
-            ]
-        )
-    heads = [
-        Message("ผล", "Outcome"),
-        Message("รายการ", "Claims"),
-        Message("เหตุผล", "Reason"),
-        Message("ต้องทำ", "What to do"),
-    ]
-    return _table(heads, rows, language)
+        state = STATE_NAMES[State(str(r["state"]))].say(language)
+        advice = advice_for(str(r["meaning_en"]))
+        todo = f" → {advice.say(language)}" if advice else ""
+        lines.append(f"- **{r['claims']}** {state}: {r[f'meaning_{language}'] or ''}{todo}")
+    return "\n".join(lines)
 
 
 def _issues(issues: pd.DataFrame, language: Language) -> str:
+    # A list, not a table: a page breaks its lines, and cuts a table off on the right.
     rules = registry()
     severity = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
-    rows = []
+    lines = []
+    issues["of_rule"] = issues.groupby(["severity", "rule"])["records"].transform("sum")
+    issues = issues.sort_values(["severity", "of_rule", "rule"], ascending=[True, False, True])
     for (level, code), some in issues.groupby(["severity", "rule"], sort=False):
         rule = rules.get(str(code))
+        what = f"{_without_values(rule.message).say(language)} → {rule.advice.say(language)}" if rule else str(code)
         kinds = ", ".join(some["kind"])
-        what, todo = (
-            (_without_values(rule.message).say(language), rule.advice.say(language)) if rule else (str(code), "")
-        )
-        rows.append([severity[str(level)].say(language), kinds, str(some["records"].sum()), what, todo])
-    # The long columns last: a narrow page cuts the table off on the right.
-    heads = [
-        Message("ระดับ", "Severity"),
-        Message("ประเภท", "Kinds"),
-        Message("ระเบียน", "Records"),
-        Message("เรื่อง", "What"),
-        Message("ต้องทำ", "What to do"),
-    ]
-    return _table(heads, rows, language)
+        lines.append(f"- **{some['records'].sum()}** {severity[str(level)].say(language)} ({kinds}): {what}")
+    return "\n".join(lines)
 
 
 def _without_values(message: Message) -> Message:

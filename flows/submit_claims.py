@@ -78,7 +78,7 @@ def send_chunk(night: Night, number: int, chunk: _Chunk) -> None:
     night.send_chunk(number, chunk.claims)
 
 
-@task(name="last answers", cache_policy=NO_CACHE, persist_result=False)
+@task(name="last answers", task_run_name="last answers", cache_policy=NO_CACHE, persist_result=False)
 @_said
 def await_last_answers(night: Night) -> None:
     """Wait for the answers still to come, and write them down."""

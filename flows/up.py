@@ -2,129 +2,227 @@
 
 import asyncio
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-
-import requests
+from typing import TYPE_CHECKING
 
 from extract.errors import ConfigurationError
 from extract.messages import Message
+from extract.session import parse_url
+from flows.parts import ended_by_signals, finished, running
+from flows.prefect_home import announced, is_healthy, settle_prefect
 from flows.settings import FOLDER_VARIABLE, Settings
 
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+
 POOL = "moph-claim"
+# Workers of other machines that join the pool have names of their own.
+WORKER = "here"
+DEAD_RUNS = "moph-claim: end dead runs"
 TIMETABLE = Path(__file__).parents[1] / "prefect.yaml"
 START_SECONDS = 120
-STOP_SECONDS = 20
+# The least that Prefect allows. A run is dead when three beats are missing.
+HEARTBEAT_SECONDS = 30
+SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
+PASSWORD_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - where it stands, not what it is
 
 
-def serve(settings: Settings, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], None]) -> None:
     """Start the Prefect server with its UI, the work pool, the deployments and a worker; lasts until it is interrupted.
 
     Args:
         settings: The settings in force.
-        host: Address to listen on; beyond this machine put a proxy with TLS and a password before it.
+        host: Address to listen on; any but this machine's own asks for a password.
         port: Port of the UI and the API.
-        on_ready: Told the UI's address when all is up.
+        tell: Told line by line how far it has come.
 
     Raises:
-        ConfigurationError: A part did not start, or ended; says which and where its log lies.
+        ConfigurationError: There is no HIS, the address cannot be used, or a part did not start or ended.
         KeyboardInterrupt: Ctrl-C or SIGTERM; all parts have been stopped.
     """
-    url = f"http://{host}:{port}"
-    logs = settings.data_folder.absolute() / "logs"
+    parse_url(settings.his)
+    _check_address(host, port)
+    settle_prefect(settings.data_folder)
+    logs = settings.data_folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    # This process speaks to the server as well, and its parts inherit what it says.
+    url = f"http://{host if host != '0.0.0.0' else '127.0.0.1'}:{port}"  # noqa: S104 - compared, not listened on
+    _settle_parts(url, settings.data_folder)
+    with ended_by_signals(), ExitStack() as stack:
+        try:
+            parts = _start(stack, host, port, url, settings.data_folder, tell)
+            tell(
+                Message(
+                    f"พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. หยุดด้วย Ctrl-C",
+                    f"Ready: {url}; the nightly run starts at 01:30 Bangkok time. Ctrl-C stops it all.",
+                )
+            )
+            while True:
+                for name, part in parts.items():
+                    if part.poll() is not None:
+                        raise _gone(name, logs)
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            tell(Message("กำลังหยุด ...", "Stopping ..."))
+            raise
+
+
+def _start(
+    stack: ExitStack, host: str, port: int, url: str, data_folder: Path, tell: Callable[[Message], None]
+) -> dict[str, "subprocess.Popen[bytes]"]:
+    logs = data_folder / "logs"
+
+    def part(name: str, *words: str) -> "subprocess.Popen[bytes]":
+        return stack.enter_context(running([sys.executable, "-m", "prefect", *words], logs / f"{name}.log"))
+
+    tell(Message("1/4 เปิดเซิร์ฟเวอร์ Prefect ...", "1/4 Starting the Prefect server ..."))
+    server = part("server", "server", "start", "--host", host, "--port", str(port))
+    # It takes seconds, as the server's start does.
+    import prefect.client.orchestration  # noqa: F401
+
+    _wait("server", server, lambda: is_healthy(url), logs)
+    tell(Message("2/4 เตรียมคิวงานและตัวเฝ้าระวัง ...", "2/4 Preparing the work pool and the watch for dead runs ..."))
+    asyncio.run(_prepare())
+    tell(Message("3/4 เปิดตัวทำงาน ...", "3/4 Starting the worker ..."))
+    stack.enter_context(announced(data_folder, url))
+    worker = part("worker", "worker", "start", "--pool", POOL, "--name", WORKER)
+    tell(Message("4/4 ตั้งตารางเวลา ...", "4/4 Setting the timetable ..."))
+    deploy = [sys.executable, "-m", "prefect", "deploy", "--all", "--prefect-file", str(TIMETABLE)]
+    if not finished(deploy, logs / "deploy.log"):
+        raise _gone("deploy", logs)
+    _wait("worker", worker, lambda: asyncio.run(_has_worker()), logs)
+    return {"server": server, "worker": worker}
+
+
+def _check_address(host: str, port: int) -> None:
+    """Whoever reaches Prefect can start programs on this machine: beyond it, not without a password."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that we have just closed is free
+            probe.bind((host, port))
+            here = str(probe.getsockname()[0]).startswith("127.")
+    except OSError as error:
+        raise ConfigurationError(
+            Message(
+                f"เปิดที่ {host}:{port} ไม่ได้ ({error.strerror}) ลอง --port อื่น",
+                f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
+            )
+        ) from None
+    if not here and not os.environ.get(PASSWORD_VARIABLE):
+        raise ConfigurationError(
+            Message(
+                f"ก่อนเปิดให้เครื่องอื่นเข้าที่ {host} ต้องตั้งรหัสผ่านใน {PASSWORD_VARIABLE} ดู docs/operations.md",
+                f"Before other machines may reach {host}, set a password in {PASSWORD_VARIABLE}: see docs/operations.md.",
+            )
+        )
+
+
+def _settle_parts(url: str, data_folder: Path) -> None:
+    """What all parts are told; this process speaks to the server as well, and they inherit its environment."""
     os.environ.update(
         {
             "PREFECT_API_URL": f"{url}/api",
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
             "PREFECT_WORKER_QUERY_SECONDS": "2",
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+            # A module of the same name in the hospital's folder is not ours.
+            "PYTHONSAFEPATH": "1",
             FOLDER_VARIABLE: str(Path.cwd()),
         }
     )
-    with _ended_by_sigterm(), ExitStack() as parts:
-        server = parts.enter_context(_running("server", logs, "server", "start", "--host", host, "--port", str(port)))
-        _wait_until_healthy(url, server, logs)
-        _once("work-pool", logs, "work-pool", "create", POOL, "--type", "process", "--overwrite")
-        _once("deploy", logs, "deploy", "--all", "--prefect-file", str(TIMETABLE))
-        asyncio.run(_end_dead_runs())
-        worker = parts.enter_context(_running("worker", logs, "worker", "start", "--pool", POOL, "--name", "here"))
-        on_ready(url)
-        while True:
-            for name, part in (("server", server), ("worker", worker)):
-                if part.poll() is not None:
-                    raise _gone(name, logs)
-            time.sleep(0.5)
+    # A worker wants /tmp/runner_storage, which belongs to whoever was there first.
+    temporary = data_folder / "prefect" / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = str(temporary)
+    # Prefect writes its pages anew at each start, by default to where the program lies, which is not ours to write.
+    os.environ.setdefault("PREFECT_UI_STATIC_DIRECTORY", str(data_folder / "prefect" / "pages"))
+    # The browser asks where the page came from, so a proxy may stand between; a page from elsewhere may not ask.
+    os.environ.setdefault("PREFECT_UI_API_URL", "/api")
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", url)
+    # One write to its database for many tasks, not one each: SQLite refuses the form's "Run" while others write.
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE", "100")
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL", "1")
+    # In memory, as is the default, a restart would lose who holds a deployment's one place, and nobody would give it back.
+    os.environ.setdefault(
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE", "prefect.server.concurrency.lease_storage.filesystem"
+    )
+    if password := os.environ.get(PASSWORD_VARIABLE):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
 
 
-def _command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "prefect", *words]
-
-
-@contextmanager
-def _running(name: str, logs: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A part in a session of its own, so that a Ctrl-C is ours to pass on, in order."""
-    with (logs / f"{name}.log").open("ab") as log:
-        part = subprocess.Popen(  # noqa: S603 - our own interpreter
-            _command(*words), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    try:
-        yield part
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(part.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            part.wait(STOP_SECONDS)
-        # A run it started may still be there: its claims are in doubt, the next run asks.
-        with suppress(ProcessLookupError):
-            os.killpg(part.pid, signal.SIGKILL)
-        part.wait()
-
-
-def _once(name: str, logs: Path, *words: str) -> None:
-    with (logs / f"{name}.log").open("ab") as log:
-        done = subprocess.run(_command(*words), stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
-    if done.returncode:
-        raise _gone(name, logs)
-
-
-def _wait_until_healthy(url: str, server: "subprocess.Popen[bytes]", logs: Path) -> None:
+def _wait(name: str, part: "subprocess.Popen[bytes]", is_up: Callable[[], bool], logs: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        with suppress(requests.RequestException):
-            if requests.get(f"{url}/api/health", timeout=5).ok:
-                # Someone else's server on this port would answer as well, while ours finds the port taken and ends.
-                time.sleep(0.5)
-                if server.poll() is None:
-                    return
+    while time.monotonic() < deadline and part.poll() is None:
+        if is_up():
+            return
         time.sleep(0.3)
-    raise _gone("server", logs)
+    raise _gone(name, logs)
 
 
-async def _end_dead_runs() -> None:
-    """A killed machine leaves its run Running for ever: this ends it 90 seconds after its last heartbeat."""
-    # Imported late: Prefect reads its settings when it is imported.
-    from prefect.automations import Automation
+async def _has_worker() -> bool:
+    # Imported late, as in all that follows: Prefect reads its settings when it is imported.
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import WorkPoolStatus
+
+    async with get_client() as client:
+        return (await client.read_work_pool(POOL)).status == WorkPoolStatus.READY
+
+
+async def _prepare() -> None:
+    """The work pool and the automation, where they are not there yet: what a person changed in the UI stays."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(POOL)
+        except ObjectNotFound:
+            template = ProcessWorker.get_default_base_job_template()
+            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        await _end_what_was_cut_off(client)
+        if not await client.read_automations_by_name(DEAD_RUNS):
+            await _watch_for_dead_runs()
+
+
+async def _end_what_was_cut_off(client: "PrefectClient") -> None:
+    """This machine's runs that a power cut left Running: the automation forgets them with the server it ran in.
+
+    They would keep the deployment's one place, and every run after them would wait for ever.
+    """
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.states import Crashed
+
+    states = filters.FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING, StateType.CANCELLING])
+    for run in await client.read_flow_runs(
+        flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=states)),
+        work_pool_filter=filters.WorkPoolFilter(name=filters.WorkPoolFilterName(any_=[POOL])),
+    ):
+        if run.labels.get("prefect.worker.name") == WORKER:
+            cut_off: State[None] = Crashed(message="The machine or the service stopped in mid-run.")
+            await client.set_flow_run_state(run.id, cut_off, force=True)
+
+
+async def _watch_for_dead_runs() -> None:
+    """A run of whichever machine that has gone silent is Crashed, so that it is seen and others may start."""
+    from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import EventTrigger, Posture
 
-    name = "moph-claim: end dead runs"
-    async with get_client() as client:
-        if await client.read_automations_by_name(name):
-            return
     ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+    seconds = int(SILENCE.total_seconds())
     await Automation(
-        name=name,
-        description="A run that has gone silent for 90 seconds is Crashed; its claims are taken up by the next run.",
+        name=DEAD_RUNS,
+        description=f"A run that was silent for {seconds} seconds is Crashed; the next run takes up its claims.",
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat"} | ended,
@@ -132,31 +230,12 @@ async def _end_dead_runs() -> None:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=90),
+            within=SILENCE,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat for 90 seconds.")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"No heartbeat for {seconds} seconds.")],
     ).acreate()
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM, as systemd sends it, is a Ctrl-C."""
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _gone(name: str, logs: Path) -> ConfigurationError:
     log = logs / f"{name}.log"
-    return ConfigurationError(
-        Message(
-            f"ส่วน {name} ไม่ทำงาน กรุณาดู {log} (พอร์ตอาจถูกใช้อยู่ ลอง --port)",
-            f"The part {name} does not run: see {log} (its port may be taken, try --port).",
-        )
-    )
+    return ConfigurationError(Message(f"ส่วน {name} หยุดทำงาน กรุณาดู {log}", f"The part {name} does not run: see {log}."))
