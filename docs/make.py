@@ -1,22 +1,31 @@
-"""Writes the pages that are made from the code: settings, rules, outcomes, payloads. `make docs`."""
+"""Writes what is made from the code: the pages of settings, rules, outcomes and payloads, and the samples. `make docs`."""
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args, get_origin
 
+import pandas as pd
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from extract.settings import HisSettings
+from extract.source import open_source
 from flows.report import STATE_NAMES
 from flows.settings import Settings, keys, variable
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
 from load.states import State
+from sandbox.his import build_hosxp
+from transform.claim import KINDS
+from transform.claims import make_claims, wanted
 from transform.payload import json_schema
 from transform.rules import registry
 
 FOLDER = Path(__file__).parent
+SAMPLES = FOLDER.parent / "data" / "samples"
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
 
 
@@ -169,9 +178,27 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+def samples() -> Iterator[tuple[Path, str]]:
+    """One payload of each kind, of people who do not exist."""
+    day = date(2026, 10, 1)
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/hosxp.sqlite"
+        build_hosxp(url, first_day=day, days=1, visits_a_day=100, traps=False)
+        with open_source(HisSettings(url=SecretStr(url))) as source:
+            hcode = source.facility().hcode
+            tables = source.read_day(day, wanted(KINDS))
+    history = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+    claims = make_claims(tables, kinds=KINDS, hcode=hcode, history=history).claims
+    for kind in KINDS:
+        claim = next(c for c in claims if c.kind == kind)
+        payload = json.dumps(json.loads(claim.payload), ensure_ascii=False, indent=2)
+        yield SAMPLES / f"{kind}.json", payload + "\n"
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Each page's file, and what should stand in it."""
-    return ((FOLDER / name, make()) for name, make in PAGES.items())
+    yield from ((FOLDER / name, make()) for name, make in PAGES.items())
+    yield from samples()
 
 
 if __name__ == "__main__":

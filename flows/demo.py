@@ -1,6 +1,7 @@
 """`moph-claim demo`: a week of a made-up hospital, a stand-in of MOPH Claim, and the nightly flow between them."""
 
 import shutil
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,9 +54,10 @@ def play(folder: Path, language: Language, screen: Console) -> Exit:
     for line in issue_list(rows.head(ISSUES_SHOWN), language):
         screen.print(line, soft_wrap=True)
     screen.print()
+    command = f"cd {folder} && {Path(sys.argv[0]).absolute()} issues"
     tell(
-        f"แสดง {min(ISSUES_SHOWN, len(rows))} จาก {len(rows)} รายการที่ต้องดู ทั้งหมด: cd {folder} แล้ว moph-claim issues",
-        f"{min(ISSUES_SHOWN, len(rows))} of {len(rows)} to look at are shown; all of them: cd {folder}, moph-claim issues",
+        f"แสดง {min(ISSUES_SHOWN, len(rows))} จาก {len(rows)} รายการที่ต้องดู ทั้งหมด: {command}",
+        f"{min(ISSUES_SHOWN, len(rows))} of {len(rows)} to look at are shown; all of them: {command}",
     )
     tell(f"ฐานข้อมูลตรวจสอบ: {folder / 'var' / 'audit.sqlite'}", f"Audit:   {folder / 'var' / 'audit.sqlite'}")
     tell(f"รายงาน: {folder / 'var' / 'reports'}", f"Reports: {folder / 'var' / 'reports'}")
