@@ -11,7 +11,7 @@ import pytest
 import requests
 from night_shift import FIRST_DAY, LAST_DAY, Site, week_of
 from selenium.webdriver import Chrome
-from up_service import CHROMIUM, Service, browser, field, find, free_port, picture, until, up
+from up_service import CHROMIUM, ENDED, Service, browser, field, find, free_port, picture, until, up
 
 from flows.up import DEAD_RUNS, POOL
 from sandbox.process import running_sandbox
@@ -96,7 +96,9 @@ def test_a_run_from_the_form_ends_in_the_audit_table(service: Service, page: Chr
     assert find(page, field("send", "select")).text.split("\n") == ["new and due", "only failed", "everything again"]
     picture(page, "run-form", 1180, 1730)
     find(page, "//button[contains(., 'Submit')]").click()
-    run = until(lambda: service.runs("COMPLETED"))[0]
+    (begun,) = until(lambda: service.by_hand())
+    run = until(lambda: [r for r in service.by_hand(*ENDED) if r["id"] == begun["id"]])[0]
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
     assert run["parameters"]["date_from"] == FIRST_DAY.isoformat()
     assert service.site.states()["accepted"] > 0
 

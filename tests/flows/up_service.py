@@ -39,6 +39,10 @@ CHROMIUM_FLAGS = [
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 
+UNDER_WAY = ("SCHEDULED", "PENDING", "RUNNING")
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
 def free_port() -> int:
     """A port nobody listens on."""
     with socket.socket() as probe:
@@ -106,6 +110,10 @@ class Service:
         wanted = {"state": {"type": {"any_": list(states)}}}
         return list(self.ask("flow_runs/filter", flow_runs=wanted, sort="EXPECTED_START_TIME_ASC"))
 
+    def by_hand(self, *states: str) -> list[dict[str, Any]]:
+        """The runs a person has started."""
+        return [r for r in self.runs(*(states or UNDER_WAY + ENDED)) if not r["auto_scheduled"]]
+
     def begin_long_run(self) -> dict[str, Any]:
         """A run over years of empty days, once its process is at work."""
         parameters = {"date_from": "2020-01-01", "dry_run": True}
@@ -124,7 +132,7 @@ class Service:
         return found
 
 
-def until(look: Callable[[], Found], seconds: float = 60) -> Found:
+def until(look: Callable[[], Found], seconds: float = 150) -> Found:
     """What `look` finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
