@@ -50,4 +50,4 @@ check-lock: .venv/ready ## do the lock files still fit pyproject.toml?
 clean: ## remove what was built
 	rm -rf .venv demo var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-LOCK := --quiet --python-version 3.11 --no-header --no-annotate --no-emit-index-url
+LOCK := --quiet --python-version 3.11 --no-header --no-annotate

@@ -126,6 +126,7 @@ def sandbox(
     hcode: Annotated[str, typer.Option(help="The account's facility.")] = "10953",
 ) -> None:
     """เปิด MOPH Claim จำลองบนเครื่องนี้ / A stand-in of MOPH Claim on this machine, until Ctrl-C."""
+    from flows.parts import cannot_listen
     from sandbox.server import serve
     from sandbox.world import Account, World
 
@@ -138,12 +139,7 @@ def sandbox(
         try:
             serve(host, port, World(accounts=(account,)))
         except OSError as error:
-            raise ConfigurationError(
-                Message(
-                    f"เปิดที่ {host}:{port} ไม่ได้ ({error.strerror}) ลอง --port อื่น",
-                    f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
-                )
-            ) from None
+            raise cannot_listen(host, port, error) from None
 
 
 @app.command()

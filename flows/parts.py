@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from extract.errors import ConfigurationError
+from extract.messages import Message
+
 STOP_SECONDS = 20
 # linux/prctl.h: what a child leaves behind when it dies becomes ours, and can be found.
 _SET_CHILD_SUBREAPER = 36
@@ -115,3 +118,13 @@ def _descendants() -> set[int]:
         generation = {pid for pid, parent in parents.items() if parent in generation}
         found |= generation
     return found
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
+    """The sentence for an address that is taken or not ours."""
+    return ConfigurationError(
+        Message(
+            f"เปิดที่ {host}:{port} ไม่ได้ ({error.strerror}) ลอง --port อื่น",
+            f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
+        )
+    )

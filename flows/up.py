@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from extract.errors import ConfigurationError
 from extract.messages import Message
 from extract.session import parse_url
-from flows.parts import ended_by_signals, finished, running
+from flows.parts import cannot_listen, ended_by_signals, finished, running
 from flows.prefect_home import announced, is_healthy, settle_prefect
 from flows.settings import FOLDER_VARIABLE, Settings
 
@@ -108,12 +108,7 @@ def _check_address(host: str, port: int) -> None:
             probe.bind((host, port))
             here = str(probe.getsockname()[0]).startswith("127.")
     except OSError as error:
-        raise ConfigurationError(
-            Message(
-                f"เปิดที่ {host}:{port} ไม่ได้ ({error.strerror}) ลอง --port อื่น",
-                f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
-            )
-        ) from None
+        raise cannot_listen(host, port, error) from None
     if not here and not os.environ.get(PASSWORD_VARIABLE):
         raise ConfigurationError(
             Message(
