@@ -40,14 +40,19 @@ class Tally:
     Args:
         registered: new, changed, unchanged, settled, withdrawn; counts of claims.
         besides: What transform counted besides claims, such as "claimed by the HIS".
-        would_send: Claims a dry run would send.
+        planned: Claims a dry run would send, and their baht, by kind.
         days: Service days read.
     """
 
     registered: Counter[str] = field(default_factory=Counter)
     besides: Counter[str] = field(default_factory=Counter)
-    would_send: int = 0
+    planned: dict[str, tuple[int, int]] = field(default_factory=dict)
     days: int = 0
+
+    @property
+    def would_send(self) -> int:
+        """Claims a dry run would send."""
+        return sum(claims for claims, _ in self.planned.values())
 
 
 class Night:
@@ -122,13 +127,15 @@ class Night:
         return pd.concat([known, planned], ignore_index=True)
 
     def _plan(self, made: Transformed) -> Counter[str]:
-        counts = self._ledger.compare(made.claims)
+        compared = self._ledger.compare(made.claims)
         self._planned += [
             (c.kind, c.pid, c.vn, pd.Timestamp(c.service_date)) for c in made.claims if c.kind in _WITH_HISTORY
         ]
-        everything = self.wish.send == "everything again"
-        self.tally.would_send += len(made.claims) if everything else counts["new"] + counts["changed"]
-        return counts
+        for c, (verdict, state) in zip(made.claims, compared, strict=True):
+            if self.wish.send == "everything again" or verdict in ("new", "changed") or state in self.wish.states:
+                claims, baht = self.tally.planned.get(c.kind, (0, 0))
+                self.tally.planned[c.kind] = (claims + 1, baht + c.baht)
+        return Counter(verdict for verdict, _ in compared)
 
     def count_due(self) -> int:
         """How many claims should go now."""

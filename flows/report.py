@@ -56,6 +56,11 @@ NEXT_STEPS = {
     State.RETRY: Message("ไม่ต้องทำอะไร รอบถัดไปจะส่งใหม่เอง", "Nothing to do: the next run sends those again."),
     State.READY: Message("รายการที่ยังไม่ได้ส่งจะส่งในรอบถัดไป", "Claims not sent yet go in the next run."),
 }
+PRESUMED = Message(
+    "ส่งครั้งแรกไม่ได้คำตอบ ส่งอีกครั้งระบบแจ้งว่าเคยเบิกแล้ว จึงน่าจะรับแล้ว → ตรวจกับหน้าเว็บ MOPH Claim",
+    "The first sending got no answer, the second was refused as claimed already, so it was probably accepted. → Look it up "
+    "on MOPH Claim's own pages.",
+)
 TAKEN = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
 
 
@@ -95,7 +100,9 @@ def make_report(night: Night) -> Report:
     ledger = ledger[ledger["kind"].isin(wish.kinds)]
     refused, issues = refusals(*within), issue_counts(*within)
     states = Counter({State(str(s)): int(n) for s, n in ledger.groupby("state")["claims"].sum().items()})
-    steps = [m for state, m in NEXT_STEPS.items() if states[state]]
+    # What goes by itself goes only once the reason of a stop is out of the way.
+    waits = (State.IN_DOUBT, State.RETRY, State.READY) if night.failure else ()
+    steps = [m for state, m in NEXT_STEPS.items() if states[state] and state not in waits]
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
     if errors:
@@ -109,11 +116,11 @@ def make_report(night: Night) -> Report:
         steps.insert(0, night.failure.message)
     steps = steps or [Message("ไม่มี", "None.")]
     body = [
-        _summary(night, int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum()), language),
+        _summary(night, _expected(night, ledger), language),
         _heading(Message("ต้องทำอะไรต่อ", "Next steps"), language),
         "\n".join(f"- {m.say(language)}" for m in steps),
         _heading(Message("ตามประเภทและผล", "By kind and outcome"), language),
-        _by_kind(ledger, language),
+        _by_kind(night, ledger, language),
     ]
     if len(refused):
         body += [
@@ -150,9 +157,19 @@ def _summary(night: Night, baht: int, language: Language) -> str:
     return "\n".join(f"- {m.say(language)}" for m in lines)
 
 
-def _by_kind(ledger: pd.DataFrame, language: Language) -> str:
+def _expected(night: Night, ledger: pd.DataFrame) -> int:
+    """Baht of what was taken; of a dry run, of what would go as well."""
+    taken = int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum())
+    return taken + sum(baht for _, baht in night.tally.planned.values())
+
+
+def _by_kind(night: Night, ledger: pd.DataFrame, language: Language) -> str:
     rows = []
     for kind, name in KIND_NAMES.items():
+        if kind in night.tally.planned:
+            claims, baht_planned = night.tally.planned[kind]
+            planned = Message("จะส่ง (ทดลอง)", "would be sent").say(language)
+            rows.append([name.say(language), planned, str(claims), f"{baht_planned:,}"])
         of_kind = ledger[ledger["kind"] == kind]
         for state in STATE_NAMES:
             some = of_kind[of_kind["state"] == state]
@@ -174,7 +191,10 @@ def _refused(refused: pd.DataFrame, language: Language) -> str:
         state = STATE_NAMES[State(str(r["state"]))].say(language)
         advice = advice_for(str(r["meaning_en"]))
         todo = f" → {advice.say(language)}" if advice else ""
-        lines.append(f"- **{r['claims']}** {state}: {r[f'meaning_{language}'] or ''}{todo}")
+        why = f"{r[f'meaning_{language}'] or ''}{todo}"
+        if r["state"] == State.PRESUMED_ACCEPTED:
+            why = PRESUMED.say(language)
+        lines.append(f"- **{r['claims']}** {state}: {why}")
     return "\n".join(lines)
 
 

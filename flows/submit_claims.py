@@ -203,6 +203,8 @@ def _send(night: Night, progress: _Progress) -> None:
         progress.reach(50.0 + 50.0 * min(1.0, sent / total))
     if not night.failure:
         await_last_answers(night, return_state=True)
+        sent = night.sent.total()
+        _log(night, Message(f"ได้คำตอบแล้ว {sent}/{total}", f"{sent} of {total} answered"))
 
 
 def _ended(night: Night) -> Message:

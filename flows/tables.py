@@ -11,7 +11,7 @@ from rich.text import Text
 
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
-from flows.report import KIND_NAMES, STATE_NAMES
+from flows.report import KIND_NAMES, PRESUMED, STATE_NAMES
 from flows.settings import Settings
 from load.database import open_audit
 from load.outcomes import advice_for
@@ -72,8 +72,8 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
     severity = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
     claims["status"] = [STATE_NAMES[State(s)].say(language) for s in claims["state"]]
     claims["reason"] = [
-        _reason(r.meaning_th if language == "th" else r.meaning_en, r.meaning_en, r.message, language)
-        for r in claims.itertuples()
+        _reason(str(r["state"]), r[f"meaning_{language}"], r["meaning_en"], r["message"], language)
+        for r in claims.to_dict("records")
     ]
     records["status"] = [severity[s].say(language) for s in records["severity"]]
     records["reason"] = records[f"message_{language}"]
@@ -81,10 +81,14 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
     return rows.sort_values(["service_date", "kind", "vn", "item"], ignore_index=True)
 
 
-def _reason(meaning: object, meaning_en: object, said: object, language: Language) -> str:
-    advice = advice_for(str(meaning_en or ""))
-    quoted = f" “{said}”" if said else ""
-    return " ".join(filter(None, [f"{meaning or ''}{quoted}".strip(), advice.say(language) if advice else ""]))
+def _reason(state: str, meaning: object, meaning_en: object, said: object, language: Language) -> str:
+    # Where the server said nothing, the database's NULL comes as a float.
+    quoted = f" “{said}”" if isinstance(said, str) and said else ""
+    if state == State.PRESUMED_ACCEPTED:
+        return PRESUMED.say(language) + quoted
+    advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
+    known = meaning if isinstance(meaning, str) else ""
+    return " ".join(filter(None, [f"{known}{quoted}".strip(), advice.say(language) if advice else ""]))
 
 
 def issue_list(rows: pd.DataFrame, language: Language) -> Iterator[Text]:

@@ -133,11 +133,12 @@ class Ledger:
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
         return frame
 
-    def compare(self, claims: Sequence[Claim]) -> Counter[str]:
-        """What registering these claims would do, without doing it; for a dry run."""
-        with transaction(self._engine) as connection:
+    def compare(self, claims: Sequence[Claim]) -> list[tuple[str, State | None]]:
+        """What registering these claims would make of each, and where it stands now; nothing is done."""
+        with transaction(self._engine, reading=True) as connection:
             known = self._known(connection, claims)
-        return Counter(_verdict_on(c, known.get(c.key)) for c in claims)
+        rows = [known.get(c.key) for c in claims]
+        return [(_verdict_on(c, row), row and State(row.state)) for c, row in zip(claims, rows, strict=True)]
 
     def register(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Counter[str]:
         """Take in a day's claims: new ones, changed ones, and those the HIS no longer gives.

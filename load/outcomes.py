@@ -205,11 +205,9 @@ def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
 def _message(envelope: dict[str, Any] | None, body: str) -> str:
     if envelope is None:
         return "" if body.lstrip().startswith("<") else _plain(body)[:200]
-    for key in ("message", "Message", "message_th"):
-        said = envelope.get(key)
-        if said:
-            return _plain(said)[:500]
-    return ""
+    said = [_plain(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
+    # The Thai sentence often says more: which field it is about.
+    return " · ".join(dict.fromkeys(said))[:500]
 
 
 def _plain(said: object) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import Engine, and_, exists, func, or_, select
 
 from load.database import transaction
 from load.states import FOR_A_PERSON, State
@@ -118,7 +118,7 @@ def open_issues(
     i = issue.c
     columns = [i.hcode, i.service_date, i.kind, i.vn, i.hn, i.item, i.rule, i.severity, i.field]
     query = select(*columns, i.message_th, i.message_en).where(
-        _within(issue, environment, first, last, hcode), i.resolved_at.is_(None)
+        _within(issue, environment, first, last, hcode), _worth_a_look()
     )
     return _frame(engine, query.order_by(i.service_date, i.kind, i.vn, i.item, i.rule))
 
@@ -134,11 +134,18 @@ def issue_counts(
     i = issue.c
     query = (
         select(i.rule, i.severity, i.kind, func.count().label("records"))
-        .where(_within(issue, environment, first, last, hcode), i.resolved_at.is_(None), i.kind.in_(kinds))
+        .where(_within(issue, environment, first, last, hcode), _worth_a_look(), i.kind.in_(kinds))
         .group_by(i.rule, i.severity, i.kind)
         .order_by(i.severity, func.count().desc(), i.rule, i.kind)
     )
     return _frame(engine, query)
+
+
+def _worth_a_look() -> Any:
+    """Open, and not a warning about a claim that was taken all the same."""
+    same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
+    taken = exists().where(*same, claim.c.state.in_([State.ACCEPTED, State.PRESUMED_ACCEPTED]))
+    return and_(issue.c.resolved_at.is_(None), or_(issue.c.severity == "error", ~taken))
 
 
 def _within(table: Any, environment: str, first: date | None, last: date | None, hcode: str) -> Any:

@@ -97,9 +97,14 @@ class Service:
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the Prefect API answers."""
-        reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=30)
-        reply.raise_for_status()
-        return reply.json()
+        deadline = time.monotonic() + 60
+        while True:
+            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=30)
+            # Prefect's SQLite is busy: its own clients ask again as well.
+            if reply.status_code != 503 or time.monotonic() > deadline:
+                reply.raise_for_status()
+                return reply.json()
+            time.sleep(0.5)
 
     def deployment(self) -> dict[str, Any]:
         """The nightly deployment."""

@@ -14,7 +14,10 @@ from transform.claim import KINDS
 NEXT_DAY = DAY + timedelta(days=1)
 
 
-def a_night(engine: Engine, hcode: str) -> None:
+ACCEPTED_VISIT, HELD_VISIT = "690000000001", "690000000002"
+
+
+def a_night(engine: Engine, hcode: str, warned: str = HELD_VISIT) -> None:
     """Three claims and two issues: one accepted, one held, and one of the next day untouched."""
     held = next(m for m in meanings() if m.outcome == "held")
     with holding(engine, hcode=hcode) as run:
@@ -28,7 +31,7 @@ def a_night(engine: Engine, hcode: str) -> None:
         ]
         ledger.write(verdicts=verdicts)
         ledger.register(NEXT_DAY, KINDS, [make_claim(3, "epi", day=NEXT_DAY, hcode=hcode)])
-        note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", severity="warning")])
+        note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(warned, rule="b", severity="warning")])
         note(ledger, NEXT_DAY, KINDS, [make_issue("69-next", rule="a")])
         note(ledger, NEXT_DAY, KINDS, [])
 
@@ -66,3 +69,9 @@ def test_issues_are_listed_and_counted_until_they_are_resolved(each_audit: Engin
     assert open_issues(each_audit, "sandbox", hcode=hcode)["rule"].tolist() == ["a", "b"]
     counted = issue_counts(each_audit, "sandbox", hcode, DAY, NEXT_DAY, KINDS)
     assert counted.values.tolist() == [["a", "error", "dm", 1], ["b", "warning", "dm", 1]]
+
+
+def test_a_warning_about_a_claim_that_was_taken_is_listed_no_more(each_audit: Engine, hcode: str):
+    a_night(each_audit, hcode, warned=ACCEPTED_VISIT)
+    assert open_issues(each_audit, "sandbox", hcode=hcode)["rule"].tolist() == ["a"]
+    assert issue_counts(each_audit, "sandbox", hcode, DAY, NEXT_DAY, KINDS)["rule"].tolist() == ["a"]
