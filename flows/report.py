@@ -159,8 +159,10 @@ def _summary(night: Night, baht: int, language: Language) -> str:
 
 def _expected(night: Night, ledger: pd.DataFrame) -> int:
     """Baht of what was taken; of a dry run, of what would go as well."""
-    taken = int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum())
-    return taken + sum(baht for _, baht in night.tally.planned.values())
+    planned = sum(baht for _, baht in night.tally.planned.values())
+    if night.wish.send == "everything again":
+        return planned  # what was taken is among it
+    return planned + int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum())
 
 
 def _by_kind(night: Night, ledger: pd.DataFrame, language: Language) -> str:
