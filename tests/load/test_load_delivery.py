@@ -64,7 +64,9 @@ def test_a_claim_refused_for_good_never_goes_again_even_changed(sandbox: Sandbox
     second = make_claim(2, person=7)
     assert night(audit, api, [make_claim(1, person=7), second]) == {State.FINAL: 1}
     refused = rows(audit, claim, vn=second.vn)[0]
-    assert refused.message.startswith("dm patient received service less than 3 months")
+    assert (
+        refused.message == "dm patient received service less than 3 months · ผู้ป่วยเบาหวานรับบริการห่างจากครั้งก่อนไม่ถึง 3 เดือน"
+    )
     assert refused.transaction_uid is None
     assert night(audit, api, [make_claim(2, person=7, marriage="1")], states=FAILED) == {}
 
@@ -169,8 +171,10 @@ def test_when_no_other_token_is_to_be_had_the_run_stops_and_the_next_goes_on(
     assert "refused" in sent_in_vain(api, audit, claims=make_claims(60), concurrency=8, on_progress=lock_out)
     assert sandbox.stats()["logins_refused"] == 1
     assert standing(audit)[State.ACCEPTED] == sandbox.stats()["accepted"]
-    # A claim that met two tokens run out was tried and not taken.
     assert set(standing(audit)) <= {State.ACCEPTED, State.READY, State.RETRY}
+    # What stands to be tried again met nothing but tokens that had run out: it was certainly not taken.
+    for tried in rows(audit, claim, state=State.RETRY):
+        assert {row.outcome for row in rows(audit, submission, claim_id=tried.id)} == {"token_expired"}
     sandbox.change(accounts=accounts, tokens_expire_after_claims=0)
     night(audit, api)
     assert standing(audit) == {State.ACCEPTED: 60}
