@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
 import requests
 import urllib3
 
-from bench.place import Hospital, build, configure, moph_claim
+from bench.place import Hospital, build, configure, database_for_audit, empty_audit, moph_claim
 from extract.settings import HisSettings
 from extract.source import open_source
 from load.account_center import credentials
@@ -48,6 +49,7 @@ def main() -> None:
         print(f"transform: {len(claims) / seconds:,.0f} claims/s ({seconds:.2f} s)\n")
         for latency_ms in (0, 150):
             end_to_end(folder, night, claims, latency_ms)
+        ledger(folder, night, len(claims))
         memory(folder, (1, 7, 14) if asked.quick else (1, 7, 60))
 
 
@@ -143,6 +145,31 @@ def run_flow(config: Path, hospital: Hospital) -> dict[str, object]:
     if told["failure"]:
         sys.exit(str(told["failure"]))
     return told
+
+
+def ledger(folder: Path, hospital: Hospital, claims: int) -> None:
+    """What writing everything down costs: the real flow at no latency, its audit in memory, in a file, on a server."""
+    with ExitStack() as stack:
+        audits = {"in memory": "sqlite:///:memory:", "a SQLite file": ""}
+        if postgresql := stack.enter_context(database_for_audit()):
+            audits["PostgreSQL"] = postgresql
+        sandbox = stack.enter_context(moph_claim())
+        seconds: dict[str, list[float]] = {name: [] for name in audits}
+        # In turns, and the best of each: other work on the machine meets them all alike.
+        for turn in range(3):
+            for name, url in audits.items():
+                sandbox.reset()
+                config = configure(folder / f"audit-{turn}-{name}", hospital, sandbox, url)
+                seconds[name].append(float(str(run_flow(config, hospital)["seconds"])))
+                assert sandbox.stats()["accepted"] == claims
+                if url == postgresql:
+                    empty_audit(url)
+    rates = {name: claims / min(some) for name, some in seconds.items()}
+    print(f"audit, latency 0 ms, {CONNECTIONS} connections, best of three")
+    _print_table(
+        ["audit", "claims/s", "of the rate in memory"],
+        [[name, f"{rate:,.0f}", f"{rate / rates['in memory']:.2f}"] for name, rate in rates.items()],
+    )
 
 
 def memory(folder: Path, lengths: tuple[int, ...]) -> None:

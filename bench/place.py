@@ -1,14 +1,20 @@
 """A folder with a hospital, a stand-in of MOPH Claim and settings, for one measurement."""
 
+import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
 from extract.clock import today
 from flows.settings import CONFIG_FILE
 from sandbox.his import HisSummary, Mix, build_hosxp
+from sandbox.his.database import create_database, drop_database
 from sandbox.process import Sandbox, running_sandbox
 from sandbox.world import Account
 
@@ -44,6 +50,28 @@ def moph_claim(latency_ms: float = 0) -> Iterator[Sandbox]:
     """A stand-in with a latency."""
     with running_sandbox(latency_ms=latency_ms, refuse_library_user_agents=False) as sandbox:
         yield sandbox
+
+
+@contextmanager
+def database_for_audit() -> Iterator[str]:
+    """A new PostgreSQL database (server: BENCH_POSTGRES_URL) while the block lasts; empty where there is no server."""
+    server = make_url(os.environ.get("BENCH_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"))
+    url = server.set(database=f"bench_{uuid.uuid4().hex[:12]}").render_as_string(hide_password=False)
+    try:
+        create_database(url)
+    except SQLAlchemyError:
+        yield ""
+        return
+    try:
+        yield url
+    finally:
+        drop_database(url)
+
+
+def empty_audit(url: str) -> None:
+    """As new: the next measurement finds no claim."""
+    drop_database(url)
+    create_database(url)
 
 
 def configure(folder: Path, hospital: Hospital, sandbox: Sandbox, audit_url: str = "") -> Path:

@@ -1,7 +1,7 @@
-"""Writes what is made from the code: the pages of settings, rules, outcomes and payloads, and the samples. `make docs`."""
+"""Writes what is made from the code: the pages of settings, rules, outcomes, payloads and states, and the samples. `make docs`."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from flows.report import STATE_NAMES
 from flows.settings import Settings, keys, variable
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
-from load.states import State
+from load.states import CAUSES, DUE, MACHINE, UNTAKEN, Cause, State, Transitions
 from sandbox.his import build_hosxp
 from transform.claim import KINDS
 from transform.claims import make_claims, wanted
@@ -118,13 +118,27 @@ NEXT_RUN = {
     State.READY: "goes",
     State.SENDING: "of a run that died: treated as in doubt",
     State.ACCEPTED: "never sent again",
-    State.PRESUMED_ACCEPTED: "never sent again; look it up on MOPH Claim's own pages",
+    State.PRESUMED_ACCEPTED: "never sent again; look it up on MOPH Claim's own pages, then `moph-claim settle`",
     State.HELD: "goes again",
     State.RETRY: "goes again",
     State.IN_DOUBT: "asked about, then sent once more if that does not settle it",
     State.CORRECTABLE: 'goes when the record has changed in the HIS, or with `--send "only failed"`',
     State.FINAL: "never sent again",
+    State.GIVEN_UP: 'goes with `--send "only failed"`, or when a person says so (`moph-claim settle`)',
     State.WITHDRAWN: "goes if the HIS gives it again",
+}
+MEANS = {
+    State.READY: "registered, and never sent; or to be sent anew",
+    State.SENDING: "the intent to send it is committed, its answer is not",
+    State.ACCEPTED: "taken, under a transaction number",
+    State.PRESUMED_ACCEPTED: "it was in doubt, and its second sending was refused as claimed already: a person has a look",
+    State.HELD: "there is no closing code for the visit yet",
+    State.RETRY: "the server was busy or away; certainly not taken",
+    State.IN_DOUBT: "sent, and no answer came: it may have been taken",
+    State.CORRECTABLE: "refused for its data, which can be mended in the HIS",
+    State.FINAL: "refused for good",
+    State.GIVEN_UP: "held for longer than `reconcile.held_days`",
+    State.WITHDRAWN: "not taken yet, and the HIS or the rules no longer give it",
 }
 
 
@@ -170,11 +184,92 @@ def payloads_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+# Two drawings: in one, the arrows would cover each other. States that a cause treats alike stand in a box.
+SENDING = (Cause.FOUND, Cause.INTENT, Cause.UNSENT, Cause.ANSWERED, Cause.RUN_DIED)
+MAY_GO = ("may_go", "may go", frozenset({*DUE, State.CORRECTABLE, State.GIVEN_UP}))
+NOT_TAKEN = ("not_taken", "certainly not taken", frozenset(UNTAKEN))
+Box = tuple[str, str, frozenset[State]]
+
+
+def states_page() -> str:
+    """The state machine of `load/states.py`: a drawing, the states, and what moves a claim."""
+    lines = [
+        "# States",
+        NOTE,
+        "The life of a claim, as `load/states.py` has it. The audit database refuses every other change of state, and writes",
+        "each one into `claim_history`; `moph-claim audit show` tells a claim's own life.",
+        "",
+        "## Sending",
+        "",
+        *_drawing(MAY_GO, lambda cause: cause in SENDING),
+        "",
+        "`unsent` leads back to where the claim stood before; an answer that comes late still counts.",
+        "",
+        "## Besides",
+        "",
+        *_drawing(NOT_TAKEN, lambda cause: cause not in SENDING or cause is Cause.FOUND),
+        "",
+        "## States",
+        "",
+        "| state | in reports | what it means | next run |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{state}` | {STATE_NAMES[state].th} / {STATE_NAMES[state].en} | {MEANS[state]} | {NEXT_RUN[state]} |"
+        for state in State
+    ]
+    lines += ["", "## What moves a claim", "", "| cause | | from | to |", "|---|---|---|---|"]
+    for some in MACHINE:
+        why = CAUSES[some.cause]
+        lines.append(f"| `{some.cause}` | {why.th} / {why.en} | {_states(some.before)} | {_states(some.after)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _states(some: Iterable[State | None]) -> str:
+    return ", ".join(f"`{state}`" if state else "a new claim" for state in some)
+
+
+def _drawing(box: Box, drawn: Callable[[Cause], bool]) -> Iterator[str]:
+    """What some causes do, in Mermaid's words."""
+    name, title, inside = box
+    labels: dict[tuple[str, str], list[str]] = {}
+    for some in MACHINE:
+        for pair in _arrows(some, box) if drawn(some.cause) else ():
+            labels.setdefault(pair, []).append(some.cause)
+    yield from ("```mermaid", "stateDiagram-v2", f'    state "{title}" as {name} {{')
+    yield from (f"        {state}" for state in State if state in inside)
+    yield "    }"
+    if any(before == "answer" for before, _ in labels):
+        yield "    state answer <<choice>>"
+    if back := labels.pop(("sending", name), []):  # one arrow for both ways: two would cover each other
+        labels[name, "sending"].append(f"back: {', '.join(back)}")
+    for (before, after), causes in labels.items():
+        label = "" if before == "answer" else f": {', '.join(dict.fromkeys(causes))}"
+        yield f"    {before} --> {after}{label}"
+    yield "```"
+
+
+def _arrows(some: Transitions, box: Box) -> Iterator[tuple[str, str]]:
+    """A cause's arrows: from or to the box where it treats all that is inside alike."""
+    before, after = _boxed(some.before, box), _boxed(some.after, box)
+    if len(before) > 1 and len(after) > 1:  # all of them to all of those: by way of a point
+        yield from ((b, "answer") for b in before)
+        before = ["answer"]
+    yield from ((b, a) for b in before for a in after if b != a)
+
+
+def _boxed(some: tuple[State | None, ...], box: Box) -> list[str]:
+    name, _, inside = box
+    boxed = [name] if inside <= set(some) else []
+    return boxed + [str(state) if state else "[*]" for state in some if not boxed or state not in inside]
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "rules.md": rules_page,
     "outcomes.md": outcomes_page,
     "payloads.md": payloads_page,
+    "states.md": states_page,
 }
 
 

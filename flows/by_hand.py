@@ -1,16 +1,25 @@
-"""A run in this process and on this terminal, as `moph-claim run` and the demo start it."""
+"""The terminal: what commands say there and their exit codes, and a run as `moph-claim run` and the demo start it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from importlib import import_module
+from typing import Literal
 
+import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from extract.errors import MophClaimError, as_sentence
+from extract.messages import Message
 from flows.prefect_home import running_server, settle_prefect
-from flows.settings import Settings
+from flows.settings import Settings, read_settings
 
 screen = Console()
 errors = Console(stderr=True)
+
+Flow = Literal["submit_claims", "reconcile"]
 
 
 class Exit(IntEnum):
@@ -21,15 +30,39 @@ class Exit(IntEnum):
     NOT_DONE = 2
 
 
-def run_once(settings: Settings, **parameters: object) -> Exit:
-    """Run the flow in this process, show its report, and say how it went."""
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors come out as one sentence; no traceback reaches a user."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        errors.print(_in_language(as_sentence(error)), style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(Exit.NOT_DONE) from None
+
+
+def _in_language(message: Message) -> str:
+    try:
+        return message.say(read_settings().language)
+    except MophClaimError:
+        return str(message)
+
+
+def run_once(settings: Settings, flow: Flow = "submit_claims", /, **parameters: object) -> Exit:
+    """Run a flow in this process, show its report, and say how it went.
+
+    Args:
+        settings: The settings in force.
+        flow: Which one; its module in this folder bears the same name.
+        parameters: Its parameters.
+    """
     settle_prefect(settings.data_folder)
     # Beside a running `moph-claim up` the run shows on its pages; two servers over one Prefect database would not do.
     if url := running_server(settings.data_folder):
         os.environ.setdefault("PREFECT_API_URL", f"{url}/api")
-    from flows.submit_claims import run_and_report  # Prefect reads its settings when it is imported
-
-    report, failure = run_and_report(parameters)
+    module = import_module(f"flows.{flow}")  # Prefect reads its settings when it is imported
+    report, failure = module.run_and_report(parameters)
     if report is not None:
         screen.print(Markdown(report.markdown()))
     if failure is not None:

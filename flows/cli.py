@@ -2,8 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +13,11 @@ from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from extract.errors import ConfigurationError, MophClaimError, as_sentence
+from extract.errors import ConfigurationError
 from extract.messages import Message
 from extract.session import parse_url
-from flows.by_hand import Exit, errors, run_once, screen
+from flows import audit
+from flows.by_hand import Exit, run_once, screen, told
 from flows.settings import keys, read_settings
 from flows.wish import make_wish
 
@@ -28,25 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors come out as one sentence; no traceback reaches a user."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except Exception as error:
-        errors.print(_in_language(as_sentence(error)), style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(Exit.NOT_DONE) from None
-
-
-def _in_language(message: Message) -> str:
-    try:
-        return message.say(read_settings().language)
-    except MophClaimError:
-        return str(message)
+app.add_typer(audit.app, name="audit")
+app.command()(audit.settle)
 
 
 def _day(text: str | None) -> date | None:
@@ -80,7 +62,7 @@ def run(
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="ส่งพร้อมกัน / Claims under way at once.")] = 16,
 ) -> None:
     """ส่งรายการเบิก เหมือนรอบกลางคืน / Run the nightly flow now."""
-    with _told():
+    with told():
         settings = read_settings()
         parameters = {
             "date_from": _day(from_),
@@ -99,12 +81,25 @@ def run(
 
 
 @app.command()
+def reconcile(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Say what it would do.")] = False,
+) -> None:
+    """ตรวจทานรายการที่ค้าง รอปิดสิทธิ หรือไม่แน่ใจ และสอบถามสถานะ / See to what was left, held or in doubt, now."""
+    with told():
+        settings = read_settings()
+        if not settings.facility.hcode:
+            parse_url(settings.his)  # said before Prefect, which takes seconds, is started
+        code = run_once(settings, "reconcile", dry_run=dry_run)
+    raise typer.Exit(code)
+
+
+@app.command()
 def up(
     host: Annotated[str, typer.Option(help="ที่อยู่ / Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="พอร์ต / Port of the UI.")] = 4200,
 ) -> None:
     """เปิดระบบทั้งหมด: หน้าเว็บ ตารางเวลา ตัวทำงาน / Server, timetable and worker, until Ctrl-C."""
-    with _told():
+    with told():
         settings = read_settings()
         from flows.up import serve
 
@@ -131,7 +126,7 @@ def sandbox(
     from sandbox.world import Account, World
 
     account = Account(hospital_code=hcode)
-    with _told():
+    with told():
         screen.print(
             f"http://{host}:{port}  MOPH_CLAIM_API__USERNAME={account.username} MOPH_CLAIM_API__PASSWORD={account.password}",
             highlight=False,
@@ -150,7 +145,7 @@ def demo(
     """สาธิตทั้งระบบด้วยข้อมูลจำลอง / Everything with made-up people: no account, server or configuration."""
     from flows.demo import play
 
-    with _told():
+    with told():
         code = play(folder.absolute(), "en" if language == "en" else "th", screen)
     raise typer.Exit(code)
 
@@ -160,7 +155,7 @@ def status(from_: From = None, to: To = None) -> None:
     """สถานะรายการเบิกตามวัน ประเภท และผล / What stands in the audit, by day, kind and outcome."""
     from flows.tables import status_table
 
-    with _told():
+    with told():
         settings = read_settings()
         screen.print(status_table(settings, _day(from_), _day(to)))
 
@@ -174,7 +169,7 @@ def issues(
     """รายการที่ไม่ได้ส่งและเหตุผล / What did not go and why, on the screen or to CSV or Excel."""
     from flows.tables import issue_list, issue_rows, write_rows
 
-    with _told():
+    with told():
         settings = read_settings()
         rows = issue_rows(settings, _day(from_), _day(to))
         if out is None:
@@ -194,7 +189,7 @@ def doctor() -> None:
     """ตรวจว่าพร้อมหรือไม่ ไม่ส่งรายการ / Is everything in place? Sends no claim."""
     from flows.doctor import examine
 
-    with _told():
+    with told():
         settings = read_settings()
     ill = False
     for finding in examine(settings):
@@ -208,7 +203,7 @@ def doctor() -> None:
 @app.command()
 def config() -> None:
     """การตั้งค่าที่ใช้อยู่ ปิดบังความลับ / The settings in force, secrets masked."""
-    with _told():
+    with told():
         settings = read_settings()
         table = Table("setting", Column("value", overflow="fold"))
         for key, _ in keys():

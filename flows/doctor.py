@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from extract.errors import MophClaimError, SourceError
 from extract.messages import Message
 from extract.source import open_source
-from flows.night import facility_code
 from flows.settings import Settings
+from flows.shift import facility_code
 from load.account_center import log_in
 from load.database import open_audit
 from load.runs import try_writing

@@ -1,8 +1,8 @@
 """What a run leaves a claims officer: counts by kind and outcome, baht, reasons, next steps. Nothing personal in it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from string import Formatter
 
@@ -11,9 +11,10 @@ import pandas as pd
 from extract.clock import now
 from extract.messages import Language, Message
 from flows.night import Night
+from flows.shift import Shift
 from load.outcomes import advice_for
 from load.queries import claims_by_day, issue_counts, refusals
-from load.states import State
+from load.states import DUE, FOR_A_PERSON, TAKEN, State
 from transform.claims import CLAIMED_BY_HIS
 from transform.rules import registry
 
@@ -29,6 +30,7 @@ STATE_NAMES = {
     State.HELD: Message("รอปิดสิทธิ", "held: no closing code"),
     State.CORRECTABLE: Message("ต้องแก้ไข", "to correct"),
     State.FINAL: Message("ไม่รับ", "refused for good"),
+    State.GIVEN_UP: Message("เลิกรอปิดสิทธิ", "given up: no closing code in time"),
     State.IN_DOUBT: Message("ไม่แน่ใจ จะสอบถามรอบถัดไป", "in doubt"),
     State.RETRY: Message("จะส่งใหม่", "goes again"),
     State.READY: Message("ยังไม่ได้ส่ง", "not sent yet"),
@@ -48,20 +50,34 @@ NEXT_STEPS = {
         "รายการที่ไม่รับไม่ต้องส่งซ้ำ ดูเหตุผลด้วย `moph-claim issues`",
         "Claims refused for good are not sent again; `moph-claim issues` says why.",
     ),
+    State.GIVEN_UP: Message(
+        'รายการที่เลิกรอ ถ้าปิดสิทธิแล้วให้สั่ง `moph-claim run --send "only failed"` ของวันนั้น ดูรายตัวด้วย `moph-claim issues`',
+        'Given up claims are not sent by themselves: once the right is confirmed, `moph-claim run --send "only failed"` for '
+        "their day sends them; `moph-claim issues` lists them.",
+    ),
     State.PRESUMED_ACCEPTED: Message(
-        "ตรวจรายการที่น่าจะรับแล้วกับหน้าเว็บ MOPH Claim",
-        "Look up the presumed ones on MOPH Claim's own pages.",
+        "ตรวจรายการที่น่าจะรับแล้วกับหน้าเว็บ MOPH Claim แล้วบันทึกผลด้วย `moph-claim settle`",
+        "Look up the presumed ones on MOPH Claim's own pages, and say what you found with `moph-claim settle`.",
     ),
     State.IN_DOUBT: Message("ไม่ต้องทำอะไร รอบถัดไปจะสอบถามเอง", "Nothing to do: the next run asks about those in doubt."),
     State.RETRY: Message("ไม่ต้องทำอะไร รอบถัดไปจะส่งใหม่เอง", "Nothing to do: the next run sends those again."),
     State.READY: Message("รายการที่ยังไม่ได้ส่งจะส่งในรอบถัดไป", "Claims not sent yet go in the next run."),
 }
-PRESUMED = Message(
-    "ส่งครั้งแรกไม่ได้คำตอบ ส่งอีกครั้งระบบแจ้งว่าเคยเบิกแล้ว จึงน่าจะรับแล้ว → ตรวจกับหน้าเว็บ MOPH Claim",
-    "The first sending got no answer, the second was refused as claimed already, so it was probably accepted. → Look it up "
-    "on MOPH Claim's own pages.",
-)
-TAKEN = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
+# Why a claim stands there, where the server's last words do not say it.
+WHY = {
+    State.PRESUMED_ACCEPTED: Message(
+        "ส่งครั้งแรกไม่ได้คำตอบ ส่งอีกครั้งระบบแจ้งว่าเคยเบิกแล้ว จึงน่าจะรับแล้ว → ตรวจกับหน้าเว็บ MOPH Claim แล้วบันทึกผลด้วย `moph-claim settle`",
+        "The first sending got no answer, the second was refused as claimed already, so it was probably accepted. → Look it "
+        "up on MOPH Claim's own pages, and say what you found with `moph-claim settle`.",
+    ),
+    State.GIVEN_UP: Message(
+        'ไม่มีการปิดสิทธิภายในจำนวนวันที่ตั้งไว้ จึงไม่ส่งเองอีก → ถ้าปิดสิทธิแล้วให้สั่ง `moph-claim run --send "only failed"` ของวันนั้น',
+        "No closing code came within the days that are set, so it is not sent by itself any more. → Once the right is "
+        'confirmed, `moph-claim run --send "only failed"` for its day sends it.',
+    ),
+}
+BY_KIND = Message("ตามประเภทและผล", "By kind and outcome")
+WHY_NOT = Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +108,26 @@ class Report:
         return path.absolute()
 
 
-def make_report(night: Night) -> Report:
-    """The report of a run, from what stands in the audit for its days and kinds."""
-    language, wish, run = night.settings.language, night.wish, night.run
-    within = (night.engine, run.environment, run.hcode, wish.first, wish.last, wish.kinds)
-    ledger = claims_by_day(night.engine, run.environment, first=wish.first, last=wish.last, hcode=run.hcode)
-    ledger = ledger[ledger["kind"].isin(wish.kinds)]
-    refused, issues = refusals(*within), issue_counts(*within)
-    states = Counter({State(str(s)): int(n) for s, n in ledger.groupby("state")["claims"].sum().items()})
-    # What goes by itself goes only once the reason of a stop is out of the way.
-    waits = (State.IN_DOUBT, State.RETRY, State.READY) if night.failure else ()
-    steps = [m for state, m in NEXT_STEPS.items() if states[state] and state not in waits]
+def report_night(night: Night) -> Report:
+    """The report of a nightly run, from what stands in the audit for its days and kinds."""
+    wish, run, tally, language = night.wish, night.run, night.tally, night.settings.language
+    stands = look(night, wish.first, wish.last)
+    issues = issue_counts(night.engine, run.environment, run.hcode, wish.first, wish.last, wish.kinds)
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
+    summary = [
+        Message(
+            f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{tally.would_send}** รายการ",
+            f"Dry run: **{tally.would_send}** claims would be sent",
+        )
+        if wish.dry_run
+        else sent_line(night),
+        _expected(night, stands),
+        left_line(stands),
+    ]
+    if n := tally.besides[CLAIMED_BY_HIS]:
+        summary.append(Message(f"HIS เบิกไปเองแล้ว **{n}** รายการ", f"Claimed by the HIS itself: **{n}**"))
+    steps = next_steps(night, stands)
     if errors:
         steps.append(
             Message(
@@ -112,67 +135,107 @@ def make_report(night: Night) -> Report:
                 f"{errors} records cannot be claimed as they are: `moph-claim issues` lists them; mend them in the HIS.",
             )
         )
-    if night.failure:
-        steps.insert(0, night.failure.message)
-    steps = steps or [Message("ไม่มี", "None.")]
-    body = [
-        _summary(night, _expected(night, ledger), language),
-        _heading(Message("ต้องทำอะไรต่อ", "Next steps"), language),
-        "\n".join(f"- {m.say(language)}" for m in steps),
-        _heading(Message("ตามประเภทและผล", "By kind and outcome"), language),
-        _by_kind(night, ledger, language),
+    sections = [
+        (BY_KIND, by_kind(stands, tally.planned, language)),
+        (WHY_NOT, refused_list(stands.refused, language)),
+        (Message("ข้อมูลที่ต้องดู", "Records to look at"), _issues(issues, language) if len(issues) else ""),
     ]
-    if len(refused):
-        body += [
-            _heading(Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted"), language),
-            _refused(refused, language),
-        ]
-    if len(issues):
-        body += [_heading(Message("ข้อมูลที่ต้องดู", "Records to look at"), language), _issues(issues, language)]
-    attention = errors + sum(states[s] for s in (State.CORRECTABLE, State.FINAL, State.HELD, State.PRESUMED_ACCEPTED))
     title = Message(
         f"MOPH Claim {run.hcode}: {wish.first} ถึง {wish.last}", f"MOPH Claim {run.hcode}: {wish.first} to {wish.last}"
     )
-    return Report(title.say(language), run.id, "\n\n".join(body), attention)
+    return make_report(night, title, summary, steps, sections, errors + stands.for_a_person)
 
 
-def _summary(night: Night, baht: int, language: Language) -> str:
-    tally, run = night.tally, night.run
-    sent = night.sent.total()
-    lines = [
-        Message(
-            f"สภาพแวดล้อม **{run.environment}** run `{run.id}`", f"Environment **{run.environment}**, run `{run.id}`"
-        ),
-        Message(
-            f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{tally.would_send}** รายการ",
-            f"Dry run: **{tally.would_send}** claims would be sent",
-        )
-        if night.wish.dry_run
-        else Message(f"ส่งในรอบนี้ **{sent}** รายการ", f"Sent in this run: **{sent}** claims"),
-        Message(f"ยอดที่คาดว่าจะได้รับ **{baht:,}** บาท", f"Expected: **{baht:,}** baht"),
-    ]
-    if tally.besides[CLAIMED_BY_HIS]:
-        n = tally.besides[CLAIMED_BY_HIS]
-        lines.append(Message(f"HIS เบิกไปเองแล้ว **{n}** รายการ", f"Claimed by the HIS itself: **{n}**"))
-    return "\n".join(f"- {m.say(language)}" for m in lines)
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """What stands in the audit for some days and kinds: counts and baht by day, kind and state, and why claims wait."""
+
+    first: date
+    last: date
+    ledger: pd.DataFrame
+    refused: pd.DataFrame
+
+    def claims(self, *states: State) -> int:
+        """Claims in these states."""
+        return int(self.ledger.loc[self.ledger["state"].isin(states), "claims"].sum())
+
+    def baht(self, *states: State) -> int:
+        """Their baht."""
+        return int(self.ledger.loc[self.ledger["state"].isin(states), "baht"].sum())
+
+    @property
+    def for_a_person(self) -> int:
+        """Claims that a person should look at."""
+        return self.claims(*FOR_A_PERSON)
 
 
-def _expected(night: Night, ledger: pd.DataFrame) -> int:
+def look(shift: Shift, first: date, last: date) -> Stands:
+    """What stands in the audit for these days and the run's kinds."""
+    run, kinds = shift.run, shift.wish.kinds
+    ledger = claims_by_day(shift.engine, run.environment, first=first, last=last, hcode=run.hcode)
+    refused = refusals(shift.engine, run.environment, run.hcode, first, last, kinds)
+    return Stands(first, last, ledger[ledger["kind"].isin(kinds)], refused)
+
+
+def make_report(
+    shift: Shift,
+    title: Message,
+    summary: Sequence[Message],
+    steps: Sequence[Message],
+    sections: Sequence[tuple[Message, str]],
+    for_a_person: int,
+) -> Report:
+    language, run = shift.settings.language, shift.run
+    where = Message(
+        f"สภาพแวดล้อม **{run.environment}** run `{run.id}`", f"Environment **{run.environment}**, run `{run.id}`"
+    )
+    to_do = Message("ต้องทำอะไรต่อ", "Next steps")
+    body = [_bullets([where, *summary], language)]
+    for heading, text in [(to_do, _bullets(steps or [Message("ไม่มี", "None.")], language)), *sections]:
+        body += [f"## {heading.say(language)}", text] if text else []
+    return Report(title.say(language), run.id, "\n\n".join(body), for_a_person)
+
+
+def next_steps(shift: Shift, stands: Stands) -> list[Message]:
+    """What a person should do, the reason of a stop first."""
+    # What goes by itself goes only once the reason of a stop is out of the way.
+    waits = (State.IN_DOUBT, State.RETRY, State.READY) if shift.failure else ()
+    steps = [m for state, m in NEXT_STEPS.items() if stands.claims(state) and state not in waits]
+    return [shift.failure.message, *steps] if shift.failure else steps
+
+
+def sent_line(shift: Shift) -> Message:
+    """How many claims the run sent."""
+    claims = shift.sent.total()
+    return Message(f"ส่งในรอบนี้ **{claims}** รายการ", f"Sent in this run: **{claims}** claims")
+
+
+def left_line(stands: Stands) -> Message:
+    """What the next run sends by itself."""
+    claims, baht = stands.claims(*DUE), stands.baht(*DUE)
+    return Message(
+        f"เหลือไว้ให้รอบถัดไป **{claims}** รายการ ({baht:,} บาท)",
+        f"Left for the next run: **{claims}** claims ({baht:,} baht)",
+    )
+
+
+def _expected(night: Night, stands: Stands) -> Message:
     """Baht of what was taken; of a dry run, of what would go as well."""
-    planned = sum(baht for _, baht in night.tally.planned.values())
-    if night.wish.send == "everything again":
-        return planned  # what was taken is among it
-    return planned + int(ledger.loc[ledger["state"].isin(TAKEN), "baht"].sum())
+    baht = sum(baht for _, baht in night.tally.planned.values())
+    if night.wish.send != "everything again":  # what was taken would be among that
+        baht += stands.baht(*TAKEN)
+    return Message(f"ยอดที่คาดว่าจะได้รับ **{baht:,}** บาท", f"Expected: **{baht:,}** baht")
 
 
-def _by_kind(night: Night, ledger: pd.DataFrame, language: Language) -> str:
+def by_kind(stands: Stands, planned: dict[str, tuple[int, int]], language: Language) -> str:
+    """A table of claims and baht by kind and outcome; `planned` is what a dry run would send, by kind."""
     rows = []
     for kind, name in KIND_NAMES.items():
-        if kind in night.tally.planned:
-            claims, baht_planned = night.tally.planned[kind]
-            planned = Message("จะส่ง (ทดลอง)", "would be sent").say(language)
-            rows.append([name.say(language), planned, str(claims), f"{baht_planned:,}"])
-        of_kind = ledger[ledger["kind"] == kind]
+        if kind in planned:
+            claims, baht_planned = planned[kind]
+            would = Message("จะส่ง (ทดลอง)", "would be sent").say(language)
+            rows.append([name.say(language), would, str(claims), f"{baht_planned:,}"])
+        of_kind = stands.ledger[stands.ledger["kind"] == kind]
         for state in STATE_NAMES:
             some = of_kind[of_kind["state"] == state]
             if len(some):
@@ -187,15 +250,22 @@ def _by_kind(night: Night, ledger: pd.DataFrame, language: Language) -> str:
     return _table(heads, rows, language)
 
 
-def _refused(refused: pd.DataFrame, language: Language) -> str:
+def status_words(status: object, status_th: object, language: Language) -> str:
+    """A transaction's status for people: MOPH Claim's own words, in the language where it gives them."""
+    words = (status_th or status) if language == "th" else (status or status_th)
+    return str(words) if words else Message("ยังไม่ทราบสถานะ", "not known yet").say(language)
+
+
+def refused_list(refused: pd.DataFrame, language: Language) -> str:
+    """Why claims were not accepted, and what to do."""
     lines = []
     for r in refused.to_dict("records"):
         state = STATE_NAMES[State(str(r["state"]))].say(language)
         advice = advice_for(str(r["meaning_en"]))
         todo = f" → {advice.say(language)}" if advice else ""
         why = f"{r[f'meaning_{language}'] or ''}{todo}"
-        if r["state"] == State.PRESUMED_ACCEPTED:
-            why = PRESUMED.say(language)
+        if r["state"] in WHY:
+            why = WHY[State(str(r["state"]))].say(language)
         lines.append(f"- **{r['claims']}** {state}: {why}")
     return "\n".join(lines)
 
@@ -221,8 +291,8 @@ def _without_values(message: Message) -> Message:
     return message.fill(**dict.fromkeys(names, "…"))
 
 
-def _heading(text: Message, language: Language) -> str:
-    return f"## {text.say(language)}"
+def _bullets(lines: Sequence[Message], language: Language) -> str:
+    return "\n".join(f"- {m.say(language)}" for m in lines)
 
 
 def _table(heads: Sequence[Message], rows: Sequence[Sequence[str]], language: Language) -> str:

@@ -22,7 +22,7 @@ from pydantic_settings import (
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
 from extract.settings import HisSettings
-from load.settings import ApiSettings, AuditSettings
+from load.settings import ApiSettings, AuditSettings, ReconcileSettings
 from transform.settings import TransformSettings
 
 PREFIX = "MOPH_CLAIM_"
@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     transform: TransformSettings = TransformSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    reconcile: ReconcileSettings = ReconcileSettings()
 
     def audit_url(self) -> str:
         """The audit database in force."""

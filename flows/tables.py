@@ -1,21 +1,22 @@
 """What `status` and `issues` show: tables for the screen, CSV and Excel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 from openpyxl.utils import get_column_letter
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from extract.errors import ConfigurationError
 from extract.messages import Language, Message
-from flows.report import KIND_NAMES, PRESUMED, STATE_NAMES
+from flows.report import KIND_NAMES, STATE_NAMES, WHY, status_words
 from flows.settings import Settings
 from load.database import open_audit
 from load.outcomes import advice_for
-from load.queries import claims_by_day, claims_that_did_not_go, open_issues
+from load.queries import claims_by_day, claims_that_did_not_go, open_issues, transaction_statuses
 from load.states import State
 
 HEADINGS = {
@@ -31,20 +32,23 @@ HEADINGS = {
 SCREEN_ROWS = 200
 
 
-def status_table(settings: Settings, first: date | None, last: date | None) -> Table:
-    """Counts and baht by day, kind and outcome."""
-    language = settings.language
+def status_table(settings: Settings, first: date | None, last: date | None) -> Group:
+    """Counts and baht by day, kind and outcome; and by transaction status, once any is known."""
+    language, environment, hcode = settings.language, settings.api.environment, settings.facility.hcode
     engine = open_audit(settings.audit_url())
     try:
-        frame = claims_by_day(engine, settings.api.environment, first=first, last=last, hcode=settings.facility.hcode)
+        claims = claims_by_day(engine, environment, first=first, last=last, hcode=hcode)
+        statuses = transaction_statuses(engine, environment, first=first, last=last, hcode=hcode)
     finally:
         engine.dispose()
-    table = Table(title=Message("สถานะรายการเบิก", "Claims").say(language))
+    known = (statuses["status"] + statuses["status_th"] != "").any()
+    tables = [_claims_table(claims, language)]
+    return Group(*tables, *([_statuses_table(statuses, language)] if known else []))
+
+
+def _claims_table(frame: pd.DataFrame, language: Language) -> Table:
     heads = [HEADINGS["service_date"], HEADINGS["kind"], HEADINGS["status"]]
-    for head in heads:
-        table.add_column(head.say(language))
-    for number in (Message("รายการ", "Claims"), Message("บาท", "Baht")):
-        table.add_column(number.say(language), justify="right")
+    table = _counting_table(Message("สถานะรายการเบิก", "Claims"), heads, language)
     for r in frame.itertuples():
         kind, state = KIND_NAMES[str(r.kind)].say(language), STATE_NAMES[State(str(r.state))].say(language)
         table.add_row(f"{r.service_date}", kind, state, f"{r.claims:,}", f"{r.baht:,}")
@@ -52,6 +56,23 @@ def status_table(settings: Settings, first: date | None, last: date | None) -> T
     table.add_row(
         Message("รวม", "Total").say(language), "", "", f"{frame['claims'].sum():,}", f"{frame['baht'].sum():,}"
     )
+    return table
+
+
+def _statuses_table(frame: pd.DataFrame, language: Language) -> Table:
+    title = Message("สถานะธุรกรรมที่ MOPH Claim แจ้ง", "What MOPH Claim says became of transactions")
+    table = _counting_table(title, [HEADINGS["status"]], language)
+    for r in frame.itertuples():
+        table.add_row(Text(status_words(r.status, r.status_th, language)), f"{r.claims:,}", f"{r.baht:,}")
+    return table
+
+
+def _counting_table(title: Message, heads: Sequence[Message], language: Language) -> Table:
+    table = Table(title=title.say(language))
+    for head in heads:
+        table.add_column(head.say(language))
+    for number in (Message("รายการ", "Claims"), Message("บาท", "Baht")):
+        table.add_column(number.say(language), justify="right")
     return table
 
 
@@ -84,8 +105,8 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
 def _reason(state: str, meaning: object, meaning_en: object, said: object, language: Language) -> str:
     # Where the server said nothing, the database's NULL comes as a float.
     quoted = f" “{said}”" if isinstance(said, str) and said else ""
-    if state == State.PRESUMED_ACCEPTED:
-        return PRESUMED.say(language) + quoted
+    if state in WHY:
+        return WHY[State(state)].say(language) + quoted
     advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
     known = meaning if isinstance(meaning, str) else ""
     return " ".join(filter(None, [f"{known}{quoted}".strip(), advice.say(language) if advice else ""]))

@@ -59,8 +59,8 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], No
             parts = _start(stack, host, port, url, settings.data_folder, tell)
             tell(
                 Message(
-                    f"พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. หยุดด้วย Ctrl-C",
-                    f"Ready: {url}; the nightly run starts at 01:30 Bangkok time. Ctrl-C stops it all.",
+                    f"พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. รอบตรวจทานเริ่ม 05:30 น. หยุดด้วย Ctrl-C",
+                    f"Ready: {url}; the nightly run starts at 01:30, reconcile at 05:30 Bangkok time. Ctrl-C stops it all.",
                 )
             )
             while True:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,7 +10,7 @@ from extract.clock import today
 from extract.errors import ConfigurationError
 from extract.messages import Message
 from load.states import DUE, FAILED, State
-from transform.claim import Kind
+from transform.claim import KINDS, Kind
 
 SendChoice = Literal["new and due", "only failed", "everything again"]
 ChunkSize = Annotated[int, Field(ge=1, le=2000)]
@@ -52,22 +52,62 @@ class Wish:
         """The states whose claims go."""
         return FAILED if self.send == "only failed" else DUE
 
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the audit says the run was asked for."""
+        return {
+            "from": self.first,
+            "to": self.last,
+            "kinds": self.kinds,
+            "send": self.send,
+            "dry_run": self.dry_run,
+            "chunk_size": self.chunk_size,
+            "concurrency": self.concurrency,
+        }
 
-class _Asked(BaseModel):
+
+@dataclass(frozen=True, slots=True)
+class Reconciling(Wish):
+    """What `reconcile` is for: what is due of all days and kinds, and what became of transactions.
+
+    Args:
+        ask_status: Ask what became of transactions.
+    """
+
+    ask_status: bool
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the audit says the run was asked for."""
+        return {name: getattr(self, name) for name in ("dry_run", "ask_status", "chunk_size", "concurrency")}
+
+
+class _AskedOfBoth(BaseModel):
     """The parameters as a run is given them: as Python values, or out of JSON and checked by nobody."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    date_from: date | None
-    date_to: date | None
-    kinds: list[Kind]
-    send: SendChoice
     dry_run: bool
     chunk_size: ChunkSize
     concurrency: Concurrency
 
 
+class _Asked(_AskedOfBoth):
+    date_from: date | None
+    date_to: date | None
+    kinds: list[Kind]
+    send: SendChoice
+
+
+class _AskedOfReconcile(_AskedOfBoth):
+    ask_status: bool
+
+
+M = TypeVar("M", bound=_AskedOfBoth)
+
+
 _A_DAY = Message("ให้เขียนวันที่เป็น ค.ศ. เช่น 2026-10-31", "write the day in CE, as 2026-10-31")
+_YES_OR_NO = Message("ใช้ true หรือ false", "it is true or false")
 _CAN_BE = {
     "date_from": _A_DAY,
     "date_to": _A_DAY,
@@ -76,7 +116,8 @@ _CAN_BE = {
         "ใช้ 'new and due', 'only failed' หรือ 'everything again'",
         "it is 'new and due', 'only failed' or 'everything again'",
     ),
-    "dry_run": Message("ใช้ true หรือ false", "it is true or false"),
+    "dry_run": _YES_OR_NO,
+    "ask_status": _YES_OR_NO,
     "chunk_size": Message("ใช้จำนวนเต็ม 1 ถึง 2000", "it is a whole number from 1 to 2000"),
     "concurrency": Message("ใช้จำนวนเต็ม 1 ถึง 64", "it is a whole number from 1 to 64"),
 }
@@ -91,14 +132,7 @@ def make_wish(**parameters: object) -> Wish:
     Raises:
         ConfigurationError: A parameter cannot be used, or they do not go together.
     """
-    try:
-        asked = _Asked.model_validate(parameters)
-    except ValidationError as error:
-        name = str(error.errors(include_input=False)[0]["loc"][0])
-        can = _CAN_BE[name]
-        raise ConfigurationError(
-            Message(f"พารามิเตอร์ {name} ใช้ไม่ได้ {can.th}", f"The parameter {name} cannot be used: {can.en}.")
-        ) from None
+    asked = _checked(_Asked, parameters)
     first, last = _days(asked.date_from, asked.date_to)
     if not asked.kinds:
         raise ConfigurationError(
@@ -133,3 +167,29 @@ def _days(date_from: date | None, date_to: date | None) -> tuple[date, date]:
             )
         )
     return first, last
+
+
+def make_reconciling(**parameters: object) -> Reconciling:
+    """A checked wish of `reconcile`.
+
+    Args:
+        parameters: Those of the flow, as they came.
+
+    Raises:
+        ConfigurationError: A parameter cannot be used.
+    """
+    asked = _checked(_AskedOfReconcile, parameters)
+    return Reconciling(
+        OLDEST, today(), KINDS, "new and due", asked.dry_run, asked.chunk_size, asked.concurrency, asked.ask_status
+    )
+
+
+def _checked(model: type[M], parameters: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(parameters)
+    except ValidationError as error:
+        name = str(error.errors(include_input=False)[0]["loc"][0])
+        can = _CAN_BE[name]
+        raise ConfigurationError(
+            Message(f"พารามิเตอร์ {name} ใช้ไม่ได้ {can.th}", f"The parameter {name} cannot be used: {can.en}.")
+        ) from None

@@ -8,19 +8,20 @@ may be interrupted at any instant, and turns to the next chunk while the last an
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from extract.errors import MophClaimError
+from extract.messages import Message
 from load.account_center import TokenSource
+from load.breaker import Breaker, Halt
 from load.errors import StopRun
 from load.ledger import DueClaim, Ledger, Record, Verdict
 from load.moph_claim import MophClaimApi
-from load.sending import Halt, Sender, Unsent
+from load.sending import Sender, Unsent
 from load.settings import ApiSettings
 from load.states import State
 
@@ -52,14 +53,23 @@ class Delivery:
         ledger: Where intents and answers are committed.
         tokens: The run's log-in.
         concurrency: How many claims are under way at once.
+        tell: Told, in a sending thread, when sending pauses because MOPH Claim is down, and when it goes on.
     """
 
-    def __init__(self, settings: ApiSettings, ledger: Ledger, tokens: TokenSource, concurrency: int) -> None:
+    def __init__(
+        self,
+        settings: ApiSettings,
+        ledger: Ledger,
+        tokens: TokenSource,
+        concurrency: int,
+        tell: Callable[[Message], None] = lambda _: None,
+    ) -> None:
         self._ledger = ledger
         self._concurrency = concurrency
         self._api = MophClaimApi(settings, concurrency)
         self._halt = Halt()
-        self._sender = Sender(settings, self._api, ledger, tokens, self._halt)
+        breaker = Breaker(settings, self._halt, tell)
+        self._sender = Sender(settings, self._api, ledger, tokens, self._halt, breaker)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="send")
         self._news: SimpleQueue[_News] = SimpleQueue()
         self._changed = threading.Condition()  # guards the four that follow
@@ -147,7 +157,7 @@ class Delivery:
                 under_way += len(going)
                 self._tell(len(intents), under_way, came)
                 came = []
-                for n in self._gather() if under_way or not waiting else []:
+                for n in self._gather() if under_way or (more and not waiting) else []:
                     if isinstance(n, BaseException):
                         raise n
                     if isinstance(n, _Chunk):
@@ -204,9 +214,6 @@ class Delivery:
         """One claim, in a sending thread: its last word is a verdict, `Unsent`, or the bug that kept it from either."""
         try:
             self._news.put(self._sender.settle(chunk, due, self._news.put))
-        except MophClaimError as reason:
-            self._halt.pull(reason)
-            self._news.put(Unsent(due))
         except BaseException as bug:
             self._halt.pull(None)
             self._news.put(bug)

@@ -16,6 +16,10 @@ class AuditError(MophClaimError):
     """The audit database cannot be used: nothing is sent without it."""
 
 
+class AuditAway(AuditError):
+    """The audit database is away, busy or full: the same may succeed in a moment."""
+
+
 class FacilityBusy(MophClaimError):
     """Another run of the same facility holds it."""
 

@@ -1,26 +1,31 @@
-"""The ledger: one row a claim and its state. Every change of a claim's state is made here.
+"""The ledger: one row a claim and its state. Every change of a claim's state is made here, as `load.states` allows.
 
 The order that keeps a claim from going twice: a run holds its facility (`load.runs`), registers what the HIS gives,
 commits the intent of a claim before its first byte goes out, and its answer as soon as it has come. An intent is
-fenced: it is committed only together with proof that the run still holds the facility.
+fenced: it is committed only together with proof that the run still holds the facility. What is done here may be done
+again where the database went away in mid-work: nothing is counted or written twice.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, bindparam, func, or_, select, update
 
 from extract.clock import now
-from load.database import batches, transaction
+from extract.messages import Message
+from load.chain import ChainEnd, link
+from load.database import batches, in_transaction, transaction, within
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
 from load.runs import Run
-from load.states import SETTLED, STANDING, UNTAKEN, State
-from load.tables import claim, submission
+from load.states import SETTLED, STANDING, TAKEN, UNTAKEN, Cause, IllegalTransition, State, check
+from load.tables import claim, issue, submission
+from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
+from transform.after_acceptance import TakenClaim
 from transform.claim import Claim, Kind
 
 
@@ -88,6 +93,42 @@ class Verdict:
     maybe_taken: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A claim whose transaction's status should be asked.
+
+    Args:
+        id: Its row.
+        transaction_uid: The server's number.
+        pid: Whose claim it is; never shown by `repr`.
+        payload_hash: What was sent.
+        state: accepted or presumed_accepted.
+    """
+
+    id: int
+    transaction_uid: str
+    pid: str = field(repr=False)
+    payload_hash: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What MOPH Claim says has become of a transaction.
+
+    Args:
+        claim_id: The claim's row.
+        status: `data.status`, as it came; None where the answer held none.
+        status_th: `data.status_th`, as it came.
+        proves: The transaction is this claim's: one presumed accepted is accepted.
+    """
+
+    claim_id: int
+    status: str | None
+    status_th: str | None
+    proves: bool
+
+
 class Ledger:
     """The claims of one facility in one environment, in the hands of one run.
 
@@ -101,7 +142,8 @@ class Ledger:
         self._run = run
         self._mine = and_(claim.c.environment == run.environment, claim.c.hcode == run.hcode)
 
-    def recover(self) -> int:
+    @in_transaction
+    def recover(self, connection: Connection) -> int:
         """What a dead run left in mid-sending is in doubt: it may have been taken.
 
         Only a run that holds the facility comes here, so no living run is sending these.
@@ -109,9 +151,21 @@ class Ledger:
         Returns:
             The number of claims put in doubt.
         """
-        with transaction(self._engine) as connection:
-            left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
-            return connection.execute(left.values(state=State.IN_DOUBT, maybe_taken=True, updated_at=now())).rowcount
+        left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
+        doubt = self._to(State.IN_DOUBT, Cause.RUN_DIED, State.SENDING)
+        return connection.execute(left.values(maybe_taken=True, **doubt)).rowcount
+
+    @in_transaction
+    def give_up(self, connection: Connection, before: date) -> int:
+        """Claims of services before this day that still have no closing code are given up; returns how many."""
+        held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before)
+        return connection.execute(held.values(self._to(State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD))).rowcount
+
+    def _to(self, state: State, cause: Cause, *before: State) -> dict[str, Any]:
+        """The columns of a change of state, which must be in the machine."""
+        for b in before:
+            check(cause, b, state)
+        return {"state": state, "cause": cause, "changed_by": self._run.id, "updated_at": now()}
 
     def history(self, pids: Collection[str], kinds: Collection[Kind]) -> pd.DataFrame:
         """The claims of these persons that were taken, may have been, or are about to go.
@@ -125,10 +179,12 @@ class Ledger:
         """
         columns = [claim.c.kind, claim.c.pid, claim.c.vn, claim.c.service_date]
         query = select(*columns).where(self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(STANDING))
-        rows: list[Any] = []
-        with transaction(self._engine) as connection:
-            for some in batches(sorted(pids)):
-                rows += connection.execute(query.where(claim.c.pid.in_(some))).all()
+
+        def read(connection: Connection) -> list[Any]:
+            some = batches(sorted(pids))
+            return [row for pids in some for row in connection.execute(query.where(claim.c.pid.in_(pids)))]
+
+        rows = within(self._engine, read, reading=True)
         frame = pd.DataFrame(rows, columns=[c.name for c in columns]).astype({"kind": "str", "pid": "str", "vn": "str"})
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
         return frame
@@ -140,7 +196,53 @@ class Ledger:
         rows = [known.get(c.key) for c in claims]
         return [(_verdict_on(c, row), row and State(row.state)) for c, row in zip(claims, rows, strict=True)]
 
-    def register(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Counter[str]:
+    def taken_on(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Iterator[TakenClaim]:
+        """What MOPH Claim has taken of a day and the HIS does not give as it was sent; payloads are read in portions.
+
+        Claims of visits that were moved to the day since are among it, also once these are gone from there.
+
+        Args:
+            day: The service day.
+            kinds: The kinds that were looked for.
+            claims: All claims of that day and those kinds.
+        """
+        made = {c.key: c for c in claims}
+        named = (claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item)
+        query = select(claim.c.id, *named, claim.c.hn, claim.c.payload_hash).where(
+            self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(TAKEN)
+        )
+        of_day = query.where(claim.c.service_date == day)
+        noted = query.join(issue, and_(*(c == issue.c[c.name] for c in (claim.c.environment, *named)))).where(
+            issue.c.service_date == day, issue.c.rule.in_(AFTER_ACCEPTANCE), issue.c.resolved_at.is_(None)
+        )
+
+        def read(connection: Connection) -> dict[tuple[str, str, str, str], Any]:
+            def found(some: Select[Any]) -> dict[tuple[str, str, str, str], Any]:
+                return {(r.hcode, r.kind, r.vn, r.item): r for r in connection.execute(some)}
+
+            rows = found(of_day) | found(noted)
+            for vns in batches(sorted({vn for _, _, vn, _ in made.keys() - rows.keys()})):
+                rows |= {key: r for key, r in found(query.where(claim.c.vn.in_(vns))).items() if key in made}
+            return rows
+
+        rows = within(self._engine, read, reading=True)
+        for r in (r for key, r in rows.items() if key not in made):
+            yield TakenClaim(r.hcode, r.kind, r.vn, r.item, r.hn, b"", None)
+        changed = [(r, c) for key, r in rows.items() if (c := made.get(key)) and c.payload_hash != r.payload_hash]
+        for some in batches(changed):
+            sent = self._payloads([r.id for r, _ in some])
+            for r, c in some:
+                yield TakenClaim(c.hcode, c.kind, c.vn, c.item, c.hn, sent[r.id], c)
+
+    def _payloads(self, ids: Sequence[int]) -> dict[int, bytes]:
+        query = select(claim.c.id, claim.c.payload).where(claim.c.id.in_(ids))
+        rows = within(self._engine, lambda connection: connection.execute(query).all(), reading=True)
+        return {row_id: payload.encode() for row_id, payload in rows}
+
+    @in_transaction
+    def register(
+        self, connection: Connection, day: date, kinds: Collection[Kind], claims: Sequence[Claim]
+    ) -> Counter[str]:
         """Take in a day's claims: new ones, changed ones, and those the HIS no longer gives.
 
         A claim accepted or refused for good is never touched. A correctable one whose payload has changed is ready
@@ -154,31 +256,29 @@ class Ledger:
         Returns:
             Counts of new, changed, unchanged, settled, withdrawn.
         """
-        moment = now()
-        with transaction(self._engine) as connection:
-            known = self._known(connection, claims)
-            counts: Counter[str] = Counter()
-            new: list[dict[str, Any]] = []
-            changed: list[dict[str, Any]] = []
-            for c in claims:
-                row = known.get(c.key)
-                counts[_verdict_on(c, row)] += 1
-                if row is None:
-                    new.append(_new_row(c, self._run.environment, moment))
-                elif State(row.state) not in SETTLED and _changed(c, row):
-                    changed.append(
-                        {"row_id": row.id, "new_state": _state_when_changed(c, row), **_content(c), "at": moment}
-                    )
-            for rows in batches(new):
-                connection.execute(claim.insert(), rows)
-            if changed:
-                connection.execute(_CHANGE, changed)
-            counts["withdrawn"] = self._withdraw(connection, day, kinds, {c.key for c in claims}, moment)
+        known = self._known(connection, claims)
+        found = self._to(State.READY, Cause.FOUND)
+        counts: Counter[str] = Counter()
+        new: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
+        for c in claims:
+            row = known.get(c.key)
+            counts[_verdict_on(c, row)] += 1
+            if row is None:
+                check(Cause.FOUND, None, State.READY)
+                new.append(_new_row(c, self._run.environment) | found)
+            elif _changed(c, row):
+                changed.append(_changed_row(c, row, self._run.id))
+        for rows in batches(new):
+            connection.execute(claim.insert(), rows)
+        if changed:
+            connection.execute(_CHANGE, changed)
+        counts["withdrawn"] = self._withdraw(connection, day, kinds, {c.key for c in claims})
         return +counts
 
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, ...], Any]:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
-        columns += [claim.c.state, claim.c.payload_hash, claim.c.sent_hash]
+        columns += [claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash, claim.c.sent_hash]
         query = select(*columns).where(self._mine)
         rows: list[Any] = []
         for some in batches(sorted({c.vn for c in claims})):
@@ -191,7 +291,6 @@ class Ledger:
         day: date,
         kinds: Collection[Kind],
         keys: set[tuple[str, str, str, str]],
-        at: datetime,
     ) -> int:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
         query = select(*columns).where(
@@ -205,7 +304,7 @@ class Ledger:
         gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
         for ids in batches(gone):
             withdraw = update(claim).where(claim.c.id.in_(ids))
-            connection.execute(withdraw.values(state=State.WITHDRAWN, updated_at=at))
+            connection.execute(withdraw.values(self._to(State.WITHDRAWN, Cause.GONE, *UNTAKEN)))
         return len(gone)
 
     def _due(self, states: Collection[State], kinds: Collection[Kind], first: date, last: date) -> ColumnElement[bool]:
@@ -218,21 +317,32 @@ class Ledger:
             or_(claim.c.run_id.is_(None), claim.c.run_id != self._run.id),
         )
 
-    def count_due(self, states: Collection[State], kinds: Collection[Kind], first: date, last: date) -> int:
+    @in_transaction
+    def count_due(
+        self, connection: Connection, states: Collection[State], kinds: Collection[Kind], first: date, last: date
+    ) -> int:
         """How many claims of these days and kinds should go now."""
-        with transaction(self._engine) as connection:
-            query = select(func.count()).select_from(claim).where(self._due(states, kinds, first, last))
-            return int(connection.execute(query).scalar_one())
+        query = select(func.count()).select_from(claim).where(self._due(states, kinds, first, last))
+        return int(connection.execute(query).scalar_one())
 
+    @in_transaction
     def due(
-        self, states: Collection[State], kinds: Collection[Kind], first: date, last: date, limit: int
+        self,
+        connection: Connection,
+        states: Collection[State],
+        kinds: Collection[Kind],
+        first: date,
+        last: date,
+        limit: int,
     ) -> list[DueClaim]:
-        """The next claims that should go, oldest day first, at most `limit`."""
+        """The next claims that should go, at most `limit`: the oldest day first, but what was tried in vain behind the rest.
+
+        So a few claims that the server always fails on cannot keep the others from going, night after night.
+        """
         columns = [claim.c.id, claim.c.kind, claim.c.service, claim.c.item, claim.c.payload, claim.c.payload_hash]
         columns += [claim.c.state, claim.c.maybe_taken]
         query = select(*columns).where(self._due(states, kinds, first, last))
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query.order_by(claim.c.service_date, claim.c.id).limit(limit)).all()
+        rows = connection.execute(query.order_by(claim.c.tries, claim.c.service_date, claim.c.id).limit(limit))
         return [
             DueClaim(
                 r.id, r.kind, r.service, r.item, r.payload.encode(), r.payload_hash, State(r.state), bool(r.maybe_taken)
@@ -243,8 +353,58 @@ class Ledger:
     def numbers_another(self, transaction_uid: str, claim_id: int) -> bool:
         """Whether a transaction number is known to be another claim's."""
         query = select(func.count()).select_from(claim).where(self._mine, claim.c.id != claim_id)
-        with transaction(self._engine, reading=True) as connection:
-            return bool(connection.execute(query.where(claim.c.transaction_uid == transaction_uid)).scalar_one())
+        query = query.where(claim.c.transaction_uid == transaction_uid)
+        return bool(within(self._engine, lambda connection: connection.scalar(query), reading=True))
+
+    @in_transaction
+    def to_ask(
+        self, connection: Connection, since: datetime, settled: Collection[str], after: int, limit: int
+    ) -> list[Transaction]:
+        """Transactions whose status should be asked: accepted since then, or presumed so, and not settled.
+
+        Args:
+            since: Acceptances before this moment are not asked about any more.
+            settled: Statuses after which nothing more is expected.
+            after: The last row asked about already; 0 to begin.
+            limit: How many at most.
+        """
+        c = claim.c
+        open_ = or_(c.transaction_status.is_(None), c.transaction_status.not_in(settled), c.state != State.ACCEPTED)
+        young = or_(c.updated_at >= since, c.state != State.ACCEPTED)
+        query = select(c.id, c.transaction_uid, c.pid, c.payload_hash, c.state).where(
+            self._mine, c.state.in_(TAKEN), c.transaction_uid.is_not(None), open_, young, c.id > after
+        )
+        rows = connection.execute(query.order_by(c.id).limit(limit))
+        return [Transaction(r.id, r.transaction_uid, r.pid, r.payload_hash, State(r.state)) for r in rows]
+
+    @in_transaction
+    def settle(
+        self, connection: Connection, ids: Sequence[int], state: State, *, transaction_uid: str | None, note: str
+    ) -> int:
+        """A person says where claims stand.
+
+        Args:
+            ids: Their rows; each is presumed accepted, correctable or given up.
+            state: accepted, final or ready (to be sent again).
+            transaction_uid: The server's number, where the person knows it.
+            note: What the person says; kept in the claim's history.
+
+        Returns:
+            How many claims were changed.
+
+        Raises:
+            IllegalTransition: One of them stands where no person may move it.
+        """
+        mine = and_(self._mine, claim.c.id.in_(ids))
+        before = {State(s) for s in connection.scalars(select(claim.c.state).where(mine))}
+        said: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
+        if transaction_uid:
+            said["transaction_uid"] = transaction_uid
+        if state is State.READY:  # it goes again as a claim that was never taken
+            said["maybe_taken"] = False
+        return connection.execute(
+            update(claim).where(mine).values(**self._to(state, Cause.PERSON, *before), **said)
+        ).rowcount
 
     def write(
         self,
@@ -253,6 +413,7 @@ class Ledger:
         records: Sequence[Record] = (),
         verdicts: Sequence[Verdict] = (),
         unsent: Sequence[DueClaim] = (),
+        statuses: Sequence[Status] = (),
     ) -> None:
         """Commit, in one transaction, what has happened and what is about to.
 
@@ -261,78 +422,172 @@ class Ledger:
             records: Exchanges that took place.
             verdicts: Where claims stand after their sending; one comes too late once another run has sent the claim.
             unsent: Claims whose intent was committed and that were not sent after all.
+            statuses: What became of transactions.
 
         Raises:
             StopRun: The run has lost its facility: another may be sending.
             AuditError: The audit cannot be written; nothing may be sent.
         """
-        moment = now()
-        with transaction(self._engine) as connection:
-            if records:
-                connection.execute(submission.insert(), [_submission_row(r, self._run.id) for r in records])
-            if verdicts:
-                connection.execute(_VERDICT, [_verdict_row(v, self._run.id, moment) for v in verdicts])
-            if unsent:
-                connection.execute(_UNSENT, [_unsent_row(c, self._run.id, moment) for c in unsent])
+        chained, end = self._chain(records)
+        answered = [self._verdict_row(v) for v in verdicts]
+        undone = [self._unsent_row(c) for c in unsent]
+        tried = False
+
+        def commit(connection: Connection) -> None:
+            nonlocal tried
+            if tried and chained and self._stands(connection, end.number):
+                return  # the answer to a commit was lost; the rest below may be done twice without harm
+            tried = True
+            if chained:
+                connection.execute(submission.insert(), chained)
+            if answered:
+                connection.execute(_VERDICT, answered)
+            if undone:
+                connection.execute(_UNSENT, undone)
+            if statuses:
+                self._note_statuses(connection, statuses)
             if intents:
                 self._run.fence(connection)
-                intend = update(claim).where(claim.c.id.in_([c.id for c in intents]))
-                connection.execute(
-                    intend.values(
-                        state=State.SENDING,
-                        run_id=self._run.id,
-                        sent_hash=claim.c.payload_hash,
-                        tries=claim.c.tries + 1,
-                        updated_at=moment,
-                    )
-                )
+                self._intend(connection, intents)
+
+        within(self._engine, commit)
+        self._run.chain = end
+
+    def _stands(self, connection: Connection, number: int) -> bool:
+        mine = and_(submission.c.run_id == self._run.id, submission.c.number == number)
+        return connection.scalar(select(submission.c.id).where(mine)) is not None
+
+    def _intend(self, connection: Connection, intents: Sequence[DueClaim]) -> None:
+        before = {c.state for c in intents}
+        these = claim.c.id.in_([c.id for c in intents])
+        going = (
+            update(claim).where(these, claim.c.state.in_(before)).values(self._to(State.SENDING, Cause.INTENT, *before))
+        )
+        going = going.values(run_id=self._run.id, sent_hash=claim.c.payload_hash, tries=claim.c.tries + 1)
+        if connection.execute(going).rowcount == len(intents):
+            return
+        # Done already, by a commit whose answer was lost; or these claims are not what they were read as.
+        ours = select(func.count()).where(these, claim.c.state == State.SENDING, claim.c.run_id == self._run.id)
+        if connection.scalar(ours) != len(intents):
+            raise IllegalTransition("a claim that was due is not any more")
+
+    def _note_statuses(self, connection: Connection, statuses: Sequence[Status]) -> None:
+        rows = [
+            {"row_id": s.claim_id, "new_status": s.status, "new_status_th": s.status_th, "at": now()} for s in statuses
+        ]
+        connection.execute(_STATUS, rows)
+        if proved := [s.claim_id for s in statuses if s.proves]:
+            presumed = update(claim).where(claim.c.id.in_(proved), claim.c.state == State.PRESUMED_ACCEPTED)
+            connection.execute(presumed.values(self._to(State.ACCEPTED, Cause.STATUS, State.PRESUMED_ACCEPTED)))
+
+    def _chain(self, records: Sequence[Record]) -> tuple[list[dict[str, Any]], ChainEnd]:
+        """The rows of these exchanges, chained to what the run has written, and where the chain then ends."""
+        end = self._run.chain
+        rows = []
+        for record in records:
+            row = _submission_row(record, self._run.id) | {"number": end.number + 1, "previous_hash": end.hash}
+            end = ChainEnd(end.number + 1, link(row))
+            rows.append(row | {"hash": end.hash})
+        return rows, end
+
+    def _unsent_row(self, c: DueClaim) -> dict[str, Any]:
+        return _bound(self._to(c.state, Cause.UNSENT, State.SENDING)) | {"row_id": c.id, "sent_by": self._run.id}
+
+    def _verdict_row(self, v: Verdict) -> dict[str, Any]:
+        return _bound(self._to(v.state, Cause.ANSWERED, State.SENDING)) | {
+            "row_id": v.claim_id,
+            "sent_by": self._run.id,
+            "said": v.message or None,
+            "th": v.meaning.meaning.th,
+            "en": v.meaning.meaning.en,
+            "uid": v.transaction_uid,
+            "taken": v.maybe_taken,
+            # The other side was down, and took nothing: that was no try of this claim's.
+            "in_vain": int(v.state is State.RETRY),
+        }
 
 
+def _bound(change: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a change of state as parameters of the statements below."""
+    return {f"new_{name}": value for name, value in change.items()}
+
+
+_NEW_STATE: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "cause", "changed_by", "updated_at")}
 _CHANGE = (
     update(claim)
     .where(claim.c.id == bindparam("row_id"))
     .values(
-        state=bindparam("new_state"),
+        **_NEW_STATE,
         hn=bindparam("new_hn"),
         pid=bindparam("new_pid"),
         service_date=bindparam("new_service_date"),
         baht=bindparam("new_baht"),
         payload=bindparam("new_payload"),
         payload_hash=bindparam("new_payload_hash"),
-        updated_at=bindparam("at"),
     )
 )
 # A run that was silent for longer than its lease may come back with old news: they must not undo another run's.
-_SENT_LAST_BY_US = and_(claim.c.id == bindparam("row_id"), claim.c.run_id == bindparam("sent_by"))
+_SENT_LAST_BY_US = and_(
+    claim.c.id == bindparam("row_id"),
+    claim.c.run_id == bindparam("sent_by"),
+    or_(claim.c.state == State.SENDING, claim.c.state == State.IN_DOUBT),
+)
 _VERDICT = (
     update(claim)
     .where(_SENT_LAST_BY_US)
     .values(
-        state=bindparam("new_state"),
+        **_NEW_STATE,
         message=bindparam("said"),
         meaning_th=bindparam("th"),
         meaning_en=bindparam("en"),
         transaction_uid=func.coalesce(bindparam("uid"), claim.c.transaction_uid),
         maybe_taken=bindparam("taken"),
-        updated_at=bindparam("at"),
+        tries=claim.c.tries - bindparam("in_vain"),
     )
 )
 _UNSENT = (
-    update(claim)
-    .where(_SENT_LAST_BY_US, claim.c.state == State.SENDING)
-    .values(state=bindparam("new_state"), tries=claim.c.tries - 1, updated_at=bindparam("at"))
+    update(claim).where(_SENT_LAST_BY_US, claim.c.state == State.SENDING).values(**_NEW_STATE, tries=claim.c.tries - 1)
 )
+_STATUS = (
+    update(claim)
+    .where(claim.c.id == bindparam("row_id"))
+    .values(
+        transaction_status=func.coalesce(bindparam("new_status"), claim.c.transaction_status),
+        transaction_status_th=func.coalesce(bindparam("new_status_th"), claim.c.transaction_status_th),
+        status_asked_at=bindparam("at"),
+    )
+)
+_PERSON = Message("เจ้าหน้าที่ตรวจสอบแล้ว", "looked up and settled by a person")
+# While it is not known what became of the bytes that went out, they stay as they are: the same again can do no harm.
+_FROZEN = (*SETTLED, State.SENDING, State.IN_DOUBT)
 
 
 def _changed(c: Claim, row: Any) -> bool:
-    return bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
+    return row.state not in _FROZEN and bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
 
 
-def _state_when_changed(c: Claim, row: Any) -> State:
-    state = State(row.state)
-    if state == State.WITHDRAWN or (state == State.CORRECTABLE and row.sent_hash != c.payload_hash):
-        return State.READY
-    return state
+def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:
+    """The claim's new content, and where it stands with that."""
+    before = after = State(row.state)
+    cause = Cause(row.cause)
+    if before is State.WITHDRAWN:
+        after, cause = State.READY, Cause.FOUND
+    elif before is State.CORRECTABLE and row.sent_hash != c.payload_hash:
+        after, cause = State.READY, Cause.CHANGED
+    check(cause, before, after)
+    return {
+        "row_id": row.id,
+        "new_state": after,
+        "new_cause": cause,
+        "new_changed_by": row.changed_by if after is before else run_id,
+        "new_updated_at": now(),
+        "new_hn": c.hn,
+        "new_pid": c.pid,
+        "new_service_date": c.service_date,
+        "new_baht": c.baht,
+        "new_payload": c.payload.decode(),
+        "new_payload_hash": c.payload_hash,
+    }
 
 
 def _verdict_on(c: Claim, row: Any) -> str:
@@ -343,18 +598,7 @@ def _verdict_on(c: Claim, row: Any) -> str:
     return "changed" if _changed(c, row) else "unchanged"
 
 
-def _content(c: Claim) -> dict[str, Any]:
-    return {
-        "new_hn": c.hn,
-        "new_pid": c.pid,
-        "new_service_date": c.service_date,
-        "new_baht": c.baht,
-        "new_payload": c.payload.decode(),
-        "new_payload_hash": c.payload_hash,
-    }
-
-
-def _new_row(c: Claim, environment: str, moment: datetime) -> dict[str, Any]:
+def _new_row(c: Claim, environment: str) -> dict[str, Any]:
     return {
         "environment": environment,
         "hcode": c.hcode,
@@ -366,13 +610,11 @@ def _new_row(c: Claim, environment: str, moment: datetime) -> dict[str, Any]:
         "service": c.service,
         "service_date": c.service_date,
         "baht": c.baht,
-        "state": State.READY,
         "payload": c.payload.decode(),
         "payload_hash": c.payload_hash,
         "maybe_taken": False,
         "tries": 0,
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": now(),
     }
 
 
@@ -396,22 +638,4 @@ def _submission_row(r: Record, run_id: str) -> dict[str, Any]:
         "outcome": e.answer.outcome,
         "message": e.answer.message,
         "transaction_uid": e.answer.transaction_uid,
-    }
-
-
-def _unsent_row(c: DueClaim, run_id: str, moment: datetime) -> dict[str, Any]:
-    return {"row_id": c.id, "sent_by": run_id, "new_state": c.state, "at": moment}
-
-
-def _verdict_row(v: Verdict, run_id: str, moment: datetime) -> dict[str, Any]:
-    return {
-        "row_id": v.claim_id,
-        "sent_by": run_id,
-        "new_state": v.state,
-        "said": v.message or None,
-        "th": v.meaning.meaning.th,
-        "en": v.meaning.meaning.en,
-        "uid": v.transaction_uid,
-        "taken": v.maybe_taken,
-        "at": moment,
     }

@@ -10,8 +10,10 @@ import pandas as pd
 from sqlalchemy import Engine, and_, exists, func, or_, select
 
 from load.database import transaction
-from load.states import FOR_A_PERSON, State
-from load.tables import claim, issue, run
+from load.runs import Run
+from load.states import DUE, FOR_A_PERSON, TAKEN, State
+from load.tables import claim, claim_history, issue, run, submission
+from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +144,11 @@ def issue_counts(
 
 
 def _worth_a_look() -> Any:
-    """Open, and not a warning about a claim that was taken all the same."""
+    """Open, and no warning about a claim that was taken all the same, unless the taken one is what it is about."""
     same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
     taken = exists().where(*same, claim.c.state.in_([State.ACCEPTED, State.PRESUMED_ACCEPTED]))
-    return and_(issue.c.resolved_at.is_(None), or_(issue.c.severity == "error", ~taken))
+    about_taken = issue.c.rule.in_(AFTER_ACCEPTANCE)
+    return and_(issue.c.resolved_at.is_(None), or_(issue.c.severity == "error", about_taken, ~taken))
 
 
 def _within(table: Any, environment: str, first: date | None, last: date | None, hcode: str) -> Any:
@@ -163,3 +166,52 @@ def _frame(engine: Engine, query: Any) -> pd.DataFrame:
     with transaction(engine, reading=True) as connection:
         result = connection.execute(query)
         return pd.DataFrame(result.all(), columns=list(result.keys()))
+
+
+def transaction_statuses(
+    engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
+) -> pd.DataFrame:
+    """What MOPH Claim says has become of the transactions of claims that were taken.
+
+    Returns:
+        Columns status, status_th (as they came; empty while nothing is known), claims (count), baht; most frequent first.
+    """
+    c = claim.c
+    words = [func.coalesce(c.transaction_status, "").label("status")]
+    words.append(func.coalesce(c.transaction_status_th, "").label("status_th"))
+    query = (
+        select(*words, func.count().label("claims"), func.sum(c.baht).label("baht"))
+        .where(_within(claim, environment, first, last, hcode), c.state.in_(TAKEN), c.transaction_uid.is_not(None))
+        .group_by(*words)
+        .order_by(func.count().desc(), *words)
+    )
+    return _frame(engine, query).astype({"claims": "int64", "baht": "int64"})
+
+
+def days_in_hand(engine: Engine, run: Run) -> tuple[date, date] | None:
+    """The first and the last service day of the claims that the run touched, or that the next one or a person must."""
+    c = claim.c
+    asked = c.id.in_(select(submission.c.claim_id).where(submission.c.run_id == run.id))
+    open_ = c.state.in_([*DUE, State.PRESUMED_ACCEPTED])
+    query = select(func.min(c.service_date), func.max(c.service_date)).where(
+        _within(claim, run.environment, None, None, run.hcode), or_(c.changed_by == run.id, asked, open_)
+    )
+    with transaction(engine, reading=True) as connection:
+        first, last = connection.execute(query).one()
+    return (first, last) if first else None
+
+
+def sent_by(engine: Engine, run: Run) -> pd.DataFrame:
+    """What the run sent: where the claims stood before, and where they stand now.
+
+    Returns:
+        Columns before, state, claims (count).
+    """
+    h, c = claim_history.c, claim.c
+    query = (
+        select(h.before, c.state, func.count().label("claims"))
+        .join_from(claim_history, claim, c.id == h.claim_id)
+        .where(c.run_id == run.id, h.run_id == run.id, h.after == State.SENDING)
+        .group_by(h.before, c.state)
+    )
+    return _frame(engine, query).astype({"claims": "int64"})

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -20,10 +19,11 @@ from sqlalchemy.exc import IntegrityError
 from extract.clock import now
 from extract.errors import MophClaimError
 from extract.messages import Message
-from load.database import transaction
+from load.chain import ChainEnd, beginning
+from load.database import DatabaseTime, transaction, within
 from load.errors import FACILITY_BUSY, AuditError, FacilityBusy, StopRun
 from load.settings import AuditSettings
-from load.tables import facility_lock
+from load.tables import facility_lock, submission
 from load.tables import run as run_table
 
 _LOST = Message(
@@ -41,17 +41,22 @@ class Run:
         id: A UUID.
         environment: sandbox, uat or prd.
         hcode: The facility.
-        lease: How long the hold outlives the run's last sign of life.
+        lease_seconds: How long the hold outlives the run's last sign of life.
         counts: What the run counted; written when it ends.
         log_ins: How often it logged in; written when it ends.
+        chain: Where its chain of submissions ends; written when it ends.
     """
 
     id: str
     environment: str
     hcode: str
-    lease: timedelta
+    lease_seconds: float
     counts: dict[str, Any] = field(default_factory=dict)
     log_ins: int = 0
+    chain: ChainEnd = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chain = beginning(self.id)
 
     def fence(self, connection: Connection) -> None:
         """Prove, inside a transaction, that this run still holds its facility, and renew the hold.
@@ -59,14 +64,13 @@ class Run:
         Raises:
             StopRun: It does not.
         """
-        moment = now()
         mine = update(facility_lock).where(
             facility_lock.c.environment == self.environment,
             facility_lock.c.hcode == self.hcode,
             facility_lock.c.run_id == self.id,
-            facility_lock.c.expires_at > moment,
+            facility_lock.c.expires_at > DatabaseTime(),
         )
-        if connection.execute(mine.values(expires_at=moment + self.lease)).rowcount != 1:
+        if connection.execute(mine.values(expires_at=DatabaseTime(self.lease_seconds))).rowcount != 1:
             raise StopRun(_LOST)
 
 
@@ -99,22 +103,20 @@ def start_run(
         FacilityBusy: Another run held the facility for longer than we wait.
         AuditError: The audit cannot be used.
     """
-    run = Run(str(uuid.uuid4()), environment, hcode, timedelta(seconds=settings.lease_seconds))
+    run = Run(str(uuid.uuid4()), environment, hcode, settings.lease_seconds)
     _wait_for_facility(engine, run, settings.lock_wait_seconds, on_wait)
+    row = {
+        "id": run.id,
+        "environment": environment,
+        "hcode": hcode,
+        "flow": flow,
+        "parameters": json.dumps(parameters, ensure_ascii=False, default=str),
+        "state": "running",
+        "started_at": now(),
+        "log_ins": 0,
+    }
     try:
-        with transaction(engine) as connection:
-            connection.execute(
-                run_table.insert().values(
-                    id=run.id,
-                    environment=environment,
-                    hcode=hcode,
-                    flow=flow,
-                    parameters=json.dumps(parameters, ensure_ascii=False, default=str),
-                    state="running",
-                    started_at=now(),
-                    log_ins=0,
-                )
-            )
+        within(engine, lambda connection: _write_down(connection, row))
         with _kept_alive(engine, run):
             yield run
     except BaseException as error:
@@ -124,6 +126,12 @@ def start_run(
             _end(engine, run, "failed", message)
         raise
     _end(engine, run, "completed", None)
+
+
+def _write_down(connection: Connection, row: dict[str, Any]) -> None:
+    """The run's row, unless it stands there already: the answer to its commit may have been lost."""
+    if connection.scalar(select(run_table.c.id).where(run_table.c.id == row["id"])) is None:
+        connection.execute(run_table.insert(), row)
 
 
 def _wait_for_facility(engine: Engine, run: Run, patience_seconds: int, on_wait: Callable[[str], None]) -> None:
@@ -140,28 +148,49 @@ def _wait_for_facility(engine: Engine, run: Run, patience_seconds: int, on_wait:
 
 def _take_facility(engine: Engine, run: Run) -> str | None:
     """None when the facility is ours, else the run that holds it."""
-    moment = now()
     lock = facility_lock.c
     ours = (lock.environment == run.environment) & (lock.hcode == run.hcode)
-    with transaction(engine) as connection:
+    until = DatabaseTime(run.lease_seconds)
+
+    def take(connection: Connection) -> str | None:
         held = connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none()
+        if held == run.id:  # a commit whose answer was lost
+            return None
         if held is None:
             try:
                 with connection.begin_nested():
                     connection.execute(
                         insert(facility_lock).values(
-                            environment=run.environment, hcode=run.hcode, run_id=run.id, expires_at=moment + run.lease
+                            environment=run.environment, hcode=run.hcode, run_id=run.id, expires_at=until
                         )
                     )
             except IntegrityError:  # another run came between
                 return connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none() or "?"
             return None
-        took_over = update(facility_lock).where(ours, lock.run_id == held, lock.expires_at <= moment)
-        if connection.execute(took_over.values(run_id=run.id, expires_at=moment + run.lease)).rowcount != 1:
+        took_over = update(facility_lock).where(ours, lock.run_id == held, lock.expires_at <= DatabaseTime())
+        if connection.execute(took_over.values(run_id=run.id, expires_at=until)).rowcount != 1:
             return str(held)
         died = update(run_table).where(run_table.c.id == held, run_table.c.state == "running")
-        connection.execute(died.values(state="failed", ended_at=moment, message_th=_DIED.th, message_en=_DIED.en))
+        end = _chain_end(connection, held)
+        connection.execute(
+            died.values(
+                state="failed",
+                ended_at=now(),
+                message_th=_DIED.th,
+                message_en=_DIED.en,
+                exchanges=end.number,
+                chain_hash=end.hash,
+            )
+        )
         return None
+
+    return within(engine, take)
+
+
+def _chain_end(connection: Connection, run_id: str) -> ChainEnd:
+    query = select(submission.c.number, submission.c.hash).where(submission.c.run_id == run_id)
+    last = connection.execute(query.order_by(submission.c.number.desc()).limit(1)).first()
+    return ChainEnd(last.number, last.hash) if last else beginning(run_id)
 
 
 @contextmanager
@@ -170,7 +199,7 @@ def _kept_alive(engine: Engine, run: Run) -> Iterator[None]:
     over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(run.lease.total_seconds() / 4):
+        while not over.wait(run.lease_seconds / 4):
             try:
                 with transaction(engine) as connection:
                     run.fence(connection)
@@ -189,25 +218,27 @@ def _kept_alive(engine: Engine, run: Run) -> Iterator[None]:
 
 
 def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
-    with transaction(engine) as connection:
-        connection.execute(
-            update(run_table)
-            .where(run_table.c.id == run.id)
-            .values(
-                state=state,
-                ended_at=now(),
-                log_ins=run.log_ins,
-                counts=json.dumps(run.counts, ensure_ascii=False),
-                message_th=message.th if message else None,
-                message_en=message.en if message else None,
-            )
-        )
-        ours = facility_lock.c
-        connection.execute(
-            delete(facility_lock).where(
-                ours.environment == run.environment, ours.hcode == run.hcode, ours.run_id == run.id
-            )
-        )
+    ended = update(run_table).where(run_table.c.id == run.id)
+    ended = ended.values(
+        state=state,
+        ended_at=now(),
+        log_ins=run.log_ins,
+        counts=json.dumps(run.counts, ensure_ascii=False),
+        message_th=message.th if message else None,
+        message_en=message.en if message else None,
+        exchanges=run.chain.number,
+        chain_hash=run.chain.hash,
+    )
+    lock = facility_lock.c
+    given_back = delete(facility_lock).where(
+        lock.environment == run.environment, lock.hcode == run.hcode, lock.run_id == run.id
+    )
+
+    def end(connection: Connection) -> None:
+        connection.execute(ended)
+        connection.execute(given_back)
+
+    within(engine, end)
 
 
 def try_writing(engine: Engine, environment: str) -> None:

@@ -1,15 +1,16 @@
-"""Sending one claim: the calls it takes, what each answer means for it, and when nothing more may be sent."""
+"""Sending one claim: the calls it takes, and what each answer means for it."""
 
 import json
 import random
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from extract.errors import MophClaimError
 from extract.messages import Message
 from load.account_center import TokenSource
+from load.breaker import Breaker, Halt
 from load.errors import StopRun
 from load.ledger import DueClaim, Ledger, Record, Verdict
 from load.moph_claim import Exchange, MophClaimApi
@@ -17,52 +18,6 @@ from load.outcomes import Answer, Outcome
 from load.settings import ApiSettings
 from load.states import State
 from load.token import Token
-
-_API_DOWN = Message(
-    "MOPH Claim ไม่ตอบหรือขัดข้องติดต่อกัน {failures} ครั้ง จึงหยุดส่งไว้ก่อน รายการที่เหลือจะส่งในรอบถัดไปเอง",
-    "MOPH Claim failed {failures} times in a row, so nothing more is sent; the rest goes in the next run by itself.",
-)
-
-
-class Halt:
-    """The run's emergency brake: the first reason to stop counts, and every sending thread sees it."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._lock = threading.Lock()
-        self.reason: MophClaimError | None = None
-
-    def pull(self, reason: MophClaimError | None) -> None:
-        """Stop sending; None stops without a reason of its own (the caller has one)."""
-        with self._lock:
-            if not self._event.is_set():
-                self.reason = reason
-                self._event.set()
-
-    def pulled(self) -> bool:
-        """Whether sending has stopped."""
-        return self._event.is_set()
-
-    def wait(self, seconds: float) -> None:
-        """Pause, but no longer than until the brake is pulled."""
-        self._event.wait(seconds)
-
-
-@dataclass
-class Health:
-    """Counts failures in a row over all threads; too many pull the brake."""
-
-    limit: int
-    halt: Halt
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _failures: int = 0
-
-    def note(self, outcome: Outcome) -> None:
-        """Count one answer, or none."""
-        with self._lock:
-            self._failures = self._failures + 1 if outcome in (Outcome.RETRY, Outcome.IN_DOUBT) else 0
-            if self._failures >= self.limit:
-                self.halt.pull(StopRun(_API_DOWN.fill(failures=self._failures)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +27,7 @@ class Unsent:
     due: DueClaim
 
 
+@dataclass(frozen=True, slots=True)
 class Sender:
     """What the sending threads share.
 
@@ -81,17 +37,15 @@ class Sender:
         ledger: Asked whose a transaction number is.
         tokens: The run's log-in.
         halt: The run's brake.
+        breaker: Asked for leave before a claim goes.
     """
 
-    def __init__(
-        self, settings: ApiSettings, api: MophClaimApi, ledger: Ledger, tokens: TokenSource, halt: Halt
-    ) -> None:
-        self._settings = settings
-        self._ledger = ledger
-        self._api = api
-        self._tokens = tokens
-        self._halt = halt
-        self._health = Health(settings.failures_before_stop, halt)
+    settings: ApiSettings
+    api: MophClaimApi
+    ledger: Ledger
+    tokens: TokenSource
+    halt: Halt
+    breaker: Breaker
 
     def settle(self, chunk: int, due: DueClaim, put: Callable[[Record], None]) -> Verdict | Unsent:
         """Send one claim until it is clear where it stands, or the run's tries are used up.
@@ -102,76 +56,132 @@ class Sender:
             put: Takes every exchange as soon as it has been made.
 
         Returns:
-            Where the claim stands; or that it was not sent, because the brake was pulled.
-
-        Raises:
-            StopRun: Every claim would fail alike, and nothing of this one was sent.
-            LoginError: As above.
+            Where the claim stands; or that it was not sent, because the brake was pulled: by another claim, or by this
+            one, for a reason that every claim would meet.
         """
-        attempts = count(1)
-        maybe_taken = due.maybe_taken
-        known_as: str | None = None
+        return _Errand(self, chunk, due, put).settle()
 
-        def exchange(call: Callable[[Token], Exchange]) -> Exchange:
-            """Make a call, log in once more where the token has run out, and write down both exchanges."""
-            token = self._tokens.token()
-            made = call(token)
-            put(Record(due.id, chunk, next(attempts), due.payload_hash, made))
-            if made.answer.outcome is Outcome.TOKEN_EXPIRED:
-                token = self._tokens.replace(token)
-                made = call(token)
-                put(Record(due.id, chunk, next(attempts), due.payload_hash, made))
-            if made.http_status is not None and made.answer.outcome is not Outcome.TOKEN_EXPIRED:
-                self._tokens.served(token)
-            return made
 
-        if self._halt.pulled():
-            return Unsent(due)
-        if maybe_taken and self._settings.ask_eligibility:
-            asked = exchange(lambda token: self._api.eligibility(due.kind, _question(due), token))
-            known_as = asked.answer.transaction_uid
-            # Refused as claimed already, under a number: that is our claim. A number beside a "yes" proves nothing (the
-            # reference does not say what it numbers); the sending that follows tells.
-            if known_as and self._ledger.numbers_another(known_as, due.id):
-                known_as = None
-            if known_as and asked.answer.meaning.already_claimed:
-                return _verdict(due, State.ACCEPTED, asked, maybe_taken)
-        sent: Exchange | None = None
-        for sending in range(1, self._settings.attempts + 1):
-            try:
-                sent = exchange(lambda token: self._api.submit(due.service, due.payload, token))
-            except MophClaimError as reason:  # no other token, say: what an earlier sending meant still stands
-                self._halt.pull(reason)
-                break
-            maybe_taken = maybe_taken or sent.answer.meaning.maybe_taken
-            self._health.note(sent.answer.outcome)
-            if sent.answer.outcome not in (Outcome.RETRY, Outcome.TOKEN_EXPIRED):
-                break
-            pause = self._pause(sending, sent.retry_after_seconds)
-            if sending == self._settings.attempts or pause is None:
-                break
-            self._halt.wait(pause)
-            if self._halt.pulled():
-                break
-        if sent is None:
-            return Unsent(due)
-        if sent.answer.outcome is Outcome.STOP:
-            self._halt.pull(StopRun(_refused(sent)))
-        state = _state(sent.answer, maybe_taken)
-        verdict = _verdict(due, state, sent, maybe_taken)
+class _Errand:
+    """One claim on its way, in one sending thread."""
+
+    def __init__(self, sender: Sender, chunk: int, due: DueClaim, put: Callable[[Record], None]) -> None:
+        self._sender = sender
+        self._chunk = chunk
+        self._due = due
+        self._put = put
+        self._attempts = count(1)  # of the claim's exchanges in this run, for the audit
+        self._maybe_taken = due.maybe_taken
+        self._hint: str | None = None
+        self._sent: Exchange | None = None
+
+    def settle(self) -> Verdict | Unsent:
+        """As `Sender.settle`."""
+        found: Exchange | None = None
+        try:
+            found = self._ask_and_send()
+        except MophClaimError as reason:  # no other token, say: what an earlier sending meant still stands
+            self._sender.halt.pull(reason)
+        if found:
+            return self._verdict(State.ACCEPTED, found.answer, self._hint)
+        if self._sent is None:
+            return Unsent(self._due)
+        answer = self._sent.answer
+        state = _state(answer, self._maybe_taken)
         # What a refusal numbers is not this claim; of one presumed accepted, the eligibility check's number is a hint.
-        if state is State.PRESUMED_ACCEPTED:
-            return replace(verdict, transaction_uid=verdict.transaction_uid or known_as)
-        return verdict if state is State.ACCEPTED else replace(verdict, transaction_uid=None)
+        numbers = {
+            State.ACCEPTED: answer.transaction_uid,
+            State.PRESUMED_ACCEPTED: answer.transaction_uid or self._hint,
+        }
+        return self._verdict(state, answer, numbers.get(state))
 
-    def _pause(self, sending: int, retry_after_seconds: float | None) -> float | None:
-        """Seconds until the next sending; None leaves the claim for the next run."""
-        limit = self._settings.backoff_limit_seconds
-        if retry_after_seconds is not None and retry_after_seconds > limit:
+    def _ask_and_send(self) -> Exchange | None:
+        """Send, again and again while that helps; what may have been taken is asked about first.
+
+        Returns:
+            The answer that says the claim was taken by an earlier sending, if that is how it ended.
+        """
+        breaker = self._sender.breaker
+        leave, sendings = None, 0
+        while (given := breaker.leave()) is not None:
+            if given != leave:  # what failed before all sending paused was not this claim's fault
+                leave, sendings = given, 0
+            if self._maybe_taken and self._sender.settings.ask_eligibility:
+                if found := self._ask():
+                    breaker.note(given, found.answer.outcome)
+                    return found
+                if not breaker.holds(given):
+                    continue
+            sendings += 1
+            sent = self._submit()
+            breaker.note(given, sent.answer.outcome)
+            used_up = sendings >= self._sender.settings.attempts and breaker.holds(given)
+            if used_up or not self._pause(sendings, sent):
+                break
+        return None
+
+    def _ask(self) -> Exchange | None:
+        """Ask the eligibility check, and what became of the number it may give; the answer that settles the claim, if any.
+
+        Any other answer, or none, leaves it to the sending that follows, and so does not count at the breaker: the
+        check is known from one program only, and says nothing of whether claims are being taken.
+        """
+        due = self._due
+        asked = self._exchange(lambda token: self._sender.api.eligibility(due.kind, _question(due), token))
+        number = asked.answer.transaction_uid
+        if not number or self._sender.ledger.numbers_another(number, due.id):
             return None
-        backoff = min(limit, self._settings.backoff_seconds * 2.0 ** (sending - 1))
+        self._hint = number
+        # Refused as claimed already, under a number: that is our claim.
+        if asked.answer.meaning.already_claimed:
+            return asked
+        # What a number beside a "yes" numbers is not known: it is ours if there is a transaction of this person under it.
+        if asked.answer.outcome is not Outcome.ACCEPTED:
+            return None
+        told = self._exchange(lambda token: self._sender.api.status(number, token))
+        same = told.answer.transaction_uid in (None, number) and told.answer.data.get("pid") == _payload(due)["pid"]
+        return told if told.answer.outcome is Outcome.ACCEPTED and same else None
+
+    def _submit(self) -> Exchange:
+        due = self._due
+        sent = self._exchange(lambda token: self._sender.api.submit(due.service, due.payload, token))
+        self._sent = sent
+        self._maybe_taken = self._maybe_taken or sent.answer.meaning.maybe_taken
+        if sent.answer.outcome is Outcome.STOP:
+            self._sender.halt.pull(StopRun(_refused(sent)))
+        return sent
+
+    def _exchange(self, call: Callable[[Token], Exchange]) -> Exchange:
+        """Make a call, log in once more where the token has run out, and write down both exchanges."""
+        tokens = self._sender.tokens
+        token = tokens.token()
+        made = self._made(call(token))
+        if made.answer.outcome is Outcome.TOKEN_EXPIRED:
+            token = tokens.replace(token)
+            made = self._made(call(token))
+        if made.http_status is not None and made.answer.outcome is not Outcome.TOKEN_EXPIRED:
+            tokens.served(token)
+        return made
+
+    def _made(self, exchange: Exchange) -> Exchange:
+        self._put(Record(self._due.id, self._chunk, next(self._attempts), self._due.payload_hash, exchange))
+        return exchange
+
+    def _pause(self, sendings: int, sent: Exchange) -> bool:
+        """Wait before the next sending; False leaves the claim as it stands, for the next run if for any."""
+        if sent.answer.outcome not in (Outcome.RETRY, Outcome.TOKEN_EXPIRED):
+            return False
+        settings = self._sender.settings
+        asked_for = sent.retry_after_seconds or 0.0
+        if asked_for > settings.backoff_limit_seconds:
+            return False
+        backoff = min(settings.backoff_limit_seconds, settings.backoff_seconds * 2.0 ** (sendings - 1))
         # Jitter, or all threads would come back at the same instant.
-        return max(retry_after_seconds or 0.0, backoff * random.uniform(0.5, 1.0))
+        self._sender.halt.wait(max(asked_for, backoff * random.uniform(0.5, 1.0)))
+        return True
+
+    def _verdict(self, state: State, answer: Answer, transaction_uid: str | None) -> Verdict:
+        return Verdict(self._due.id, state, answer.meaning, answer.message, transaction_uid, self._maybe_taken)
 
 
 def _state(answer: Answer, maybe_taken: bool) -> State:
@@ -191,14 +201,14 @@ def _state(answer: Answer, maybe_taken: bool) -> State:
             return State.IN_DOUBT if maybe_taken else State.RETRY
 
 
-def _verdict(due: DueClaim, state: State, last: Exchange, maybe_taken: bool) -> Verdict:
-    answer = last.answer
-    return Verdict(due.id, state, answer.meaning, answer.message, answer.transaction_uid, maybe_taken)
+def _payload(due: DueClaim) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(due.payload)
+    return payload
 
 
 def _question(due: DueClaim) -> bytes:
     """The body of the eligibility check (reference, §5), from the claim's own payload."""
-    payload = json.loads(due.payload)
+    payload = _payload(due)
     question = {key: payload[key] for key in ("pid", "id_type", "hcode", "visit_date_time")}
     if due.item:
         question |= {"vaccine_code": due.item, "dob": payload["dob"]}

@@ -42,7 +42,11 @@ class ApiSettings(BaseModel):
     connect_timeout_seconds: float = Field(10, gt=0, le=120, description="How long to wait for a connection.")
     read_timeout_seconds: float = Field(90, gt=0, le=600, description="How long to wait for an answer.")
     attempts: int = Field(
-        4, ge=1, le=10, description="Times one claim is sent in one run while the server is busy or failing."
+        4,
+        ge=1,
+        le=10,
+        description="Times one claim is sent in one run while the server is busy or failing; each pause of all sending "
+        "begins them anew.",
     )
     backoff_seconds: float = Field(
         0.5, ge=0, le=60, description="First pause before sending again; it doubles each time."
@@ -50,11 +54,17 @@ class ApiSettings(BaseModel):
     backoff_limit_seconds: float = Field(
         30, ge=0, le=600, description="Longest pause; a longer Retry-After leaves the claim for the next run."
     )
-    failures_before_stop: int = Field(
-        40,
+    breaker_failures: int = Field(
+        20,
         ge=1,
         le=1000,
-        description="Failures in a row, without one answer between, after which the run stops sending.",
+        description="Failures in a row over all connections, without one answer between, after which sending pauses.",
+    )
+    breaker_pause_seconds: float = Field(
+        60, ge=0, le=3600, description="How long nothing is sent then; after it one claim goes as a probe."
+    )
+    breaker_probes: int = Field(
+        3, ge=1, le=1000, description="Probes that may fail in a row, each after such a pause, before the run ends."
     )
     ask_eligibility: bool = Field(
         True,
@@ -77,8 +87,38 @@ class AuditSettings(BaseModel):
         description="SQLAlchemy URL of the audit database; empty: the file audit.sqlite in the data folder.",
     )
     lease_seconds: int = Field(
-        300, ge=5, le=86400, description="How long a run that has gone silent keeps its facility and its claims."
+        300, ge=2, le=86400, description="How long a run that has gone silent keeps its facility and its claims."
     )
     lock_wait_seconds: int = Field(
         3600, ge=0, le=86400, description="How long a run waits for another run of the same facility to end."
+    )
+    outage_seconds: int = Field(
+        120,
+        ge=0,
+        le=3600,
+        description="How long a run waits for an audit database that has gone away; answers are kept meanwhile.",
+    )
+
+
+class ReconcileSettings(BaseModel):
+    """What `reconcile` looks after, and for how long."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    held_days: int = Field(
+        30,
+        ge=1,
+        le=365,
+        description="Days after the service in which a claim without a closing code is tried again; then it is given up.",
+    )
+    ask_status: bool = Field(
+        True, description="Ask what became of the transactions accepted (the call is known from one program only)."
+    )
+    status_days: int = Field(
+        14, ge=1, le=365, description="Days after its acceptance for which a transaction's status is asked."
+    )
+    settled_statuses: list[str] = Field(
+        default_factory=list,
+        description="Words of MOPH Claim's data.status after which a transaction is not asked about again; which there "
+        "are is not public: `moph-claim status` shows those that came.",
     )

@@ -1,4 +1,9 @@
-"""The audit database: four tables and a lock. Times are UTC inside, aware in Python."""
+"""The audit database: claims and their history, exchanges, issues, runs, and a lock. Times are UTC inside, aware in
+Python.
+
+Triggers (migration 0002) keep `submission` and `claim_history` append-only, refuse a transition that `load.states` does
+not know, and write every change of a claim's state into `claim_history`.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -66,6 +71,9 @@ run = Table(
     Column("counts", Text),
     Column("message_th", Text),
     Column("message_en", Text),
+    # The end of its chain of submissions, once it has ended: how many there are, and the last one's hash.
+    Column("exchanges", Integer),
+    Column("chain_hash", String(64)),
     CheckConstraint("state in ('running', 'completed', 'failed')", name="run_state"),
     **_MARIADB,
 )
@@ -96,6 +104,9 @@ claim = Table(
     Column("service_date", Date, nullable=False),
     Column("baht", Integer, nullable=False),
     Column("state", String(20), nullable=False),
+    # What brought it there, and by which run; no run: a person.
+    Column("cause", String(20), nullable=False),
+    Column("changed_by", String(36)),
     Column("payload", LongText, nullable=False),
     Column("payload_hash", String(64), nullable=False),
     Column("sent_hash", String(64)),
@@ -105,15 +116,36 @@ claim = Table(
     Column("message", String(500)),
     Column("meaning_th", String(500)),
     Column("meaning_en", String(500)),
+    # What MOPH Claim says has become of the transaction, as it came, and when it was asked last.
+    Column("transaction_status", String(80)),
+    Column("transaction_status_th", String(200)),
+    Column("status_asked_at", Instant),
     # The run that sent it last; while the state is `sending`, the run that holds it.
     Column("run_id", String(36), ForeignKey("run.id")),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", name="uq_claim_key"),
     CheckConstraint("state in ({})".format(", ".join(f"'{s}'" for s in State)), name="claim_state"),
+    CheckConstraint("state <> 'sending' or run_id is not null", name="claim_sent_by_a_run"),
     Index("ix_claim_due", "environment", "hcode", "state", "service_date"),
     Index("ix_claim_person", "pid", "kind"),
     Index("ix_claim_day", "hcode", "service_date"),
+    **_MARIADB,
+)
+
+# Written by the triggers on `claim` alone: one row for every state a claim has been in.
+claim_history = Table(
+    "claim_history",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("claim_id", Id, ForeignKey("claim.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("before", String(20)),
+    Column("after", String(20), nullable=False),
+    Column("cause", String(20), nullable=False),
+    Column("run_id", String(36)),
+    Column("payload_hash", String(64), nullable=False),
+    Column("message", String(500)),
     **_MARIADB,
 )
 
@@ -122,7 +154,11 @@ submission = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("claim_id", Id, ForeignKey("claim.id"), nullable=False, index=True),
-    Column("run_id", String(36), ForeignKey("run.id"), nullable=False, index=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    # Its place in the run's chain, from 1; the hash is of the row before it and of its own content (`load.chain`).
+    Column("number", Integer, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
     Column("chunk", Integer, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("call", String(12), nullable=False),
@@ -138,6 +174,7 @@ submission = Table(
     Column("outcome", String(20), nullable=False),
     Column("message", String(500)),
     Column("transaction_uid", String(64)),
+    UniqueConstraint("run_id", "number", name="uq_submission_place"),
     **_MARIADB,
 )
 

@@ -141,7 +141,8 @@ class Site:
         reason = refusal(before, kind, date.fromisoformat(asked["visit_date_time"][:10]), None)
         same = (taken for taken in before if taken.visit_date_time == asked["visit_date_time"])
         data = self._eligibility_data(next(same, None))
-        return self._refused(reason, data) if reason else self._success(data or {})
+        refused = reason and self.world.eligibility_of_taken == "refused"
+        return self._refused(reason or "", data) if refused else self._success(data or {})
 
     def status(self, request: Request, _body: bytes) -> Response:
         """GET …/service-transactions/{transaction_uid}/status."""

@@ -118,6 +118,9 @@ class World(_Frozen):
     eligibility_uid: Literal["when_taken", "never", "always"] = Field(
         default="when_taken", description="When an eligibility answer carries a transaction_uid."
     )
+    eligibility_of_taken: Literal["refused", "success"] = Field(
+        default="refused", description="How the eligibility check answers about what was taken already."
+    )
     no_closing_code_share: float = Field(
         default=0, ge=0, le=1, description="Share of visits, by a hash of seq, whose right is not confirmed yet."
     )

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -108,7 +109,7 @@ class Ended:
 
 
 class Trial:
-    """Runs a site's flow in this process, as a worker does: a run of the deployment, its parameters out of JSON.
+    """Runs a site's flows in this process, as a worker does: a run of the deployment, its parameters out of JSON.
 
     Args:
         site: The hospital; its settings are those in force.
@@ -119,12 +120,19 @@ class Trial:
         self.sandbox = site.sandbox
 
     def run(self, **parameters: Any) -> Ended:
-        """A new run, by default of the whole window."""
+        """A new run of `submit-claims`, by default of the whole window."""
+        return self._begin("submit_claims", {**WINDOW, **parameters})
+
+    def reconcile(self, **parameters: Any) -> Ended:
+        """A new run of `reconcile`."""
+        return self._begin("reconcile", parameters)
+
+    def _begin(self, flow: str, parameters: dict[str, Any]) -> Ended:
         from prefect.client.orchestration import get_client
 
         with get_client(sync_client=True) as client:
-            run = client.create_flow_run_from_deployment(_deployment(), parameters={**WINDOW, **parameters})
-        return self._execute(run.id)
+            run = client.create_flow_run_from_deployment(_deployment(flow), parameters=parameters)
+        return self._execute(run.id, flow)
 
     def retry(self, run: UUID) -> Ended:
         """What the UI's Retry button does: the same run once more, from the state AwaitingRetry."""
@@ -136,15 +144,13 @@ class Trial:
             assert set_back.status.value == "ACCEPT", set_back
         return self._execute(run)
 
-    def _execute(self, run_id: UUID) -> Ended:
+    def _execute(self, run_id: UUID, flow: str = "submit_claims") -> Ended:
         from prefect.client.orchestration import get_client
         from prefect.flow_engine import run_flow
 
-        from flows.submit_claims import submit_claims
-
         with pytest.MonkeyPatch.context() as environment, get_client(sync_client=True) as client:
             environment.setenv("MOPH_CLAIM_CONFIG", str(self.site.config))
-            state = run_flow(submit_claims, flow_run=client.read_flow_run(run_id), return_type="state")
+            state = run_flow(_flow(flow), flow_run=client.read_flow_run(run_id), return_type="state")
         return Ended(run_id, state.name, state.message or "", logs_of(run_id))
 
 
@@ -182,17 +188,19 @@ def spend_night(site: Site, hospital: HisSummary) -> Night:
     return Night(site.values["his.url"], hospital, ended, taken, claims, issues, site.audit)
 
 
-_deployed: list[UUID] = []
+_deployed: dict[str, UUID] = {}
 
 
-def _deployment() -> UUID:
-    """The nightly deployment, made once a Prefect server."""
-    if not _deployed:
-        from flows.submit_claims import submit_claims
+def _flow(name: str) -> Any:
+    return getattr(import_module(f"flows.{name}"), name)
 
+
+def _deployment(flow: str) -> UUID:
+    """A flow's deployment, made once a Prefect server."""
+    if flow not in _deployed:
         # Without the server's own check of the parameters: what it lets through, the flow meets.
-        _deployed.append(submit_claims.to_deployment("test", enforce_parameter_schema=False).apply())
-    return _deployed[0]
+        _deployed[flow] = _flow(flow).to_deployment("test", enforce_parameter_schema=False).apply()
+    return _deployed[flow]
 
 
 def logs_of(run_id: UUID) -> list[tuple[int, str]]:
@@ -205,6 +213,18 @@ def logs_of(run_id: UUID) -> list[tuple[int, str]]:
     with get_client(sync_client=True) as client:
         lines = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id])), limit=200)
     return [(line.level, line.message) for line in lines]
+
+
+def artifacts_of(run: Ended) -> dict[str, str]:
+    """The artifacts of a run by key."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+        )
+    return {str(artifact.key): str(artifact.data) for artifact in found}
 
 
 def week_of(url: str, **wishes: Any) -> HisSummary:

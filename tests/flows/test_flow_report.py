@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Ended, Night, Site, Trial, people_of, week_of
+from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Night, Site, Trial, artifacts_of, people_of, week_of
 
 from flows.by_hand import Exit, run_once
 from flows.report import KIND_NAMES, STATE_NAMES
@@ -15,18 +15,6 @@ from load.states import State
 from sandbox.world import Fault
 
 pytestmark = pytest.mark.xdist_group("prefect")
-
-
-def artifacts_of(run: Ended) -> dict[str, str]:
-    """The artifacts of a run by key."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
-            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
-        )
-    return {str(artifact.key): str(artifact.data) for artifact in found}
 
 
 def table_after(report: str, heading: str) -> list[dict[str, str]]:
@@ -51,6 +39,8 @@ def test_artifact_counts_what_stands_in_the_audit(trial: Trial) -> None:
     total = sum(c["n"] for c in claims)
     assert f"- Sent in this run: **{total}** claims\n- Expected: **{accepted:,}** baht\n" in report
     held = sum(c["n"] for c in claims if c["state"] == "held")
+    waiting = sum(c["baht"] for c in claims if c["state"] == "held")
+    assert f"- Left for the next run: **{held}** claims ({waiting:,} baht)\n" in report
     assert f"- **{held}** held: no closing code: the right was not confirmed" in report
     severities = Counter(i["severity"] for i in trial.site.rows("select severity from issue"))
     records = Counter({"not claimed": 0, "warning": 0})

@@ -56,13 +56,15 @@ def refused(folder: Path, port: int, *options: str) -> str:
 def test_the_terminal_says_line_by_line_how_far_the_start_has_come(service: Service) -> None:
     assert [line.split()[0] for line in service.said] == ["1/4", "2/4", "3/4", "4/4", "Ready:"]
     assert service.url in service.said[-1]
+    assert "the nightly run starts at 01:30, reconcile at 05:30" in service.said[-1]
 
 
-def test_a_run_stands_scheduled_for_half_past_one_in_bangkok(service: Service) -> None:
-    run = until(lambda: [r for r in service.runs("SCHEDULED") if r["auto_scheduled"]])[0]
-    at = datetime.fromisoformat(run["expected_start_time"]).astimezone(UTC)
-    assert (at.hour, at.minute) == (18, 30)
-    assert run["deployment_id"] == service.deployment()["id"]
+@pytest.mark.parametrize(("name", "time"), [("nightly", (18, 30)), ("reconcile", (22, 30))])
+def test_a_run_stands_scheduled_for_its_time_in_bangkok(service: Service, name: str, time: tuple[int, int]) -> None:
+    deployment = service.deployment(name)["id"]
+    scheduled = until(lambda: [r for r in service.runs("SCHEDULED") if r["deployment_id"] == deployment])
+    at = datetime.fromisoformat(scheduled[0]["expected_start_time"]).astimezone(UTC)
+    assert (at.hour, at.minute) == time
 
 
 def test_the_pool_takes_runs_as_processes_of_this_machine(service: Service) -> None:

@@ -41,3 +41,8 @@ def test_no_run_of_it_is_cancelled_because_another_is_under_way(deployment: dict
 @each_deployment
 def test_it_runs_in_the_pool_that_up_makes(deployment: dict[str, Any]) -> None:
     assert deployment["work_pool"]["name"] == POOL
+
+
+def test_what_the_night_left_is_seen_to_in_the_morning() -> None:
+    times = {deployment["name"]: deployment["schedules"][0]["cron"] for deployment in DEPLOYMENTS}
+    assert times == {"nightly": "30 1 * * *", "reconcile": "30 5 * * *"}

@@ -106,9 +106,9 @@ class Service:
                 return reply.json()
             time.sleep(0.5)
 
-    def deployment(self) -> dict[str, Any]:
-        """The nightly deployment."""
-        return next(d for d in self.ask("deployments/filter") if d["name"] == "nightly")
+    def deployment(self, name: str = "nightly") -> dict[str, Any]:
+        """A deployment of the timetable."""
+        return next(d for d in self.ask("deployments/filter") if d["name"] == name)
 
     def runs(self, *states: str) -> list[dict[str, Any]]:
         """The runs in states of these types, the next first."""

@@ -23,13 +23,64 @@ def put_in_doubt(sandbox: Sandbox, engine: Engine, kind: FaultKind, item: str = 
     sandbox.misbehave()
 
 
-def test_a_server_error_after_taking_then_a_refusal_is_presumed_accepted(
+@pytest.mark.parametrize("fault", ["500_after", "502_after"])
+def test_a_server_error_after_taking_is_asked_about_before_the_claim_would_go_again(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, fault: FaultKind
+):
+    sandbox.misbehave(Fault(kind=fault, times=1))
+    assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility"]
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
+    assert sandbox.stats()["received"] == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "502_html", "504"])
+def test_a_server_error_without_taking_is_asked_about_and_the_claim_goes_again(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, fault: FaultKind
+):
+    sandbox.misbehave(Fault(kind=fault, times=2))
+    assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "submit", "eligibility", "submit"]
+    assert [row.attempt for row in rows(audit, submission)] == [1, 2, 3, 4, 5]
+
+
+def test_a_claim_that_was_certainly_not_taken_goes_again_unasked(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+    sandbox.misbehave(Fault(kind="503", times=2))
+    assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit"] * 3
+
+
+def test_what_may_have_been_taken_once_is_asked_about_however_the_last_sending_failed(
     sandbox: Sandbox, api: ApiSettings, audit: Engine
 ):
+    """The check fails at first; by its second turn the last answer was a plain 503."""
+    sandbox.misbehave(
+        Fault(kind="500_after", times=1), Fault(kind="503", times=1), Fault(kind="500", on=("eligibility",), times=1)
+    )
+    assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "submit", "eligibility"]
+    assert sandbox.stats()["received"] == 1
+
+
+def test_a_server_error_after_taking_then_a_refusal_is_presumed_accepted_where_nothing_is_asked(
+    sandbox: Sandbox, audit: Engine
+):
     sandbox.misbehave(Fault(kind="500_after", times=1))
-    assert night(audit, api, [make_claim()]) == {State.PRESUMED_ACCEPTED: 1}
-    assert night(audit, api, [make_claim(marriage="1")]) == {}
+    unasked = settings_for(sandbox, ask_eligibility=False)
+    assert night(audit, unasked, [make_claim()]) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "submit"]
+    assert night(audit, unasked, [make_claim(marriage="1")]) == {}
     assert sandbox.stats()["accepted"] == 1
+
+
+@pytest.mark.parametrize("kind", ["not_found", "500", "permission_denied", "reset_before"])
+def test_a_question_that_fails_within_the_run_does_not_keep_the_claim_from_going_again(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, kind: FaultKind
+):
+    sandbox.misbehave(Fault(kind="500", times=1), Fault(kind=kind, on=("eligibility",)))
+    assert night(audit, api, make_claims(3)) == {State.ACCEPTED: 3}
+    assert sandbox.stats()["accepted"] == 3
+    assert calls(audit).count("eligibility") == 1
 
 
 @pytest.mark.parametrize("kind", ["dm", "ht", "epi", "dt"])
@@ -69,7 +120,29 @@ def test_a_refusal_without_a_number_leaves_it_to_one_more_sending(sandbox: Sandb
     assert calls(audit) == ["submit", "eligibility", "submit"]
 
 
-def test_a_number_beside_a_yes_proves_nothing(sandbox: Sandbox, api: ApiSettings, audit: Engine):
+def test_a_number_beside_a_yes_is_the_claims_if_there_is_a_transaction_of_the_person_under_it(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.change(eligibility_of_taken="success")
+    assert night(audit, api) == {State.ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "status"]
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
+    assert sandbox.stats()["received"] == 1
+
+
+def test_where_the_status_cannot_be_asked_one_more_sending_tells_and_the_number_is_kept(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine
+):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.change(eligibility_of_taken="success")
+    sandbox.misbehave(Fault(kind="not_found", on=("status",)))
+    assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "status", "submit"]
+    assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
+
+
+def test_a_number_beside_a_yes_alone_proves_nothing(sandbox: Sandbox, api: ApiSettings, audit: Engine):
     put_in_doubt(sandbox, audit, "reset_before")
     sandbox.change(eligibility_uid="always")
     assert night(audit, api) == {State.ACCEPTED: 1}

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply. What a killed migration has left on MariaDB, which cannot take half of one back, is not made again."""
     op.create_table(
         "facility_lock",
         sa.Column("environment", sa.String(length=10), nullable=False),
@@ -23,6 +23,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        if_not_exists=True,
     )
     op.create_table(
         "run",
@@ -43,8 +44,9 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        if_not_exists=True,
     )
-    op.create_index("ix_run_started_at", "run", ["started_at"], unique=False)
+    op.create_index("ix_run_started_at", "run", ["started_at"], unique=False, if_not_exists=True)
 
     op.create_table(
         "claim",
@@ -85,11 +87,14 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        if_not_exists=True,
     )
-    op.create_index("ix_claim_day", "claim", ["hcode", "service_date"], unique=False)
-    op.create_index("ix_claim_due", "claim", ["environment", "hcode", "state", "service_date"], unique=False)
-    op.create_index("ix_claim_person", "claim", ["pid", "kind"], unique=False)
-    op.create_index("ix_claim_transaction_uid", "claim", ["transaction_uid"], unique=False)
+    op.create_index("ix_claim_day", "claim", ["hcode", "service_date"], unique=False, if_not_exists=True)
+    op.create_index(
+        "ix_claim_due", "claim", ["environment", "hcode", "state", "service_date"], unique=False, if_not_exists=True
+    )
+    op.create_index("ix_claim_person", "claim", ["pid", "kind"], unique=False, if_not_exists=True)
+    op.create_index("ix_claim_transaction_uid", "claim", ["transaction_uid"], unique=False, if_not_exists=True)
 
     op.create_table(
         "issue",
@@ -124,8 +129,9 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        if_not_exists=True,
     )
-    op.create_index("ix_issue_day", "issue", ["environment", "hcode", "service_date"], unique=False)
+    op.create_index("ix_issue_day", "issue", ["environment", "hcode", "service_date"], unique=False, if_not_exists=True)
 
     op.create_table(
         "submission",
@@ -159,6 +165,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        if_not_exists=True,
     )
-    op.create_index("ix_submission_claim_id", "submission", ["claim_id"], unique=False)
-    op.create_index("ix_submission_run_id", "submission", ["run_id"], unique=False)
+    op.create_index("ix_submission_claim_id", "submission", ["claim_id"], unique=False, if_not_exists=True)
+    op.create_index("ix_submission_run_id", "submission", ["run_id"], unique=False, if_not_exists=True)

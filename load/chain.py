@@ -1,0 +1,64 @@
+"""The chain that lets the audit prove itself: each submission carries a hash of its content and of the one before it.
+
+Whoever changes, removes or inserts a row afterwards would have to write every later row of that run anew, and the end
+of the chain, which is written into the run's row when it ends (or, where it died, when the next run takes over).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+# What a submission says, in the order in which it is hashed: all its columns but the hash itself and the row's number.
+CONTENT = (
+    "run_id",
+    "number",
+    "previous_hash",
+    "claim_id",
+    "chunk",
+    "attempt",
+    "call",
+    "path",
+    "sent_at",
+    "answered_at",
+    "duration_ms",
+    "payload_hash",
+    "request",
+    "http_status",
+    "response",
+    "failure",
+    "outcome",
+    "message",
+    "transaction_uid",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where a run's chain ends: how many submissions there are, and the hash of the last."""
+
+    number: int
+    hash: str
+
+
+def beginning(run_id: str) -> ChainEnd:
+    """What the first submission of a run has before it: a hash of the run's own, so that chains cannot be exchanged."""
+    return ChainEnd(0, hashlib.sha256(run_id.encode()).hexdigest())
+
+
+def link(row: Mapping[str, Any]) -> str:
+    """The hash of a submission: SHA-256 over its content as a JSON list, moments in UTC.
+
+    Args:
+        row: A value for each of `CONTENT`.
+    """
+    content = json.dumps([_plain(row[name]) for name in CONTENT], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,139 @@
+"""The audit database goes away in mid-run and comes back: the run rides it out, nothing is lost or written twice."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy as sa
+from load_night import DAY, holding, make_claim, make_claims, night, rows, standing
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from load.chain import beginning, link
+from load.database import open_audit
+from load.errors import AuditAway
+from load.ledger import Ledger
+from load.settings import ApiSettings
+from load.states import DUE, IllegalTransition, State
+from load.tables import claim, claim_history, run, submission
+from sandbox.process import Sandbox
+from transform.claim import KINDS
+
+CLAIMS = 60
+BREAK_ALL = {
+    "postgresql": "select pg_terminate_backend(pid) from pg_stat_activity where datname = :name and pid <> pg_backend_pid()",
+    "mysql": "select concat('kill ', id) from information_schema.processlist where db = :name and id <> connection_id()",
+}
+
+
+def break_all_connections(url: str) -> None:
+    """As an administrator does who restarts the database: every connection to it is cut."""
+    audit = sa.make_url(url)
+    elsewhere = audit.set(database="postgres" if audit.get_backend_name() == "postgresql" else None)
+    engine = sa.create_engine(elsewhere, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        said = (
+            connection.execute(sa.text(BREAK_ALL[audit.get_backend_name()]), {"name": audit.database}).scalars().all()
+        )
+        for statement in said if audit.get_backend_name() == "mysql" else ():
+            try:
+                connection.exec_driver_sql(statement)
+            except OperationalError:  # gone by itself meanwhile
+                continue
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def server_audit(request: pytest.FixtureRequest, database_on: Callable[[str], str]) -> Iterator[Engine]:
+    """An audit on a server, whose run has patience."""
+    engine = open_audit(database_on(request.param), patience_seconds=30)
+    yield engine
+    engine.dispose()
+
+
+def test_a_run_rides_out_a_restart_of_the_audits_server(server_audit: Engine, sandbox: Sandbox, api: ApiSettings):
+    url = server_audit.url.render_as_string(hide_password=False)
+    cuts = iter((5, 20, 21, 40))
+    at = next(cuts)
+
+    def cut(counts: object) -> None:
+        nonlocal at
+        if counts.total() >= at:
+            at = next(cuts, CLAIMS + 1)
+            break_all_connections(url)
+
+    ended = night(server_audit, api, make_claims(CLAIMS), on_progress=cut)
+    assert at == CLAIMS + 1
+    assert ended == {State.ACCEPTED: CLAIMS}
+    assert standing(server_audit) == {State.ACCEPTED: CLAIMS}
+    assert sandbox.stats()["received"] == sandbox.stats()["accepted_keys"] == CLAIMS
+    assert_chained(server_audit, CLAIMS)
+
+
+def assert_chained(engine: Engine, exchanges: int) -> None:
+    """The one run's submissions form a chain without a gap, and its end stands with the run."""
+    last = beginning(rows(engine, run)[0].id).hash
+    links = sorted(rows(engine, submission), key=lambda row: row.number)
+    for number, row in enumerate(links, start=1):
+        assert (row.number, row.previous_hash, row.hash) == (number, last, link(row._mapping))
+        last = row.hash
+    assert (rows(engine, run)[0].exchanges, rows(engine, run)[0].chain_hash) == (exchanges, last)
+    assert len(links) == exchanges
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(server_audit: Engine, sandbox: Sandbox, api: ApiSettings):
+    cuts = iter((3, 10, 11, 30))
+    at = next(cuts)
+    lost: list[int] = []
+    dialect = server_audit.dialect
+    answered = dialect.do_commit
+
+    def lose_the_next(counts: object) -> None:
+        nonlocal at
+        if counts.total() >= at:
+            at = next(cuts, CLAIMS + 1)
+            dialect.do_commit = commit_in_silence
+
+    def commit_in_silence(connection: object) -> None:
+        answered(connection)
+        dialect.do_commit = answered
+        lost.append(1)
+        raise dialect.loaded_dbapi.OperationalError(2013, "lost in the test")
+
+    night(server_audit, api, make_claims(CLAIMS), on_progress=lose_the_next)
+    assert len(lost) == 4
+    assert standing(server_audit) == {State.ACCEPTED: CLAIMS}
+    assert {row.tries for row in rows(server_audit, claim)} == {1}
+    assert sandbox.stats()["received"] == CLAIMS
+    assert_chained(server_audit, CLAIMS)
+    assert len(rows(server_audit, claim_history)) == 3 * CLAIMS
+
+
+def test_an_intent_done_twice_counts_one_try_and_what_is_not_due_any_more_is_not_sent(each_audit: Engine, hcode: str):
+    with holding(each_audit, hcode=hcode) as held:
+        ledger = Ledger(each_audit, held)
+        ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
+        due = ledger.due(DUE, KINDS, DAY, DAY, 10)
+        ledger.write(intents=due)
+        ledger.write(intents=due)
+        assert {row.tries for row in rows(each_audit, claim, hcode=hcode)} == {1}
+        ledger.write(unsent=due)
+        ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode)])
+        with pytest.raises(IllegalTransition):
+            ledger.write(intents=due)
+        assert sorted(row.state for row in rows(each_audit, claim, hcode=hcode)) == ["ready", "withdrawn"]
+
+
+def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: Engine):
+    url = server_audit.url.render_as_string(hide_password=False)
+    hasty = open_audit(url)
+    with holding(hasty) as held:
+        ledger = Ledger(hasty, held)
+        ledger.register(DAY, KINDS, [make_claim(1)])
+        hasty.pool.dispose()
+        with hasty.connect():
+            break_all_connections(url)
+        with pytest.raises(AuditAway) as error:
+            for _ in range(3):
+                ledger.due(DUE, KINDS, DAY, DAY, 10)
+                break_all_connections(url)
+    assert "cannot be used" in error.value.message.en
+    hasty.dispose()

@@ -1,0 +1,141 @@
+"""Claims that MOPH Claim has taken and the HIS no longer gives as they were sent. Nothing is sent again: they are listed."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from extract.messages import Message
+from transform.claim import Claim, Issue, Kind
+from transform.payload import CLOCK, DAY
+from transform.rule import Rule
+from transform.text import shown
+
+SOURCE = "MOPH Claim knows no update and no cancellation"
+ADVICE = Message(
+    "ยอดที่จ่ายเป็นไปตามข้อมูลที่ส่งแล้ว ระบบจะไม่ส่งซ้ำ หากมีผลต่อการเบิก กรุณาแจ้ง MOPH Claim หรือเจ้าหน้าที่การเงิน หากแก้ผิด กรุณาแก้คืนใน HIS",
+    "What is paid is what was sent, and nothing is sent again: if it matters, tell MOPH Claim or the finance officer; if "
+    "it is a mistake, undo it in the HIS.",
+)
+CHANGED = Rule(
+    "taken.changed",
+    "warning",
+    "visits.vn",
+    Message(
+        "ข้อมูลใน HIS เปลี่ยนหลังจาก MOPH Claim รับแล้ว: {field} จาก {before} เป็น {after}",
+        "Changed in the HIS after MOPH Claim had taken it: {field}, from {before} to {after}.",
+    ),
+    ADVICE,
+    SOURCE,
+)
+VANISHED = Rule(
+    "taken.vanished",
+    "warning",
+    "visits.vn",
+    Message(
+        "MOPH Claim รับแล้ว แต่ไม่พบการรับบริการหรือรายการที่เบิกใน HIS หรือไม่เข้าเงื่อนไขแล้ว",
+        "MOPH Claim has taken it, but the visit, or what was claimed of it, is no longer in the HIS as a claim.",
+    ),
+    ADVICE,
+    SOURCE,
+)
+RULES = (CHANGED, VANISHED)
+CODES = tuple(rule.code for rule in RULES)
+
+NOTHING = "–"
+MOMENT = re.compile(f"{DAY}( {CLOCK})?")
+# A sentence is printed: of numbers and names that say who somebody is it shows an end or a beginning.
+NUMBERS = frozenset({"pid", "hn", "vaccine.license_no"})
+NAMES = frozenset({"fname", "lname", "vaccine.name"})
+
+
+@dataclass(frozen=True, slots=True)
+class TakenClaim:
+    """A claim MOPH Claim has taken, and what the HIS gives of it now.
+
+    Args:
+        hcode: The facility, 5 digits.
+        kind: dm, ht, epi or dt.
+        vn: The visit number.
+        item: The vaccine code; empty for dm and ht.
+        hn: The patient's number: the present one, or the one it was sent with where the HIS gives the claim no longer.
+        sent: The payload that was sent; empty where the HIS gives the claim no longer. Never shown by `repr`.
+        now: The claim as the HIS gives it now; None where it does not.
+    """
+
+    hcode: str
+    kind: Kind
+    vn: str
+    item: str
+    hn: str = field(repr=False)
+    sent: bytes = field(repr=False)
+    now: Claim | None
+
+
+def after_acceptance(taken: Iterable[TakenClaim], day: date) -> Iterator[Issue]:
+    """What has become otherwise in the HIS: one issue for each field that differs, or one for a claim that is gone.
+
+    Args:
+        taken: Claims that were taken.
+        day: The service day that was read.
+    """
+    vanished = VANISHED.sentence()
+    for t in taken:
+        if t.now is None:
+            yield _issue(t, day, VANISHED, VANISHED.column, vanished)
+            continue
+        for path, before, after in differences(json.loads(t.sent), json.loads(t.now.payload)):
+            yield _issue(t, day, CHANGED, path, CHANGED.sentence(field=path, before=before, after=after))
+
+
+def _issue(t: TakenClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:
+    return Issue(t.hcode, t.kind, t.vn, t.hn, t.item, day, rule.code, rule.severity, sentence, column)
+
+
+def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
+    """The fields in which two payloads differ: path (such as diagnosis[0].icd10), from, to, fit to be printed.
+
+    Of lists that differ in length: the elements that have gone, and those that have come.
+    """
+    if before == after or not (before or after):
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in before | after:
+            yield from differences(before.get(name), after.get(name), f"{path}.{name}" if path else name)
+    elif isinstance(before, list) and isinstance(after, list):
+        if len(before) == len(after):
+            for n, pair in enumerate(zip(before, after, strict=True)):
+                yield from differences(*pair, f"{path}[{n}]")
+        else:
+            yield path, _printed(_without(before, after), path), _printed(_without(after, before), path)
+    else:
+        yield path, _printed(before, path), _printed(after, path)
+
+
+def _without(some: list[Any], others: list[Any]) -> list[Any]:
+    rest = list(some)
+    for other in others:
+        if other in rest:
+            rest.remove(other)
+    return rest
+
+
+def _printed(value: Any, path: str) -> str:
+    text = _text(value, re.sub(r"\[\d+\]", "", path))
+    return f"“{text}”" if text else NOTHING
+
+
+def _text(value: Any, name: str) -> str:
+    if isinstance(value, dict):
+        return " ".join(filter(None, (_text(part, f"{name}.{key}") for key, part in value.items())))
+    if isinstance(value, list):
+        return ", ".join(_text(part, name) for part in value)
+    text = "" if value is None else str(value)
+    if not text or MOMENT.fullmatch(text):
+        return text
+    if name in NAMES:
+        return f"{text[0]}…"
+    # Any text may hold a number that `shown` would hide: a lot of nine digits still shows which it is.
+    return f"…{text[-3:]}" if name in NUMBERS or shown(text) != text else text
