@@ -112,8 +112,8 @@ def _moment(at: datetime) -> str:
 
 
 def _run(row: Row[Any], language: Language) -> str:
-    if row.run_id is None:
-        return Message("ก่อนมีประวัติ", "before histories were kept").say(language)
+    if row.started_at is None:
+        return row.run_id or Message("ก่อนมีประวัติ", "before histories were kept").say(language)
     begun = Message("เริ่ม", "started").say(language)
     return f"{row.flow} {row.run_id[:8]} ({begun} {_moment(row.started_at)})"
 

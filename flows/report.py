@@ -185,6 +185,7 @@ def make_report(
     sections: Sequence[tuple[Message, str]],
     for_a_person: int,
 ) -> Report:
+    """Lay out a report: the summary, what to do next, then sections, each a heading and its text; empty ones are left out."""
     language, run = shift.settings.language, shift.run
     where = Message(
         f"สภาพแวดล้อม **{run.environment}** run `{run.id}`", f"Environment **{run.environment}**, run `{run.id}`"

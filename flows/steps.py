@@ -1,5 +1,8 @@
 """What the flows of claims share: their tasks, their progress, and how they end.
 
+`submit_claims` and `reconcile` are flows, as Prefect sees them; what they do is in `night` and `morning`, which know
+nothing of Prefect; what these share is in `shift`, what the flows share is here.
+
 A task is a day's extract, a day's transform, or a chunk. Data never passes through Prefect: tasks are given the `Shift`
 and give back nothing, for whatever they return is kept for the length of the run, and whatever they raise is written to
 disk. So a failure is a state with a sentence, and the shift remembers the reason.

@@ -18,12 +18,13 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, bindpara
 from extract.clock import now
 from extract.messages import Message
 from load.chain import ChainEnd, link
-from load.database import batches, in_transaction, transaction, within
+from load.database import batches, in_transaction, within
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
 from load.runs import Run
 from load.states import SETTLED, STANDING, TAKEN, UNTAKEN, Cause, IllegalTransition, State, check
 from load.tables import claim, issue, submission
+from load.tables import run as run_table
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 from transform.after_acceptance import TakenClaim
 from transform.claim import Claim, Kind
@@ -191,8 +192,7 @@ class Ledger:
 
     def compare(self, claims: Sequence[Claim]) -> list[tuple[str, State | None]]:
         """What registering these claims would make of each, and where it stands now; nothing is done."""
-        with transaction(self._engine, reading=True) as connection:
-            known = self._known(connection, claims)
+        known = within(self._engine, lambda connection: self._known(connection, claims), reading=True)
         rows = [known.get(c.key) for c in claims]
         return [(_verdict_on(c, row), row and State(row.state)) for c, row in zip(claims, rows, strict=True)]
 
@@ -279,7 +279,8 @@ class Ledger:
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, ...], Any]:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
         columns += [claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash, claim.c.sent_hash]
-        query = select(*columns).where(self._mine)
+        # The kinds are named for the index on the key.
+        query = select(*columns).where(self._mine, claim.c.kind.in_({c.kind for c in claims}))
         rows: list[Any] = []
         for some in batches(sorted({c.vn for c in claims})):
             rows += connection.execute(query.where(claim.c.vn.in_(some))).all()
@@ -349,6 +350,10 @@ class Ledger:
             )
             for r in rows
         ]
+
+    def check_hold(self) -> None:
+        """Make sure that no other run can have taken the facility over: `Run.check_hold`."""
+        self._run.check_hold()
 
     def numbers_another(self, transaction_uid: str, claim_id: int) -> bool:
         """Whether a transaction number is known to be another claim's."""
@@ -440,6 +445,7 @@ class Ledger:
             tried = True
             if chained:
                 connection.execute(submission.insert(), chained)
+                self._end_of_chain(connection, end, fenced=bool(intents))
             if answered:
                 connection.execute(_VERDICT, answered)
             if undone:
@@ -452,6 +458,12 @@ class Ledger:
 
         within(self._engine, commit)
         self._run.chain = end
+
+    def _end_of_chain(self, connection: Connection, end: ChainEnd, *, fenced: bool) -> None:
+        """A run that was silent too long, and was closed by the next, may still bring answers: its end moves along."""
+        if not fenced:
+            closed = update(run_table).where(run_table.c.id == self._run.id, run_table.c.exchanges.is_not(None))
+            connection.execute(closed.values(exchanges=end.number, chain_hash=end.hash))
 
     def _stands(self, connection: Connection, number: int) -> bool:
         mine = and_(submission.c.run_id == self._run.id, submission.c.number == number)

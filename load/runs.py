@@ -54,9 +54,23 @@ class Run:
     counts: dict[str, Any] = field(default_factory=dict)
     log_ins: int = 0
     chain: ChainEnd = field(init=False)
+    _held_until: float = field(init=False, default=0.0)  # by this machine's clock
 
     def __post_init__(self) -> None:
         self.chain = beginning(self.id)
+
+    def hold(self, since: float) -> None:
+        """The lease was renewed at this moment of `uptime`."""
+        self._held_until = since + self.lease_seconds
+
+    def check_hold(self) -> None:
+        """Make sure, without asking the database, that the lease cannot have run out: a machine may have stood still.
+
+        Raises:
+            StopRun: It may have.
+        """
+        if uptime() >= self._held_until:
+            raise StopRun(_LOST)
 
     def fence(self, connection: Connection) -> None:
         """Prove, inside a transaction, that this run still holds its facility, and renew the hold.
@@ -64,6 +78,7 @@ class Run:
         Raises:
             StopRun: It does not.
         """
+        since = uptime()
         mine = update(facility_lock).where(
             facility_lock.c.environment == self.environment,
             facility_lock.c.hcode == self.hcode,
@@ -72,6 +87,12 @@ class Run:
         )
         if connection.execute(mine.values(expires_at=DatabaseTime(self.lease_seconds))).rowcount != 1:
             raise StopRun(_LOST)
+        self.hold(since)
+
+
+def uptime() -> float:
+    """Seconds since the machine was started, those in which it slept among them where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @contextmanager
@@ -152,6 +173,8 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
     ours = (lock.environment == run.environment) & (lock.hcode == run.hcode)
     until = DatabaseTime(run.lease_seconds)
 
+    since = uptime()
+
     def take(connection: Connection) -> str | None:
         held = connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none()
         if held == run.id:  # a commit whose answer was lost
@@ -184,7 +207,10 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
         )
         return None
 
-    return within(engine, take)
+    holder = within(engine, take)
+    if holder is None:
+        run.hold(since)
+    return holder
 
 
 def _chain_end(connection: Connection, run_id: str) -> ChainEnd:

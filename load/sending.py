@@ -144,6 +144,8 @@ class _Errand:
 
     def _submit(self) -> Exchange:
         due = self._due
+        # A process that stood still between its intent and here may have been given up for dead.
+        self._sender.ledger.check_hold()
         sent = self._exchange(lambda token: self._sender.api.submit(due.service, due.payload, token))
         self._sent = sent
         self._maybe_taken = self._maybe_taken or sent.answer.meaning.maybe_taken

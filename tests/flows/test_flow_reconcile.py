@@ -126,17 +126,19 @@ def test_held_claims_are_tried_again_until_the_right_is_closed(after: Trial) -> 
     assert set(after.site.states()) == {"accepted"}
 
 
-def test_claims_held_beyond_the_window_are_given_up_listed_and_sent_no_more(after: Trial) -> None:
+def test_claims_held_beyond_the_window_are_given_up_listed_and_sent_no_more(
+    after: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
     after.sandbox.change(no_closing_code_share=0.3)
     after.run(**THAT_DAY)
     held = after.site.states()["held"]
-    after.site.set(reconcile__held_days=DAYS_AGO)
+    monkeypatch.setattr("flows.morning.today", lambda: DAY + timedelta(days=30))
     after.reconcile()
-    assert after.site.states()["held"] == held, "the last day of the window"
-    after.site.set(reconcile__held_days=DAYS_AGO - 1)
+    assert after.site.states()["held"] == held
+    monkeypatch.setattr("flows.morning.today", lambda: DAY + timedelta(days=31))
     report = report_of(after.reconcile())
     assert after.site.states()["given_up"] == held
-    assert f"- Given up, after {DAYS_AGO - 1} days without a closing code: **{held}**\n" in report
+    assert f"- Given up, after 30 days without a closing code: **{held}**\n" in report
     assert "Given up claims are not sent by themselves" in report.split("## Next steps")[1]
     listed = moph_claim(after.site.folder, "issues")
     assert listed.code == 1

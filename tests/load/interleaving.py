@@ -1,7 +1,7 @@
 """A run as a process that dies, or stands still for a while, at a chosen step: what `kill -9` and a laptop's lid do."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, Literal, Self
@@ -16,7 +16,6 @@ from load.database import connect
 from load.delivery import Delivery
 from load.errors import AuditError
 from load.ledger import Ledger
-from load.runs import Run
 from load.settings import ApiSettings
 from load.states import State
 from transform.claim import KINDS, Claim
@@ -44,13 +43,12 @@ class Process:
 
     def __init__(self, engine: Engine, way: Way = "dies", at: int = 0) -> None:
         self.engine = connect(engine.url.render_as_string(hide_password=False))
-        self.run: Run | None = None
         self.failure: BaseException | None = None
         self._way = way
         self._at = at
         self._steps = 0
         self._dead = self._frozen = False
-        self._on_the_wire = self._before_the_wire = 0
+        self._on_the_wire = 0
         self._changed = threading.Condition()  # guards all of the above
         self._thread: threading.Thread | None = None
         commit = self.engine.dialect.do_commit
@@ -77,16 +75,11 @@ class Process:
                 raise Killed
 
     @contextmanager
-    def wire(self) -> Any:
+    def wire(self) -> Iterator[None]:
         """One request's way to the server and back."""
+        self.step()
         with self._changed:
-            self._before_the_wire += 1
-        try:
-            self.step()
-        finally:
-            with self._changed:
-                self._before_the_wire -= 1
-                self._on_the_wire += 1
+            self._on_the_wire += 1
         try:
             yield
         finally:
@@ -114,7 +107,7 @@ class Process:
         with self._changed:
             self._changed.wait_for(lambda: self._thread is None or (self._frozen and not self._on_the_wire))
         if not self.frozen:
-            self._close()
+            self.engine.dispose()
         return self
 
     @property
@@ -123,18 +116,13 @@ class Process:
         with self._changed:
             return self._thread is not None
 
-    def wake(self, dies_after: int = 0) -> int:
-        """Let it go on to its end, or to its death so many steps later; gives how many requests were about to leave."""
+    def wake(self, dies_after: int = 0) -> None:
+        """Let it go on to its end, or to its death so many steps later."""
         with self._changed:
             self._way, self._at = "dies", dies_after and self._steps + dies_after
-            waiting = self._before_the_wire
             self._frozen = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._thread is None)
-        self._close()
-        return waiting
-
-    def _close(self) -> None:
         self.engine.dispose()
 
 
@@ -161,7 +149,6 @@ def night(
 ) -> None:
     """A whole run in this process: recover, give up, register all days, send what is due."""
     with holding(process.engine, hcode=hcode, lease=LEASE_SECONDS) as run:
-        process.run = run
         ledger = Ledger(process.engine, run)
         ledger.recover()
         ledger.give_up(give_up_before)

@@ -137,10 +137,11 @@ def night(
     states: Collection[State] = DUE,
     concurrency: int = 4,
     chunk_size: int = 1000,
+    lease: float = 300,
     on_progress: Callable[[Counter[State]], None] = lambda _: None,
 ) -> Counter[State]:
     """One run: recover, register (unless there are no claims to), send what is due; where the claims sent stand."""
-    with holding(engine) as run:
+    with holding(engine, lease=lease, patience=lease) as run:
         ledger = ToldLedger(engine, run, on_progress)
         ledger.recover()
         if claims is not None:

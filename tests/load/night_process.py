@@ -13,7 +13,7 @@ def main() -> None:
     """Register and send as many claims as told."""
     asked = json.loads(sys.argv[1])
     settings = ApiSettings.model_validate(asked["settings"])
-    night(open_audit(asked["audit"]), settings, make_claims(asked["claims"]), concurrency=8)
+    night(open_audit(asked["audit"]), settings, make_claims(asked["claims"]), concurrency=8, lease=asked["lease"])
 
 
 if __name__ == "__main__":

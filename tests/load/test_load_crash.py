@@ -23,11 +23,13 @@ CLAIMS = 150
 
 
 @contextmanager
-def sending(audit_url: str, sandbox: Sandbox, *, until_taken: int) -> Iterator[subprocess.Popen[bytes]]:
+def sending(
+    audit_url: str, sandbox: Sandbox, *, until_taken: int, lease: float = 300
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that sends, and has come so far."""
     settings = {"token_url": sandbox.token_url, "api_url": sandbox.api_url}
     settings |= {"username": "sandbox", "password": "sandbox-password"}
-    asked = json.dumps({"audit": audit_url, "settings": settings, "claims": CLAIMS})
+    asked = json.dumps({"audit": audit_url, "settings": settings, "claims": CLAIMS, "lease": lease})
     here = Path(__file__)
     process = subprocess.Popen(
         [sys.executable, str(here.with_name("night_process.py")), asked],
@@ -99,6 +101,22 @@ def test_ctrl_c_ends_a_run_with_every_answer_written_down(audit: Engine, sandbox
     night(audit, api, make_claims(CLAIMS))
     accounted_for(audit, sandbox)
     assert sandbox.stats()["received"] == CLAIMS
+
+
+def test_a_run_that_stood_still_until_another_took_over_sends_nothing_more(
+    audit: Engine, sandbox: Sandbox, api: ApiSettings
+):
+    """As a machine that is put to sleep: what it was about to send has gone by another hand when it wakes."""
+    sandbox.change(latency_ms=30, second_submission="taken_again")
+    with sending(audit.url.render_as_string(), sandbox, until_taken=30, lease=2) as process:
+        process.send_signal(signal.SIGSTOP)
+        # Only when the lease has run out by itself does the other run take over, and not before.
+        night(audit, api, concurrency=8, lease=5)
+        assert standing(audit) == {State.ACCEPTED: CLAIMS}
+        process.send_signal(signal.SIGCONT)
+        _, said = process.communicate(timeout=30)
+    assert b"lost its facility" in said
+    accounted_for(audit, sandbox)
 
 
 def accounted_for(engine: Engine, sandbox: Sandbox) -> None:

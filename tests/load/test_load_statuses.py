@@ -13,6 +13,7 @@ from load.delivery import Delivery
 from load.ledger import Ledger, Status, Transaction
 from load.moph_claim import Exchange
 from load.outcomes import understand
+from load.queries import days_in_hand, sent_by, transaction_statuses
 from load.settings import ApiSettings
 from load.states import DUE, State
 from load.statuses import UNKNOWN_AT_FIRST, Inquiry, read_status
@@ -135,6 +136,29 @@ def test_no_token_is_no_more_than_trouble(accepted: Engine, api: ApiSettings, sa
     assert "The log-in at" in inquiry.trouble.en
 
 
+def test_what_was_answered_when_it_is_interrupted_is_written_down(
+    accepted: Engine, api: ApiSettings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("load.statuses.GATHER_MOST", 2)
+    with holding(accepted) as held:
+        ledger, tokens = InterruptedLedger(accepted, held), TokenSource(api, held.hcode)
+        with pytest.raises(KeyboardInterrupt), Inquiry(api, ledger, tokens, 4) as inquiry:
+            inquiry.ask(ledger.to_ask(LONG_AGO, [], 0, 1000))
+    assert len(asked(accepted)) == sandbox.stats()["requests"]["status"]["200 success"] - ledger.lost
+
+
+class InterruptedLedger(Ledger):
+    """Ctrl-C comes while it writes for the first time."""
+
+    lost = 0
+
+    def write(self, **rest: Any) -> None:
+        if not self.lost:
+            self.lost = len(rest["records"])
+            raise KeyboardInterrupt
+        super().write(**rest)
+
+
 def test_statuses_are_kept_on_each_database(each_audit: Engine, api: ApiSettings, sandbox: Sandbox, hcode: str) -> None:
     sandbox.change(accounts=(sandbox.world.accounts[0].model_copy(update={"hospital_code": hcode}),))
     sandbox.change(transaction_status="p" * 100, transaction_status_th="จ่าย\x00แล้ว" + "ว" * 300)
@@ -144,8 +168,12 @@ def test_statuses_are_kept_on_each_database(each_audit: Engine, api: ApiSettings
         with Inquiry(api, ledger, tokens, 4) as inquiry:
             inquiry.ask(ledger.to_ask(LONG_AGO, [], 0, 1000))
             assert ledger.to_ask(LONG_AGO, ["p" * 80], 0, 1000) == []
-    kept = {(c.transaction_status, c.transaction_status_th) for c in rows(each_audit, claim, hcode=hcode)}
-    assert kept == {("p" * 80, ("จ่ายแล้ว" + "ว" * 300)[:200])}
+        assert days_in_hand(each_audit, held) == (DAY, DAY)
+        assert sent_by(each_audit, held).to_dict("records") == [{"before": "ready", "state": "accepted", "claims": 3}]
+    counted = transaction_statuses(each_audit, "sandbox", hcode=hcode).to_dict("records")
+    assert counted == [{"status": "p" * 80, "status_th": ("จ่ายแล้ว" + "ว" * 300)[:200], "claims": 3, "baht": 450}]
+    with holding(each_audit, hcode=hcode) as idle:
+        assert days_in_hand(each_audit, idle) is None
 
 
 def _send(ledger: Ledger, tokens: TokenSource, api: ApiSettings, hcode: str) -> None:

@@ -131,10 +131,9 @@ def _settle_constraints() -> None:
     drop_index = "ix_submission_run_id" in {i["name"] for i in sa.inspect(connection).get_indexes("submission")}
     checks = {c["name"] for c in sa.inspect(connection).get_check_constraints("claim")}
     sqlite = connection.dialect.name == "sqlite"
-    remake = tuple(sa.CheckConstraint(sql, name=name) for name, sql in _CHECKS.items()) if sqlite else ()
-    # SQLite cannot change a table: Alembic makes it anew, and forgets the checks it is not told of.
-    with op.batch_alter_table("claim", table_args=remake, recreate="always" if sqlite else "never") as batch:
-        for name, sql in {} if sqlite else _CHECKS.items():
+    # SQLite cannot change a table: Alembic makes it anew.
+    with op.batch_alter_table("claim", recreate="always" if sqlite else "never") as batch:
+        for name, sql in _CHECKS.items():
             if name in checks:
                 batch.drop_constraint(name, type_="check")
             batch.create_check_constraint(name, sql)
@@ -166,6 +165,16 @@ def _triggers(dialect: str) -> Iterator[str]:
             for verb in ("update", "delete"):
                 yield f"create trigger {table}_no_{verb} before {verb} on {table} begin select raise(abort, '{why}'); end"
         yield "create trigger claim_no_delete before delete on claim begin select raise(abort, 'a claim is never deleted'); end"
+        # "Insert or replace" deletes without a delete trigger.
+        keys = {
+            "submission": "run_id = new.run_id and number = new.number",
+            "claim_history": "false",
+            "claim": " and ".join(f"{c} = new.{c}" for c in ("environment", "hcode", "kind", "vn", "item")),
+        }
+        for table, same in keys.items():
+            there = f"select 1 from {table} where id = new.id or ({same})"  # noqa: S608 - names of ours
+            refuse = "begin select raise(abort, 'a row is never replaced'); end"
+            yield f"create trigger {table}_no_replace before insert on {table} when exists ({there}) {refuse}"
         yield (
             "create trigger claim_transition before update of state on claim "
             f"when old.state <> new.state and old.state || '>' || new.state not in ({pairs}) "
