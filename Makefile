@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: help demo test lint format bench docs lock check-lock clean
+.PHONY: help demo test lint format bench reliability docs lock check-lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ format: .venv/ready ## let ruff put the code in order
 
 bench: .venv/ready ## the figures of docs/performance.md (some minutes)
 	$(BIN)/python -m bench
+
+reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (half an hour)
+	$(BIN)/python tests/reliability/suite.py
 
 docs: .venv/ready ## write the pages that are made from the code
 	$(BIN)/python docs/make.py

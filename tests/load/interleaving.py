@@ -16,6 +16,7 @@ from load.database import connect
 from load.delivery import Delivery
 from load.errors import AuditError
 from load.ledger import Ledger
+from load.runs import Run
 from load.settings import ApiSettings
 from load.states import State
 from transform.claim import KINDS, Claim
@@ -43,12 +44,13 @@ class Process:
 
     def __init__(self, engine: Engine, way: Way = "dies", at: int = 0) -> None:
         self.engine = connect(engine.url.render_as_string(hide_password=False))
+        self.run: Run | None = None
         self.failure: BaseException | None = None
         self._way = way
         self._at = at
         self._steps = 0
         self._dead = self._frozen = False
-        self._on_the_wire = 0
+        self._before_the_wire = self._on_the_wire = 0
         self._changed = threading.Condition()  # guards all of the above
         self._thread: threading.Thread | None = None
         commit = self.engine.dialect.do_commit
@@ -77,7 +79,13 @@ class Process:
     @contextmanager
     def wire(self) -> Iterator[None]:
         """One request's way to the server and back."""
-        self.step()
+        with self._changed:
+            self._before_the_wire += 1
+        try:
+            self.step()
+        finally:
+            with self._changed:
+                self._before_the_wire -= 1
         with self._changed:
             self._on_the_wire += 1
         try:
@@ -116,14 +124,16 @@ class Process:
         with self._changed:
             return self._thread is not None
 
-    def wake(self, dies_after: int = 0) -> None:
-        """Let it go on to its end, or to its death so many steps later."""
+    def wake(self, dies_after: int = 0) -> int:
+        """Let it go on to its end, or to its death so many steps later; gives how many requests were about to leave."""
         with self._changed:
+            about_to_leave = self._before_the_wire
             self._way, self._at = "dies", dies_after and self._steps + dies_after
             self._frozen = False
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._thread is None)
         self.engine.dispose()
+        return about_to_leave
 
 
 class _Wire(HTTPAdapter):
@@ -149,6 +159,7 @@ def night(
 ) -> None:
     """A whole run in this process: recover, give up, register all days, send what is due."""
     with holding(process.engine, hcode=hcode, lease=LEASE_SECONDS) as run:
+        process.run = run
         ledger = Ledger(process.engine, run)
         ledger.recover()
         ledger.give_up(give_up_before)

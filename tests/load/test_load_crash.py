@@ -3,11 +3,12 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from load_night import let_leases_run_out, make_claims, night, rows, settings_for, standing
@@ -109,7 +110,7 @@ def test_a_run_that_stood_still_until_another_took_over_sends_nothing_more(
     """As a machine that is put to sleep: what it was about to send has gone by another hand when it wakes."""
     sandbox.change(latency_ms=30, second_submission="taken_again")
     with sending(audit.url.render_as_string(), sandbox, until_taken=30, lease=2) as process:
-        process.send_signal(signal.SIGSTOP)
+        stand_still_between_two_commits(process, audit)
         # Only when the lease has run out by itself does the other run take over, and not before.
         night(audit, api, concurrency=8, lease=5)
         assert standing(audit) == {State.ACCEPTED: CLAIMS}
@@ -117,6 +118,20 @@ def test_a_run_that_stood_still_until_another_took_over_sends_nothing_more(
         _, said = process.communicate(timeout=30)
     assert b"lost its facility" in said
     accounted_for(audit, sandbox)
+
+
+def stand_still_between_two_commits(process: subprocess.Popen[bytes], audit: Engine) -> None:
+    """Stop a process where it does not hold the database, which would stand still with it."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        with closing(sqlite3.connect(audit.url.database or "", timeout=0, isolation_level=None)) as plain:
+            try:
+                plain.execute("begin immediate")
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.005)
+            else:
+                return
 
 
 def accounted_for(engine: Engine, sandbox: Sandbox) -> None:
