@@ -5,7 +5,7 @@ verify and a malformed address raise, for then nothing was sent and nothing can 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from extract.clock import now
+from load.account_center import TokenSource
 from load.errors import StopRun, certificate_refused, malformed_address
 from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, understand
 from load.settings import ApiSettings
@@ -144,6 +145,33 @@ class MophClaimApi:
             meant = Answer(Outcome.RETRY, NOT_SENT) if never_left(error) else Answer(Outcome.IN_DOUBT, NO_ANSWER)
         answered_at = sent_at + _since(started)
         return Exchange(call, path, body, sent_at, answered_at, http_status, text, meant, wait, failure)
+
+
+def signed(tokens: TokenSource, call: Callable[[Token], Exchange], put: Callable[[Exchange], None]) -> Exchange:
+    """Make a call with the run's token, and once more with a new one where that has run out.
+
+    Args:
+        tokens: The run's log-in.
+        call: What to do with a token.
+        put: Takes every exchange as soon as it has been made.
+
+    Returns:
+        The last exchange.
+
+    Raises:
+        StopRun: Every call would fail alike.
+        LoginError: No token is to be had.
+    """
+    token = tokens.token()
+    made = call(token)
+    put(made)
+    if made.answer.outcome is Outcome.TOKEN_EXPIRED:
+        token = tokens.replace(token)
+        made = call(token)
+        put(made)
+    if made.http_status is not None and made.answer.outcome is not Outcome.TOKEN_EXPIRED:
+        tokens.served(token)
+    return made
 
 
 def _since(started: float) -> timedelta:

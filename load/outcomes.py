@@ -166,7 +166,7 @@ def understand(http_status: int, body: str, *, expects_uid: bool = True) -> Answ
     data = envelope.get("data") if envelope else None
     data = data if isinstance(data, dict) else {}
     # Never too long for its column: an acceptance must be written down whatever the number looks like.
-    uid = _plain(data.get("transaction_uid") or "")[:64] or None
+    uid = one_line(data.get("transaction_uid") or "")[:64] or None
     if 200 <= status < 300:
         if envelope is None or (expects_uid and uid is None):
             return Answer(Outcome.IN_DOUBT, UNREADABLE, message, None, data)
@@ -204,12 +204,12 @@ def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
 
 def _message(envelope: dict[str, Any] | None, body: str) -> str:
     if envelope is None:
-        return "" if body.lstrip().startswith("<") else _plain(body)[:200]
-    said = [_plain(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
+        return "" if body.lstrip().startswith("<") else one_line(body)[:200]
+    said = [one_line(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
     # The Thai sentence often says more: which field it is about.
     return " · ".join(dict.fromkeys(said))[:500]
 
 
-def _plain(said: object) -> str:
+def one_line(said: object) -> str:
     """One line that every database can store: JSON escapes can smuggle in NULs and halves of characters."""
     return " ".join(str(said).replace("\x00", "").encode(errors="replace").decode().split())

@@ -13,7 +13,7 @@ from load.account_center import TokenSource
 from load.breaker import Breaker, Halt
 from load.errors import StopRun
 from load.ledger import DueClaim, Ledger, Record, Verdict
-from load.moph_claim import Exchange, MophClaimApi
+from load.moph_claim import Exchange, MophClaimApi, signed
 from load.outcomes import Answer, Outcome
 from load.settings import ApiSettings
 from load.states import State
@@ -154,20 +154,10 @@ class _Errand:
         return sent
 
     def _exchange(self, call: Callable[[Token], Exchange]) -> Exchange:
-        """Make a call, log in once more where the token has run out, and write down both exchanges."""
-        tokens = self._sender.tokens
-        token = tokens.token()
-        made = self._made(call(token))
-        if made.answer.outcome is Outcome.TOKEN_EXPIRED:
-            token = tokens.replace(token)
-            made = self._made(call(token))
-        if made.http_status is not None and made.answer.outcome is not Outcome.TOKEN_EXPIRED:
-            tokens.served(token)
-        return made
+        return signed(self._sender.tokens, call, self._put_down)
 
-    def _made(self, exchange: Exchange) -> Exchange:
+    def _put_down(self, exchange: Exchange) -> None:
         self._put(Record(self._due.id, self._chunk, next(self._attempts), self._due.payload_hash, exchange))
-        return exchange
 
     def _pause(self, sendings: int, sent: Exchange) -> bool:
         """Wait before the next sending; False leaves the claim as it stands, for the next run if for any."""

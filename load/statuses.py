@@ -20,8 +20,8 @@ from load.account_center import TokenSource
 from load.breaker import Halt
 from load.errors import StopRun
 from load.ledger import Ledger, Record, Status, Transaction
-from load.moph_claim import Exchange, MophClaimApi
-from load.outcomes import Outcome
+from load.moph_claim import Exchange, MophClaimApi, signed
+from load.outcomes import Outcome, one_line
 from load.settings import ApiSettings
 from load.states import State
 
@@ -163,17 +163,10 @@ class Inquiry:
         return _Came(records, status)
 
     def _exchange(self, transaction: Transaction, records: list[Record]) -> Exchange:
-        """Ask, and log in once more where the token has run out."""
-        token = self._tokens.token()
-        made = self._api.status(transaction.transaction_uid, token)
-        records.append(Record(transaction.id, CHUNK, 1, transaction.payload_hash, made))
-        if made.answer.outcome is Outcome.TOKEN_EXPIRED:
-            token = self._tokens.replace(token)
-            made = self._api.status(transaction.transaction_uid, token)
-            records.append(Record(transaction.id, CHUNK, 2, transaction.payload_hash, made))
-        if made.http_status is not None and made.answer.outcome is not Outcome.TOKEN_EXPIRED:
-            self._tokens.served(token)
-        return made
+        def put(made: Exchange) -> None:
+            records.append(Record(transaction.id, CHUNK, len(records) + 1, transaction.payload_hash, made))
+
+        return signed(self._tokens, lambda token: self._api.status(transaction.transaction_uid, token), put)
 
     def _note(self, exchange: Exchange) -> None:
         """See whether asking still makes sense after this answer."""
@@ -219,11 +212,7 @@ def _unsaid(transaction: Transaction) -> Status:
 
 
 def _line(said: object, length: int) -> str | None:
-    """One line that every database can store, or None: whatever the server calls a status."""
-    if said is None:
-        return None
-    text = str(said).replace("\x00", "").encode(errors="replace").decode()
-    return " ".join(text.split())[:length] or None
+    return (one_line(said)[:length] or None) if said is not None else None
 
 
 def _is_json(response: str | None) -> bool:

@@ -293,8 +293,10 @@ class Interleavings(RuleBasedStateMachine):
     # The end: everybody behaves.
 
     def teardown(self) -> None:
-        while self.frozen:
-            self.frozen_run_wakes(first=True, dies_after=0)
+        for process in self.frozen:  # all of them, or their threads would outlive a failed test
+            process.wake()
+        for process in self.frozen:
+            self.ended(process)
         self.closing_codes_come_or_miss(set())
         self.leases_run_out()
         for _ in range(3):
