@@ -188,20 +188,20 @@ class Delivery:
         if not intents and not came:
             return []
         try:
-            self._write(intents, came)
+            return self._write(intents, came)
         except StopRun as lost:  # the facility is another's: nothing more goes, but what was answered stands
             self._halt.pull(lost)
-            intents = []
-            self._write(intents, came)
-        return intents
+            return self._write([], came)
 
-    def _write(self, intents: Sequence[_Intent], came: Sequence[_Came]) -> None:
-        self._ledger.write(
+    def _write(self, intents: Sequence[_Intent], came: Sequence[_Came]) -> list[_Intent]:
+        going = self._ledger.write(
             intents=[due for _, due in intents],
             records=[n for n in came if isinstance(n, Record)],
             verdicts=[n for n in came if isinstance(n, Verdict)],
             unsent=[n.due for n in came if isinstance(n, Unsent)],
         )
+        marked = {due.id for due in going}
+        return [(number, due) for number, due in intents if due.id in marked]
 
     def _tell(self, taken_up: int, under_way: int, came: Sequence[_Came]) -> None:
         with self._changed:

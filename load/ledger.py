@@ -22,7 +22,7 @@ from load.database import batches, in_transaction, within
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
 from load.runs import Run
-from load.states import SETTLED, STANDING, TAKEN, UNTAKEN, Cause, IllegalTransition, State, check
+from load.states import SETTLED, STANDING, TAKEN, UNTAKEN, Cause, State, check
 from load.tables import claim, issue, submission
 from load.tables import run as run_table
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
@@ -152,6 +152,7 @@ class Ledger:
         Returns:
             The number of claims put in doubt.
         """
+        self._run.fence(connection)
         left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
         doubt = self._to(State.IN_DOUBT, Cause.RUN_DIED, State.SENDING)
         return connection.execute(left.values(maybe_taken=True, **doubt)).rowcount
@@ -159,6 +160,7 @@ class Ledger:
     @in_transaction
     def give_up(self, connection: Connection, before: date) -> int:
         """Claims of services before this day that still have no closing code are given up; returns how many."""
+        self._run.fence(connection)
         held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before)
         return connection.execute(held.values(self._to(State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD))).rowcount
 
@@ -256,6 +258,7 @@ class Ledger:
         Returns:
             Counts of new, changed, unchanged, settled, withdrawn.
         """
+        self._run.fence(connection)
         known = self._known(connection, claims)
         found = self._to(State.READY, Cause.FOUND)
         counts: Counter[str] = Counter()
@@ -279,6 +282,7 @@ class Ledger:
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, ...], Any]:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
         columns += [claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash, claim.c.sent_hash]
+        columns += [claim.c.maybe_taken, claim.c.pid, claim.c.service_date]
         # The kinds are named for the index on the key.
         query = select(*columns).where(self._mine, claim.c.kind.in_({c.kind for c in claims}))
         rows: list[Any] = []
@@ -357,9 +361,20 @@ class Ledger:
 
     def numbers_another(self, transaction_uid: str, claim_id: int) -> bool:
         """Whether a transaction number is known to be another claim's."""
-        query = select(func.count()).select_from(claim).where(self._mine, claim.c.id != claim_id)
-        query = query.where(claim.c.transaction_uid == transaction_uid)
-        return bool(within(self._engine, lambda connection: connection.scalar(query), reading=True))
+        return self._is_there(claim.c.id != claim_id, claim.c.transaction_uid == transaction_uid)
+
+    def may_number_another(self, transaction_uid: str, claim_id: int) -> bool:
+        """Whether it is, or could be: of a claim of the same person and item that is as open as this one."""
+        this = claim.alias()
+        same = (claim.c[name] == this.c[name] for name in ("pid", "kind", "item"))
+        open_ = or_(claim.c.state == State.SENDING, and_(claim.c.maybe_taken, claim.c.state.not_in(SETTLED)))
+        return self.numbers_another(transaction_uid, claim_id) or self._is_there(
+            claim.c.id != claim_id, this.c.id == claim_id, *same, open_
+        )
+
+    def _is_there(self, *where: ColumnElement[bool]) -> bool:
+        query = select(claim.c.id).where(self._mine, *where).limit(1)
+        return within(self._engine, lambda connection: connection.scalar(query) is not None, reading=True)
 
     @in_transaction
     def to_ask(
@@ -400,12 +415,13 @@ class Ledger:
         Raises:
             IllegalTransition: One of them stands where no person may move it.
         """
+        self._run.fence(connection)
         mine = and_(self._mine, claim.c.id.in_(ids))
         before = {State(s) for s in connection.scalars(select(claim.c.state).where(mine))}
         said: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
         if transaction_uid:
             said["transaction_uid"] = transaction_uid
-        if state is State.READY:  # it goes again as a claim that was never taken
+        if before == {State.PRESUMED_ACCEPTED}:  # looked up: it was taken, or it was not
             said["maybe_taken"] = False
         return connection.execute(
             update(claim).where(mine).values(**self._to(state, Cause.PERSON, *before), **said)
@@ -419,7 +435,7 @@ class Ledger:
         verdicts: Sequence[Verdict] = (),
         unsent: Sequence[DueClaim] = (),
         statuses: Sequence[Status] = (),
-    ) -> None:
+    ) -> Sequence[DueClaim]:
         """Commit, in one transaction, what has happened and what is about to.
 
         Args:
@@ -428,6 +444,9 @@ class Ledger:
             verdicts: Where claims stand after their sending; one comes too late once another run has sent the claim.
             unsent: Claims whose intent was committed and that were not sent after all.
             statuses: What became of transactions.
+
+        Returns:
+            The intents that were committed: what is not due any more is not among them.
 
         Raises:
             StopRun: The run has lost its facility: another may be sending.
@@ -438,26 +457,27 @@ class Ledger:
         undone = [self._unsent_row(c) for c in unsent]
         tried = False
 
-        def commit(connection: Connection) -> None:
+        def commit(connection: Connection) -> Sequence[DueClaim]:
             nonlocal tried
-            if tried and chained and self._stands(connection, end.number):
-                return  # the answer to a commit was lost; the rest below may be done twice without harm
-            tried = True
-            if chained:
+            # Where the answer to a commit was lost, what follows may be done twice without harm, but for the chain.
+            if chained and not (tried and self._stands(connection, end.number)):
                 connection.execute(submission.insert(), chained)
                 self._end_of_chain(connection, end, fenced=bool(intents))
+            tried = True
             if answered:
                 connection.execute(_VERDICT, answered)
             if undone:
                 connection.execute(_UNSENT, undone)
             if statuses:
                 self._note_statuses(connection, statuses)
-            if intents:
-                self._run.fence(connection)
-                self._intend(connection, intents)
+            if not intents:
+                return ()
+            self._run.fence(connection)
+            return self._intend(connection, intents)
 
-        within(self._engine, commit)
+        going = within(self._engine, commit)
         self._run.chain = end
+        return going
 
     def _end_of_chain(self, connection: Connection, end: ChainEnd, *, fenced: bool) -> None:
         """A run that was silent too long, and was closed by the next, may still bring answers: its end moves along."""
@@ -469,19 +489,19 @@ class Ledger:
         mine = and_(submission.c.run_id == self._run.id, submission.c.number == number)
         return connection.scalar(select(submission.c.id).where(mine)) is not None
 
-    def _intend(self, connection: Connection, intents: Sequence[DueClaim]) -> None:
+    def _intend(self, connection: Connection, intents: Sequence[DueClaim]) -> Sequence[DueClaim]:
+        """Mark claims as about to be sent; gives those that are: one may have been answered late, and not be due any
+        more."""
         before = {c.state for c in intents}
         these = claim.c.id.in_([c.id for c in intents])
-        going = (
-            update(claim).where(these, claim.c.state.in_(before)).values(self._to(State.SENDING, Cause.INTENT, *before))
-        )
+        going = update(claim).where(these, claim.c.state.in_(before))
+        going = going.values(self._to(State.SENDING, Cause.INTENT, *before))
         going = going.values(run_id=self._run.id, sent_hash=claim.c.payload_hash, tries=claim.c.tries + 1)
         if connection.execute(going).rowcount == len(intents):
-            return
-        # Done already, by a commit whose answer was lost; or these claims are not what they were read as.
-        ours = select(func.count()).where(these, claim.c.state == State.SENDING, claim.c.run_id == self._run.id)
-        if connection.scalar(ours) != len(intents):
-            raise IllegalTransition("a claim that was due is not any more")
+            return intents
+        ours = select(claim.c.id).where(these, claim.c.state == State.SENDING, claim.c.run_id == self._run.id)
+        marked = set(connection.scalars(ours))
+        return [c for c in intents if c.id in marked]
 
     def _note_statuses(self, connection: Connection, statuses: Sequence[Status]) -> None:
         rows = [
@@ -575,7 +595,12 @@ _FROZEN = (*SETTLED, State.SENDING, State.IN_DOUBT)
 
 
 def _changed(c: Claim, row: Any) -> bool:
-    return row.state not in _FROZEN and bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
+    if row.state in _FROZEN:
+        return False
+    # What may have been taken of one person must not go for another: it stays as it was, and a person sees to it.
+    if row.maybe_taken and (row.pid, row.service_date) != (c.pid, c.service_date):
+        return False
+    return bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
 
 
 def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class _Errand:
         due = self._due
         asked = self._exchange(lambda token: self._sender.api.eligibility(due.kind, _question(due), token))
         number = asked.answer.transaction_uid
-        if not number or self._sender.ledger.numbers_another(number, due.id):
+        if not number or self._sender.ledger.may_number_another(number, due.id):
             return None
         self._hint = number
         # Refused as claimed already, under a number: that is our claim.

@@ -13,7 +13,7 @@ from extract.messages import Message
 from load.account_center import TokenSource
 from load.delivery import Delivery
 from load.issues import note_issues
-from load.ledger import Ledger, Verdict
+from load.ledger import DueClaim, Ledger, Verdict
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
 from load.states import DUE, State
@@ -122,11 +122,12 @@ class ToldLedger(Ledger):
         self._counts: Counter[State] = Counter()
         self._on_progress = on_progress
 
-    def write(self, *, verdicts: Sequence[Verdict] = (), **rest: Any) -> None:
-        super().write(verdicts=verdicts, **rest)
+    def write(self, *, verdicts: Sequence[Verdict] = (), **rest: Any) -> Sequence[DueClaim]:
+        going = super().write(verdicts=verdicts, **rest)
         self._counts.update(v.state for v in verdicts)
         if verdicts:
             self._on_progress(self._counts)
+        return going
 
 
 def night(

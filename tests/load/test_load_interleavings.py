@@ -352,7 +352,6 @@ def due_now(ledger: Ledger) -> list[DueClaim]:
     return ledger.due(DUE, KINDS, DAY, DAY, 10)
 
 
-@pytest.mark.xfail(strict=True, reason="a claim that is not due any more ends the run")
 def test_an_answer_that_comes_late_does_not_end_the_run_that_was_about_to_ask(
     sandbox: Sandbox, api: ApiSettings, audit: Engine
 ):
@@ -371,7 +370,6 @@ def test_an_answer_that_comes_late_does_not_end_the_run_that_was_about_to_ask(
     assert sandbox.stats()["received"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="register is not fenced: the present run ends, for its claim is withdrawn")
 def test_a_run_that_has_lost_its_facility_registers_nothing(sandbox: Sandbox, api: ApiSettings, audit: Engine):
     with holding(audit) as silent_run:
         let_leases_run_out(audit)
@@ -413,7 +411,6 @@ def test_a_run_that_has_lost_its_facility_sends_no_claim_again(
     assert sandbox.stats()["received"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a payload changes although an earlier one may have been taken")
 def test_a_claim_that_may_have_been_taken_does_not_go_for_another_person(sandbox: Sandbox, audit: Engine):
     once = settings_for(sandbox, attempts=1)
     sandbox.misbehave(Fault(kind="500_after", times=1))
@@ -425,7 +422,6 @@ def test_a_claim_that_may_have_been_taken_does_not_go_for_another_person(sandbox
     assert sandbox.stats()["accepted"] == 1
 
 
-@pytest.mark.xfail(strict=True, reason="both are accepted under the one number")
 def test_two_claims_in_doubt_are_not_both_accepted_under_one_number(sandbox: Sandbox, audit: Engine):
     """One person, one vaccine, one minute: a visit that was registered twice, of which MOPH Claim took one."""
     once = settings_for(sandbox, attempts=1)
@@ -438,9 +434,6 @@ def test_two_claims_in_doubt_are_not_both_accepted_under_one_number(sandbox: San
         assert (row.vn, row.transaction_uid) == (taken["seq"], taken["transaction_uid"])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="sending it again forgets that it may have been taken: it ends as refused for good"
-)
 def test_a_claim_given_up_that_may_have_been_taken_is_still_so_when_a_person_sends_it_again(
     sandbox: Sandbox, audit: Engine
 ):
