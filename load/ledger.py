@@ -421,7 +421,7 @@ class Ledger:
         said: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
         if transaction_uid:
             said["transaction_uid"] = transaction_uid
-        if before == {State.PRESUMED_ACCEPTED}:  # looked up: it was taken, or it was not
+        if state is State.READY and before == {State.PRESUMED_ACCEPTED}:  # it was looked up: it was not taken
             said["maybe_taken"] = False
         return connection.execute(
             update(claim).where(mine).values(**self._to(state, Cause.PERSON, *before), **said)
