@@ -6,14 +6,27 @@ fenced: it is committed only together with proof that the run still holds the fa
 again where the database went away in mid-work: nothing is counted or written twice.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from extract.clock import now
 from extract.messages import Message
@@ -453,8 +466,6 @@ class Ledger:
             AuditError: The audit cannot be written; nothing may be sent.
         """
         chained, end = self._chain(records)
-        answered = [self._verdict_row(v) for v in verdicts]
-        undone = [self._unsent_row(c) for c in unsent]
         tried = False
 
         def commit(connection: Connection) -> Sequence[DueClaim]:
@@ -464,10 +475,8 @@ class Ledger:
                 connection.execute(submission.insert(), chained)
                 self._end_of_chain(connection, end, fenced=bool(intents))
             tried = True
-            if answered:
-                connection.execute(_VERDICT, answered)
-            if undone:
-                connection.execute(_UNSENT, undone)
+            self._note_verdicts(connection, verdicts)
+            self._take_back(connection, unsent)
             if statuses:
                 self._note_statuses(connection, statuses)
             if not intents:
@@ -522,34 +531,47 @@ class Ledger:
             rows.append(row | {"hash": end.hash})
         return rows, end
 
-    def _unsent_row(self, c: DueClaim) -> dict[str, Any]:
-        return _bound(self._to(c.state, Cause.UNSENT, State.SENDING)) | {"row_id": c.id, "sent_by": self._run.id}
+    def _note_verdicts(self, connection: Connection, verdicts: Sequence[Verdict]) -> None:
+        """One statement for all that ended alike, as most do: a server is asked once, not once a claim."""
+        alike: dict[tuple[State, Meaning, str, bool], list[Verdict]] = defaultdict(list)
+        for v in verdicts:
+            alike[v.state, v.meaning, v.message, v.maybe_taken].append(v)
+        for (state, meaning, message, maybe_taken), some in alike.items():
+            numbers = {v.claim_id: v.transaction_uid for v in some if v.transaction_uid}
+            number = case(numbers, value=claim.c.id, else_=claim.c.transaction_uid) if numbers else None
+            connection.execute(
+                self._sent_last_by_us(v.claim_id for v in some).values(
+                    **self._to(state, Cause.ANSWERED, State.SENDING),
+                    **({} if number is None else {"transaction_uid": number}),
+                    message=message or None,
+                    meaning_th=meaning.meaning.th,
+                    meaning_en=meaning.meaning.en,
+                    maybe_taken=maybe_taken,
+                    # The other side was down, and took nothing: that was no try of this claim's.
+                    tries=claim.c.tries - int(state is State.RETRY),
+                )
+            )
 
-    def _verdict_row(self, v: Verdict) -> dict[str, Any]:
-        return _bound(self._to(v.state, Cause.ANSWERED, State.SENDING)) | {
-            "row_id": v.claim_id,
-            "sent_by": self._run.id,
-            "said": v.message or None,
-            "th": v.meaning.meaning.th,
-            "en": v.meaning.meaning.en,
-            "uid": v.transaction_uid,
-            "taken": v.maybe_taken,
-            # The other side was down, and took nothing: that was no try of this claim's.
-            "in_vain": int(v.state is State.RETRY),
-        }
+    def _take_back(self, connection: Connection, unsent: Sequence[DueClaim]) -> None:
+        for state in {c.state for c in unsent}:
+            some = self._sent_last_by_us(c.id for c in unsent if c.state is state)
+            back = self._to(state, Cause.UNSENT, State.SENDING)
+            connection.execute(some.where(claim.c.state == State.SENDING).values(**back, tries=claim.c.tries - 1))
+
+    def _sent_last_by_us(self, ids: Iterable[int]) -> Update:
+        """A run that was silent for longer than its lease may bring old news: they must not undo another run's."""
+        under_way = claim.c.state.in_([State.SENDING, State.IN_DOUBT])
+        return update(claim).where(claim.c.id.in_(list(ids)), claim.c.run_id == self._run.id, under_way)
 
 
-def _bound(change: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a change of state as parameters of the statements below."""
-    return {f"new_{name}": value for name, value in change.items()}
-
-
-_NEW_STATE: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "cause", "changed_by", "updated_at")}
 _CHANGE = (
     update(claim)
     .where(claim.c.id == bindparam("row_id"))
     .values(
-        **_NEW_STATE,
+        state=bindparam("new_state"),
+        cause=bindparam("new_cause"),
+        changed_by=bindparam("new_changed_by"),
+        updated_at=bindparam("new_updated_at"),
         hn=bindparam("new_hn"),
         pid=bindparam("new_pid"),
         service_date=bindparam("new_service_date"),
@@ -557,28 +579,6 @@ _CHANGE = (
         payload=bindparam("new_payload"),
         payload_hash=bindparam("new_payload_hash"),
     )
-)
-# A run that was silent for longer than its lease may come back with old news: they must not undo another run's.
-_SENT_LAST_BY_US = and_(
-    claim.c.id == bindparam("row_id"),
-    claim.c.run_id == bindparam("sent_by"),
-    or_(claim.c.state == State.SENDING, claim.c.state == State.IN_DOUBT),
-)
-_VERDICT = (
-    update(claim)
-    .where(_SENT_LAST_BY_US)
-    .values(
-        **_NEW_STATE,
-        message=bindparam("said"),
-        meaning_th=bindparam("th"),
-        meaning_en=bindparam("en"),
-        transaction_uid=func.coalesce(bindparam("uid"), claim.c.transaction_uid),
-        maybe_taken=bindparam("taken"),
-        tries=claim.c.tries - bindparam("in_vain"),
-    )
-)
-_UNSENT = (
-    update(claim).where(_SENT_LAST_BY_US, claim.c.state == State.SENDING).values(**_NEW_STATE, tries=claim.c.tries - 1)
 )
 _STATUS = (
     update(claim)
