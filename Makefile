@@ -33,7 +33,7 @@ format: .venv/ready ## let ruff put the code in order
 bench: .venv/ready ## the figures of docs/performance.md (some minutes)
 	$(BIN)/python -m bench
 
-reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (half an hour)
+reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (a quarter of an hour)
 	$(BIN)/python tests/reliability/suite.py
 
 docs: .venv/ready ## write the pages that are made from the code

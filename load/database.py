@@ -322,9 +322,10 @@ def _is_away(error: SQLAlchemyError) -> bool:
 
 def _code(error: SQLAlchemyError) -> str | int | None:
     driver_error = getattr(error, "orig", None)
-    code: str | None = getattr(driver_error, "sqlite_errorname", None) or getattr(driver_error, "sqlstate", None)
-    if code is None and driver_error is not None and driver_error.args and isinstance(driver_error.args[0], int):
+    # MariaDB's own number first: its SQLSTATE calls a lock that was waited for in vain a general error.
+    if driver_error is not None and driver_error.args and isinstance(driver_error.args[0], int):
         return int(driver_error.args[0])
+    code: str | None = getattr(driver_error, "sqlite_errorname", None) or getattr(driver_error, "sqlstate", None)
     return code
 
 

@@ -9,12 +9,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from load.chain import beginning, link
-from load.database import open_audit
+from load.database import open_audit, within
 from load.errors import AuditAway
 from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import DUE, State
-from load.tables import claim, claim_history, run, submission
+from load.tables import claim, claim_history, facility_lock, run, submission
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 
@@ -119,6 +119,28 @@ def test_an_intent_done_twice_counts_one_try_and_what_is_not_due_any_more_is_not
         ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode)])
         assert ledger.write(intents=due) == due[:1]
         assert sorted(row.state for row in rows(each_audit, claim, hcode=hcode)) == ["sending", "withdrawn"]
+
+
+def test_a_lock_that_is_waited_for_in_vain_is_waited_for_again(server_audit: Engine, hcode: str):
+    """A machine that was cut off holds its locks until the server misses it."""
+    lock_wait = {"postgresql": "set lock_timeout = '100ms'", "mysql": "set innodb_lock_wait_timeout = 1"}
+    held = facility_lock.c.hcode == hcode
+    tried = 0
+    with holding(server_audit, hcode=hcode), server_audit.connect() as cut_off:
+        cut_off.execute(sa.update(facility_lock).where(held).values(run_id="cut off"))
+
+        def work(connection: sa.Connection) -> int:
+            nonlocal tried
+            tried += 1
+            if tried > 2:
+                cut_off.rollback()
+            connection.exec_driver_sql(lock_wait[server_audit.dialect.name])
+            return connection.execute(
+                sa.update(facility_lock).where(held).values(run_id=facility_lock.c.run_id)
+            ).rowcount
+
+        assert within(server_audit, work) == 1
+    assert tried == 3
 
 
 def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: Engine):
