@@ -134,11 +134,13 @@ def issue_counts(
         Columns rule, severity, kind, records (count); errors first, most frequent first.
     """
     i = issue.c
+    # A record may break a rule in several of its fields.
+    record = func.distinct(i.vn + "|" + i.item)
     query = (
-        select(i.rule, i.severity, i.kind, func.count().label("records"))
+        select(i.rule, i.severity, i.kind, func.count(record).label("records"))
         .where(_within(issue, environment, first, last, hcode), _worth_a_look(), i.kind.in_(kinds))
         .group_by(i.rule, i.severity, i.kind)
-        .order_by(i.severity, func.count().desc(), i.rule, i.kind)
+        .order_by(i.severity, func.count(record).desc(), i.rule, i.kind)
     )
     return _frame(engine, query)
 
