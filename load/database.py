@@ -7,7 +7,7 @@ until it is committed or the engine's patience is over.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -45,6 +45,12 @@ _TIME_OUTS: dict[str, dict[str, Any]] = {
     },
     # Longer than InnoDB waits for a lock, and than a migration waits for another.
     "mysql": {"connect_timeout": 10, "read_timeout": 75, "write_timeout": 75},
+}
+# A machine that was cut off in mid-transaction holds its locks until the server misses it, by default for hours. MySQL
+# does not know the word, and takes it for a comment.
+_FORGET_THE_CUT_OFF = {
+    "postgresql": "set idle_in_transaction_session_timeout = '30s'",
+    **dict.fromkeys(("mysql", "mariadb"), "set @moph_claim = 1 /*M!, session idle_transaction_timeout = 30 */"),
 }
 # MariaDB's numbers for: cannot connect, gone away, lost, shutting down, too many, network, deadlock, disk full.
 _MARIADB_AWAY = frozenset(
@@ -156,7 +162,9 @@ def connect(url: str, *, foreign_keys: bool = True) -> Engine:
         engine = create_engine(parsed, **options)
     except (SQLAlchemyError, ImportError):
         raise ConfigurationError(_UNKNOWN_URL) from None
-    if backend == "sqlite":
+    if backend in _FORGET_THE_CUT_OFF:
+        event.listen(engine, "connect", partial(_say, _FORGET_THE_CUT_OFF[backend]))
+    elif backend == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite if foreign_keys else _set_up_sqlite_to_migrate)
         event.listen(engine, "begin", _begin)
     return engine
@@ -269,6 +277,12 @@ def _make_file(url: URL) -> None:
                 "disk and start again.",
             )
         ) from None
+
+
+def _say(statement: str, connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.commit()
 
 
 def _set_up_sqlite_to_migrate(connection: Any, _record: object) -> None:

@@ -143,6 +143,16 @@ def test_a_lock_that_is_waited_for_in_vain_is_waited_for_again(server_audit: Eng
     assert tried == 3
 
 
+def test_a_server_forgets_a_run_that_was_cut_off_in_mid_transaction(server_audit: Engine):
+    """Its locks would keep every later run waiting."""
+    seconds = {
+        "postgresql": "select setting::int / 1000 from pg_settings where name = 'idle_in_transaction_session_timeout'",
+        "mysql": "select @@session.idle_transaction_timeout",
+    }
+    with server_audit.connect() as connection:
+        assert connection.exec_driver_sql(seconds[server_audit.dialect.name]).scalar_one() == 30
+
+
 def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: Engine):
     url = server_audit.url.render_as_string(hide_password=False)
     hasty = open_audit(url)
