@@ -173,10 +173,10 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
     ours = (lock.environment == run.environment) & (lock.hcode == run.hcode)
     until = DatabaseTime(run.lease_seconds)
 
-    since = uptime()
-
     def take(connection: Connection) -> str | None:
-        held = connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none()
+        # Locked before the lease is reckoned: a run that was cut off may keep us waiting here.
+        held = connection.execute(select(lock.run_id).where(ours).with_for_update()).scalar_one_or_none()
+        run.hold(uptime())
         if held == run.id:  # a commit whose answer was lost
             return None
         if held is None:
@@ -207,10 +207,7 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
         )
         return None
 
-    holder = within(engine, take)
-    if holder is None:
-        run.hold(since)
-    return holder
+    return within(engine, take)
 
 
 def _chain_end(connection: Connection, run_id: str) -> ChainEnd:

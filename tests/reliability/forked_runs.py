@@ -1,0 +1,193 @@
+"""Runs of the real flow, each in a process of its own that may be killed at any instant.
+
+Importing Prefect and pandas takes seconds, so one process imports them once and is forked for every run; the runs
+report to one Prefect server, as those of a service do.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import count
+from multiprocessing import connection, forkserver, get_context
+from pathlib import Path
+
+from flows.prefect_home import is_healthy
+from flows.settings import use_only
+
+START_SECONDS = 120
+# What a run imports, the things its libraries import late among it.
+_IMPORTED_ONCE = [
+    "flows.submit_claims",
+    "alembic.command",
+    "pandera.backends.pandas.register",
+    "pandera.strategies.pandas_strategies",
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "sqlalchemy.dialects.mysql.pymysql",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+]
+_forks = get_context("forkserver")
+# multiprocessing's own bookkeeping of children is not made for several threads.
+_bookkeeping = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
+
+    Args:
+        code: Exit code of the process, negative for a signal.
+        failure: The sentence it failed with, if it told one.
+        report: The report as the officer reads it, if the run came that far.
+        said: All it wrote on the terminal.
+        seconds: How long the process lived.
+    """
+
+    code: int
+    failure: str | None
+    report: str | None = field(repr=False)
+    said: str = field(repr=False)
+    seconds: float
+
+
+class RunProcess:
+    """A run under way.
+
+    Args:
+        config: The settings file.
+        first: First service day.
+        last: Last service day.
+        parameters: Further parameters of the flow.
+    """
+
+    _numbers = count(1)
+
+    def __init__(self, config: Path, first: date, last: date, **parameters: object) -> None:
+        number = next(self._numbers)
+        self._log = config.parent / f"run-{number}.log"
+        self._told = config.parent / f"run-{number}.json"
+        wish = {"date_from": first, "date_to": last, **parameters}
+        self._process = _forks.Process(target=_run, args=(config, wish, self._log, self._told), daemon=True)
+        self._is_over = False
+        self._started = time.monotonic()
+        with _bookkeeping:
+            self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return not self._is_over and not connection.wait([self._process.sentinel], timeout=0)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        if self.is_alive():
+            with suppress(ProcessLookupError):  # it has ended by itself just now
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> Ended:
+        """Wait for its end.
+
+        Raises:
+            TimeoutError: It is still running; it was killed, so that nothing is left behind.
+        """
+        in_time = bool(connection.wait([self._process.sentinel], timeout=seconds))
+        if not in_time:
+            self.kill()
+        with _bookkeeping:
+            self._process.join()
+            code = self._process.exitcode
+        self._is_over = True
+        said = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+        if not in_time:
+            raise TimeoutError(f"the run did not end within {seconds:.0f} s; it had said:\n{said[-4000:]}")
+        told = json.loads(self._told.read_text(encoding="utf-8")) if self._told.exists() else {}
+        lived = time.monotonic() - self._started
+        return Ended(code or 0, told.get("failure"), told.get("report"), said, lived)
+
+
+def _run(config: Path, wish: dict[str, object], log: Path, told: Path) -> None:
+    """The process: what `moph-claim run` does, its terminal a file."""
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    use_only(config)
+    from flows.submit_claims import run_and_report
+
+    report, failure = run_and_report(wish)
+    whole = told.with_suffix(".part")
+    whole.write_text(json.dumps({"failure": failure, "report": report.markdown() if report else None}))
+    whole.rename(told)
+
+
+@contextmanager
+def run_service(folder: Path) -> Iterator[None]:
+    """The Prefect server and the process the runs are forked from, while the block lasts.
+
+    Args:
+        folder: Prefect's files go there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MOPH_CLAIM", "PREFECT"))}
+    log = folder / "server.log"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [*command, "--no-services"],
+            env=clean | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        with _environment(clean | environment):
+            _forks.set_forkserver_preload(_IMPORTED_ONCE)
+            forkserver.ensure_running()
+        deadline = time.monotonic() + START_SECONDS
+        while not is_healthy(url):
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the Prefect server does not run:\n{log.read_text()[-2000:]}")
+            time.sleep(0.2)
+        yield
+    finally:
+        forkserver._forkserver._stop()
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+@contextmanager
+def _environment(wanted: dict[str, str]) -> Iterator[None]:
+    """This process's environment while the block lasts: what is forked inherits it, and Prefect reads it on import."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
