@@ -46,11 +46,12 @@ _TIME_OUTS: dict[str, dict[str, Any]] = {
     # Longer than InnoDB waits for a lock, and than a migration waits for another.
     "mysql": {"connect_timeout": 10, "read_timeout": 75, "write_timeout": 75},
 }
-# A machine that was cut off in mid-transaction holds its locks until the server misses it, by default for hours. MySQL
-# does not know the word, and takes it for a comment.
+# A machine that was cut off in mid-transaction holds its locks until the server misses it, by default for hours. Twice
+# this, for two connections one behind the other, is less than MariaDB's patience with a lock. MySQL does not know the
+# word, and takes it for a comment.
 _FORGET_THE_CUT_OFF = {
-    "postgresql": "set idle_in_transaction_session_timeout = '30s'",
-    **dict.fromkeys(("mysql", "mariadb"), "set @moph_claim = 1 /*M!, session idle_transaction_timeout = 30 */"),
+    "postgresql": "set idle_in_transaction_session_timeout = '15s'",
+    **dict.fromkeys(("mysql", "mariadb"), "set @moph_claim = 1 /*M!, session idle_transaction_timeout = 15 */"),
 }
 # MariaDB's numbers for: cannot connect, gone away, lost, shutting down, too many, network, deadlock, disk full.
 _MARIADB_AWAY = frozenset(

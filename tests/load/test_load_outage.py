@@ -150,7 +150,7 @@ def test_a_server_forgets_a_run_that_was_cut_off_in_mid_transaction(server_audit
         "mysql": "select @@session.idle_transaction_timeout",
     }
     with server_audit.connect() as connection:
-        assert connection.exec_driver_sql(seconds[server_audit.dialect.name]).scalar_one() == 30
+        assert connection.exec_driver_sql(seconds[server_audit.dialect.name]).scalar_one() == 15
 
 
 def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: Engine):
