@@ -165,17 +165,20 @@ class Ledger:
         Returns:
             The number of claims put in doubt.
         """
-        self._run.fence(connection)
         left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
         doubt = self._to(State.IN_DOUBT, Cause.RUN_DIED, State.SENDING)
-        return connection.execute(left.values(maybe_taken=True, **doubt)).rowcount
+        recovered = connection.execute(left.values(maybe_taken=True, **doubt)).rowcount
+        # Last, here and below: who waits for another's lock must not keep his own lease from being renewed meanwhile.
+        self._run.fence(connection)
+        return recovered
 
     @in_transaction
     def give_up(self, connection: Connection, before: date) -> int:
         """Claims of services before this day that still have no closing code are given up; returns how many."""
-        self._run.fence(connection)
         held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before)
-        return connection.execute(held.values(self._to(State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD))).rowcount
+        given_up = connection.execute(held.values(self._to(State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD))).rowcount
+        self._run.fence(connection)
+        return given_up
 
     def _to(self, state: State, cause: Cause, *before: State) -> dict[str, Any]:
         """The columns of a change of state, which must be in the machine."""
@@ -271,7 +274,6 @@ class Ledger:
         Returns:
             Counts of new, changed, unchanged, settled, withdrawn.
         """
-        self._run.fence(connection)
         known = self._known(connection, claims)
         found = self._to(State.READY, Cause.FOUND)
         counts: Counter[str] = Counter()
@@ -290,6 +292,7 @@ class Ledger:
         if changed:
             connection.execute(_CHANGE, changed)
         counts["withdrawn"] = self._withdraw(connection, day, kinds, {c.key for c in claims})
+        self._run.fence(connection)
         return +counts
 
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, ...], Any]:
@@ -428,7 +431,6 @@ class Ledger:
         Raises:
             IllegalTransition: One of them stands where no person may move it.
         """
-        self._run.fence(connection)
         mine = and_(self._mine, claim.c.id.in_(ids))
         before = {State(s) for s in connection.scalars(select(claim.c.state).where(mine))}
         said: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
@@ -436,9 +438,10 @@ class Ledger:
             said["transaction_uid"] = transaction_uid
         if state is State.READY and before == {State.PRESUMED_ACCEPTED}:  # it was looked up: it was not taken
             said["maybe_taken"] = False
-        return connection.execute(
-            update(claim).where(mine).values(**self._to(state, Cause.PERSON, *before), **said)
-        ).rowcount
+        said |= self._to(state, Cause.PERSON, *before)
+        settled = connection.execute(update(claim).where(mine).values(said)).rowcount
+        self._run.fence(connection)
+        return settled
 
     def write(
         self,
