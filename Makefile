@@ -1,8 +1,12 @@
 # Needs Python 3.11 and make; everything else is installed into .venv.
 PYTHON ?= python3.11
 BIN := .venv/bin
+# One more than there are processors: tests wait for servers much of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# The tests start hundreds of processes: none need compile what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint format bench reliability docs lock check-lock clean
+.PHONY: help demo test lint format bench reliability docs pictures lock check-lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,8 +21,8 @@ help: ## what there is
 demo: .venv/ready ## a week of a made-up hospital through the nightly run
 	@$(BIN)/moph-claim demo
 
-test: .venv/ready ## all tests; those of MariaDB, PostgreSQL and Chromium skip where there is none
-	$(BIN)/pytest -n auto --dist loadgroup
+test: .venv/ready ## all tests; those of MariaDB, PostgreSQL, Chromium and LibreOffice skip where there is none
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 lint: .venv/ready ## ruff, mypy, import-linter
 	$(BIN)/ruff check
@@ -30,7 +34,7 @@ format: .venv/ready ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/ready ## the figures of docs/performance.md (some minutes)
+bench: .venv/ready ## the figures of docs/performance.md (most of an hour)
 	$(BIN)/python -m bench
 
 reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (a quarter of an hour)
@@ -38,6 +42,9 @@ reliability: .venv/ready ## every fault on every database, hundreds of kills: th
 
 docs: .venv/ready ## write the pages that are made from the code
 	$(BIN)/python docs/make.py
+
+pictures: .venv/ready ## photograph the workbooks of docs/workbook.md (needs LibreOffice and pdftoppm)
+	$(BIN)/python docs/pictures.py
 
 lock: .venv/ready ## pin all dependencies anew, within the bounds of pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml -o requirements.lock

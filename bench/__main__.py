@@ -1,6 +1,7 @@
 """`python -m bench`: every figure of docs/performance.md, measured in one go on this machine.
 
-Options: --claims N (end to end, default 5000), --quick (a tenth of it, to see that it works).
+Options: --claims N (end to end, default 5000), --quick (a tenth of it, to see that it works); --workbook, --night-cost,
+--year (each that alone).
 """
 
 import argparse
@@ -13,25 +14,34 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-import pandas as pd
 import requests
 import urllib3
 
+from bench.night_cost import HEADS, NO_HISTORY, SYSTEMS, large_hospital, measure, table_row
 from bench.place import Hospital, build, configure, database_for_audit, empty_audit, moph_claim
+from bench.workbook_file import write_month
+from extract.clock import today
+from extract.contract import TABLES
 from extract.settings import HisSettings
 from extract.source import open_source
 from load.account_center import credentials
 from load.settings import ApiSettings
-from sandbox.his import DENSE
+from sandbox.his import DENSE, Mix
 from sandbox.process import Sandbox
 from sandbox.world import Account
 from transform.claim import KINDS, Claim
 from transform.claims import make_claims, wanted
 
 CONNECTIONS = 16
-NO_HISTORY = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+LARGE = 2740
+"""Visits a day of a large hospital: a million a year."""
+FISCAL_YEAR = Mix(dm=0.05, ht=0.025, epi=0.03, dt=0.015)
+"""What its visits are for: 150,000 claims of the million."""
 
 
 def main() -> None:
@@ -39,7 +49,14 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--claims", type=int, default=5000)
     options.add_argument("--quick", action="store_true")
+    alone = options.add_mutually_exclusive_group()
+    for name in PARTS:
+        alone.add_argument(f"--{name}", dest="part", action="store_const", const=name)
     asked = options.parse_args()
+    if asked.part:
+        with tempfile.TemporaryDirectory() as place:
+            PARTS[asked.part](Path(place), asked.quick)
+        return
     wish = asked.claims // 10 if asked.quick else asked.claims
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -51,6 +68,8 @@ def main() -> None:
             end_to_end(folder, night, claims, latency_ms)
         ledger(folder, night, len(claims))
         memory(folder, (1, 7, 14) if asked.quick else (1, 7, 60))
+        for part in PARTS.values():
+            part(folder, asked.quick)
 
 
 def transform(hospital: Hospital) -> tuple[tuple[Claim, ...], float]:
@@ -187,12 +206,92 @@ def memory(folder: Path, lengths: tuple[int, ...]) -> None:
     )
 
 
+def workbook(folder: Path, quick: bool) -> None:
+    """A large workbook imported (dry run, with its result), beside pandas with openpyxl reading the same file."""
+    rows, days = 5_000 if quick else 50_000, 30
+    hospital = build(folder / "workbook", days=days, visits_a_day=rows // days, mix=DENSE)
+    file, result = folder / "claims.xlsx", folder / "claims.result.xlsx"
+    written = write_month(file, hospital, rows)
+    config = folder / "moph-claim.toml"
+    config.write_text('[facility]\nhcode = "10953"\nname = "โรงพยาบาลตัวอย่าง"\n', encoding="utf-8")
+    ours = _in_child("import_child", str(config), str(file), str(result))
+    pandas = _in_child("import_child", str(file))
+    print(f"a workbook of {written:,} rows, {file.stat().st_size / 1e6:.1f} MB, {ours['claims']:,.0f} claims, dry run")
+    parts = {"reading": "reading", "rows to claims": "making", "the ledger": "ledger", "the result workbook": "writing"}
+    table = [["pandas with openpyxl, reading alone", pandas["seconds"], pandas["memory_mb"]]]
+    table += [["the import, its result among it", ours["seconds"], max(ours["memory_mb"], ours["child_mb"])]]
+    lines = [[str(name), f"{s:.1f}", f"{float(s) / pandas['seconds']:.2f}", f"{mb:.0f}"] for name, s, mb in table]
+    lines += [
+        [f"– {name}", f"{ours[key]:.1f}", f"{ours[key] / pandas['seconds']:.2f}", ""] for name, key in parts.items()
+    ]
+    _print_table(["", "s", "of pandas'", "MB at most"], lines)
+
+
+def night_cost(_folder: Path, quick: bool) -> None:
+    """Rows that a server examines for one night in a database of two years, 2 million visits."""
+    days = 73 if quick else 730
+    lines, parts = [], []
+    for system in SYSTEMS:
+        for server in system.servers:
+            with large_hospital(system, server, days=days, visits_a_day=LARGE) as url:
+                if not url:
+                    continue
+                cost = measure(url, system.kind, today() - timedelta(days=1))
+            name = f"{system.name}, {server}"
+            lines.append(table_row(name, cost))
+            parts.append([name, *(f"{cost.examined[table]:,}" for table in TABLES)])
+    print(f"one night of {LARGE:,} visits in a database of {days * LARGE:,}")
+    _print_table(HEADS, lines)
+    _print_table(["rows examined for", *TABLES], parts)
+
+
+def year(folder: Path, quick: bool) -> None:
+    """A dry run over the fiscal year of a large hospital: time per day and memory, early and late."""
+    days, some = (60, 10) if quick else (365, 30)
+    hospital = build(folder / "year", days=days, visits_a_day=LARGE, mix=FISCAL_YEAR)
+    with moph_claim() as sandbox:
+        config = configure(folder / "year", hospital, sandbox)
+    told = _in_child("year_child", str(config), f"{hospital.first}", f"{hospital.last}")
+    if told["failure"]:
+        sys.exit(str(told["failure"]))
+    seconds, memory_mb = told["seconds"], told["memory_mb"]
+    lines = [
+        (f"{name} a day, median of the first and the last {some}", median(of[:some]), median(of[-some:]), ".2f")
+        for name, of in (("s", seconds), ("s of its own CPU time", told["cpu_seconds"]))
+    ]
+    lines += [
+        (f"MB at most, {name}", memory_mb[days // 3], late, ".0f")
+        for name, late in (
+            ("after a third and after two thirds", memory_mb[2 * days // 3]),
+            ("after a third and after the last day", memory_mb[-1]),
+            ("after a third and after the report", told["end_mb"]),
+        )
+    ]
+    print(f"{days} days, {hospital.summary.visits:,} visits, {told['claims']:,} claims, dry run: {sum(seconds):,.0f} s")
+    _print_table(
+        ["", "early", "late", "late of early"],
+        [[name, f"{early:{form}}", f"{late:{form}}", f"{late / early:.2f}"] for name, early, late, form in lines],
+    )
+
+
+def _in_child(module: str, *words: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", f"bench.{module}", *words], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print("| " + " | ".join(heads) + " |")
     print("|---" + "|--:" * (len(heads) - 1) + "|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
     print()
+
+
+PARTS = {"workbook": workbook, "night-cost": night_cost, "year": year}
+"""What can be measured alone."""
 
 
 if __name__ == "__main__":

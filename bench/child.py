@@ -9,18 +9,19 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from flows.prefect_home import settle_prefect
 from flows.settings import read_settings, use_only
 
 
-def main(config: str, first: str, last: str, connections: str) -> None:
-    """Run the flow, then tell its seconds, its failure if any, and peak memory."""
-    use_only(Path(config))
-    settings = read_settings()
-    settle_prefect(settings.data_folder)
+def ready_flow(config: Path) -> Callable[[dict[str, Any]], tuple[Any, str | None]]:
+    """The flow of these settings, Prefect already running; called with parameters, it gives report and failure."""
+    use_only(config)
+    settle_prefect(read_settings().data_folder)
     from prefect import flow
 
     from flows.submit_claims import run_and_report
@@ -30,6 +31,17 @@ def main(config: str, first: str, last: str, connections: str) -> None:
         """Start what Prefect starts with the first flow."""
 
     warm_up()
+    return run_and_report
+
+
+def peak_mb() -> float:
+    """The most memory this process has taken so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(config: str, first: str, last: str, connections: str) -> None:
+    """Run the flow, then tell its seconds, its failure if any, and peak memory."""
+    run_and_report = ready_flow(Path(config))
     parameters = {
         "date_from": date.fromisoformat(first),
         "date_to": date.fromisoformat(last),
@@ -37,11 +49,7 @@ def main(config: str, first: str, last: str, connections: str) -> None:
     }
     started = time.perf_counter()
     _, failure = run_and_report(parameters)
-    told = {
-        "failure": failure,
-        "seconds": time.perf_counter() - started,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+    told = {"failure": failure, "seconds": time.perf_counter() - started, "memory_mb": peak_mb()}
     sys.stdout.write(json.dumps(told) + "\n")
 
 

@@ -3,29 +3,42 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args, get_origin
 
 import pandas as pd
+from openpyxl import load_workbook
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from extract.contract import DayTables
 from extract.settings import HisSettings
 from extract.source import open_source
+from extract.workbook.layout import SheetName, layouts
+from extract.workbook.records import from_json
+from extract.workbook.rows import Value
+from flows.facilities import OwnSettings
 from flows.report import STATE_NAMES
-from flows.settings import Settings, keys, variable
+from flows.settings import FACILITIES, Settings, keys, variable
+from flows.workbook.template import write_template
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
 from load.states import CAUSES, DUE, MACHINE, UNTAKEN, Cause, State, Transitions
 from sandbox.his import build_hosxp
-from transform.claim import KINDS
+from transform.choices import choices
+from transform.claim import KINDS, SERVICES, Claim
 from transform.claims import make_claims, wanted
+from transform.codes import read_codes
 from transform.payload import json_schema
 from transform.rules import registry
+from transform.workbook_rows import records_of
 
 FOLDER = Path(__file__).parent
 SAMPLES = FOLDER.parent / "data" / "samples"
+SAMPLE_DAY = date(2026, 10, 1)
 NOTE = "<!-- Made from the code by `make docs`; change the code, not this page. -->\n"
 
 
@@ -60,6 +73,7 @@ def settings_page() -> str:
     for key, field in keys(Settings):
         default = field.default if field.default is not PydanticUndefined else ""
         lines.append(f"| `{key}` | `{variable(key)}` | {_default(default)} | {field.description} {_choices(field)}|")
+    lines += ["", *_several_facilities()]
     lines += ["", "## Addresses", "", "| environment | log-in | API |", "|---|---|---|"]
     lines += [f"| {name} | {token} | {api} |" for name, (token, api) in ADDRESSES.items()]
     lines += [
@@ -80,6 +94,59 @@ def settings_page() -> str:
         "- `api.ask_eligibility`: the check before a claim in doubt is sent once more; seen in one program only.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _several_facilities() -> list[str]:
+    own = list(OwnSettings.model_fields)
+    shared = [name for name in Settings.model_fields if name not in (*own, FACILITIES)]
+    secrets = ("hospital", "api.password"), ("health-centre", "api.secret_key")
+    return [
+        "## Several facilities",
+        "",
+        f"Each has a name and tables `[facilities.NAME.…]`: {_listed(own)}.",
+        "It sets what it has for itself; whatever it does not say is as the file says it for all. Always shared are",
+        f"{_listed(shared)}.",
+        "",
+        "```toml",
+        "[api]",
+        'environment = "prd"',
+        "",
+        "[facilities.hospital.facility]",
+        'hcode = "10953"',
+        "",
+        "[facilities.hospital.his]",
+        'url = "mysql://reader@10.0.0.5/hos"',
+        "",
+        "[facilities.hospital.api]",
+        'username = "…"',
+        "",
+        "[facilities.health-centre.facility]",
+        'hcode = "01234"',
+        "",
+        "[facilities.health-centre.his]",
+        'url = "mysql://reader@10.0.0.9:3333/jhcisdb"',
+        "",
+        "[facilities.health-centre.api]",
+        'username = "…"',
+        "```",
+        "",
+        "A name is of small letters and digits, with a single dash or underscore between words. The variable of a key is",
+        "its name after `MOPH_CLAIM_`, `__` for each dot, and an underscore for a dash, in `.env` as in the environment:",
+        "",
+        "```",
+        *(f"{variable(f'{FACILITIES}.{name}.{key}')}='…'" for name, key in secrets),
+        "```",
+        "",
+        "A variable of a facility that `moph-claim.toml` does not name is an error. So are two facilities whose names differ",
+        "by dash and underscore only, or that have the same hcode in the same environment, or the same inbox. A facility's",
+        "inbox is the folder of its name in `inbox.folder`, unless it sets one. Give each its `facility.hcode`: then a HIS",
+        "that is another's is found out before a patient is read. Where a sentence names a setting, as `his.url`, it is that",
+        "of the facility it speaks of.",
+    ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _default(value: Any) -> str:
@@ -265,30 +332,113 @@ def _boxed(some: tuple[State | None, ...], box: Box) -> list[str]:
     return boxed + [str(state) if state else "[*]" for state in some if not boxed or state not in inside]
 
 
+def columns_page() -> str:
+    """Every column of a workbook, as it is written and read."""
+    types = {
+        "code": "text; a number is refused, its zeros may be lost",
+        "text": "text",
+        "cid": "13 digits, dashes and spaces allowed; a number of 13 digits is taken",
+        "date": "a day, Buddhist or CE years",
+        "time": "a time of day",
+        "choice": "one of the list",
+        "suggest": "one of the list, or other text",
+        "icd10": "ICD-10 codes, with commas between",
+        "result": "a number, as text or number",
+        "count": "a whole number",
+    }
+    lines = [
+        "# Columns of a workbook",
+        NOTE,
+        "What a sheet may hold, in the order of the template; [workbook.md](workbook.md) says how a workbook is filled in",
+        "and imported. Columns are found by their heading in Thai or English, by the field's name, or by one of the other",
+        "headings, in any order. **Needed** columns must be there; a visit's person and diagnoses need to be typed in one of",
+        "its rows only. Further columns are left alone, and named in the result.",
+    ]
+    for layout in layouts().values():
+        lines += ["", f"## {layout.title.th} / {layout.title.en}", "", f"{layout.intro.th}", "", layout.intro.en, ""]
+        lines += ["| heading | field | other headings | what is typed |", "|---|---|---|---|"]
+        for c in layout.columns:
+            heading = f"{c.heading.th} / {c.heading.en}" + (" **needed**" if c.needed else "")
+            typed = types[c.type] + (f" `{c.choices}`" if c.choices else "")
+            helped = f"<br>{c.help.th}<br>{c.help.en}" if c.help.th else ""
+            lines.append(f"| {heading} | `{c.name}` | {', '.join(c.also)} | {typed}{helped} |")
+    lines += ["", "## Lists", "", "A cell may hold the entry, its code, or one of its other spellings.", ""]
+    lines += ["| list | entries |", "|---|---|"]
+    for name, entries in choices(read_codes()).items():
+        lines.append(f"| `{name}` | {', '.join(e.label for e in entries)} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "rules.md": rules_page,
     "outcomes.md": outcomes_page,
     "payloads.md": payloads_page,
     "states.md": states_page,
+    "columns.md": columns_page,
 }
 
 
-def samples() -> Iterator[tuple[Path, str]]:
-    """One payload of each kind, of people who do not exist."""
-    day = date(2026, 10, 1)
+@cache
+def sample_day() -> tuple[DayTables, tuple[Claim, ...]]:
+    """A service day of people who do not exist, and the claims of it."""
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/hosxp.sqlite"
-        build_hosxp(url, first_day=day, days=1, visits_a_day=100, traps=False)
+        build_hosxp(url, first_day=SAMPLE_DAY, days=1, visits_a_day=100, traps=False)
         with open_source(HisSettings(url=SecretStr(url))) as source:
             hcode = source.facility().hcode
-            tables = source.read_day(day, wanted(KINDS))
-    history = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
-    claims = make_claims(tables, kinds=KINDS, hcode=hcode, history=history).claims
+            tables = source.read_day(SAMPLE_DAY, wanted(KINDS))
+    return tables, make_claims(tables, kinds=KINDS, hcode=hcode, history=no_history()).claims
+
+
+def no_history() -> pd.DataFrame:
+    """That nobody was claimed for before."""
+    return pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+
+
+def samples() -> Iterator[tuple[Path, str]]:
+    """One payload of each kind."""
+    _, claims = sample_day()
     for kind in KINDS:
         claim = next(c for c in claims if c.kind == kind)
         payload = json.dumps(json.loads(claim.payload), ensure_ascii=False, indent=2)
         yield SAMPLES / f"{kind}.json", payload + "\n"
+
+
+def write_workbooks(folder: Path) -> list[Path]:
+    """Write the sample workbooks into a folder: a template a service, and one that is filled in."""
+    drop_downs = choices(read_codes(), SAMPLE_DAY)
+    for name in layouts():
+        write_template(folder / f"{name}.xlsx", [name], drop_downs, "th")
+    write_template(folder / "filled.xlsx", list(layouts()), drop_downs, "th", _filled_in())
+    return sorted(folder.glob("*.xlsx"))
+
+
+def _filled_in() -> dict[SheetName, list[dict[str, Value]]]:
+    """A dozen rows; two of them cannot be used as they are, in ways that happen to everybody once."""
+    tables, claims = sample_day()
+    rows: dict[SheetName, list[dict[str, Value]]] = {}
+    for kind, most in (("dm", 3), ("ht", 2), ("epi", 3), ("dt", 2)):
+        of_kind = {c.vn: (c.kind, c.vn, c.item) for c in claims if c.kind == kind}
+        parts = list(of_kind.values())[:most]
+        records = records_of(tables, parts, read_codes())
+        for part in parts:
+            rows.setdefault(SERVICES[part[0]], []).extend(map(in_buddhist_years, from_json(records[part])))
+    patient, child = rows["dmht"][1], rows["epi"][1]
+    patient["dob"] = f"{patient['dob']:%d/%m/%y}"
+    child["cid"] = f"{float(str(child['cid'])):.5E}"
+    return rows
+
+
+def in_buddhist_years(row: dict[str, Value]) -> dict[str, Value]:
+    """A row as most people type it; a 29 February stays as it is, for few Buddhist years have one."""
+    days = {name: v for name, v in row.items() if isinstance(v, date) and (v.month, v.day) != (2, 29)}
+    return row | {name: day.replace(year=day.year + 543) for name, day in days.items()}
+
+
+def cells(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What stands in a workbook, sheet by sheet: files of the same cells differ, they hold the time of writing."""
+    return {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in load_workbook(path).worksheets}
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -297,6 +447,16 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield from samples()
 
 
+def main() -> None:
+    """Write everything that is not current."""
+    for page, text in pages():
+        page.write_text(text, encoding="utf-8")
+    with TemporaryDirectory() as folder:
+        for made in write_workbooks(Path(folder)):
+            kept = SAMPLES / made.name
+            if not kept.is_file() or cells(kept) != cells(made):
+                copyfile(made, kept)
+
+
 if __name__ == "__main__":
-    for path, text in pages():
-        path.write_text(text, encoding="utf-8")
+    main()

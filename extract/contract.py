@@ -36,7 +36,8 @@ TABLES: dict[TableName, dict[str, Kind]] = {
     | {"visit_date": "date", "visit_time": "time"}
     | _columns("text", "cid passport_no title fname lname")
     | {"dob": "date"}
-    | _columns("text", "sex marriage occupa nation scheme closing_code his_claim_uid")
+    | _columns("text", "sex marriage occupa nation scheme")
+    | _columns("text", "local_marriage local_occupa local_nation local_scheme closing_code his_claim_uid")
     | {"antenatal": "flag", "gravida": "text", "ga_week": "text"},
     "diagnoses": _columns("text", "vn icd10 dx_type") | {"dx_date": "date", "dx_time": "time", "earlier": "flag"},
     "labs": _columns("text", "vn lab_code local_code lab_name result") | {"result_date": "date", "result_time": "time"},
@@ -49,7 +50,7 @@ TABLES: dict[TableName, dict[str, Kind]] = {
 REQUIRED: dict[TableName, frozenset[str]] = {
     "visits": frozenset({"vn", "visit_date"}),
     "diagnoses": frozenset({"vn", "icd10"}),
-    "labs": frozenset({"vn", "lab_code", "local_code", "result"}),
+    "labs": frozenset({"vn", "local_code", "result"}),
     "vaccinations": frozenset({"vn", "family"}),
 }
 """The columns that may not be empty; everything else may be, and a rule says so per record."""

@@ -1,4 +1,4 @@
-"""The root of all errors a person may see, and those of reading a hospital database.
+"""The root of all errors a person may see, and those of reading a hospital database or a workbook.
 
 Errors are grouped by what the caller can do. Each carries a sentence in Thai and English and never a value from a
 record: an exception that leaves a task is written to disk by the orchestrator.
@@ -15,18 +15,20 @@ class MophClaimError(Exception):
 
     Args:
         message: What happened and what to do.
+        discreet: The same without names of files and sheets, which may be a person's: what is logged says this.
     """
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, discreet: Message | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.discreet = discreet or message
 
     def __str__(self) -> str:
         return str(self.message)
 
-    # Pickled by the orchestrator when it leaves a task: only the sentence goes along.
-    def __reduce__(self) -> tuple[type["MophClaimError"], tuple[Message]]:
-        return type(self), (self.message,)
+    # Pickled by the orchestrator when it leaves a task: only the sentences go along.
+    def __reduce__(self) -> tuple[type["MophClaimError"], tuple[Message, Message]]:
+        return type(self), (self.message, self.discreet)
 
 
 class ConfigurationError(MophClaimError):
@@ -37,8 +39,17 @@ class SourceError(MophClaimError):
     """The hospital database cannot be reached or read: try again later, or mend the connection."""
 
 
+class WorkbookError(MophClaimError):
+    """A workbook cannot be read, or must not be: a person must mend it or choose another, and import it again."""
+
+
 class ContractError(MophClaimError):
     """The hospital database gave something other than the contract tables: its SQL must be mended."""
+
+
+def as_discreet(error: BaseException) -> Message:
+    """What to say of any error where it is logged."""
+    return error.discreet if isinstance(error, MophClaimError) else as_sentence(error)
 
 
 def as_sentence(error: BaseException) -> Message:

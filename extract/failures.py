@@ -19,16 +19,26 @@ UNREACHABLE = Message(
     en="The hospital database does not answer ({at}): check host, port and network, then try again.",
 )
 REFUSED = Message(
-    th="ฐานข้อมูลโรงพยาบาลไม่รับชื่อผู้ใช้หรือรหัสผ่าน ({at}) กรุณาตรวจค่า his.url และสิทธิ์ของบัญชี",
-    en="The hospital database refuses the user name or password ({at}): check the setting his.url and the account's rights.",
+    th="ฐานข้อมูลโรงพยาบาลไม่รับชื่อผู้ใช้หรือรหัสผ่าน ({at}) กรุณาตรวจค่า his.url สิทธิ์ของบัญชี และวันหมดอายุของรหัสผ่าน",
+    en="The hospital database refuses the user name or password ({at}): check the setting his.url, the account's rights, "
+    "and whether its password has expired.",
+)
+PASSWORD_EXPIRED = Message(
+    th="รหัสผ่านของบัญชีฐานข้อมูลโรงพยาบาลหมดอายุแล้ว ({at}) กรุณาให้ผู้ดูแลระบบต่ออายุ แล้วแก้ค่า his.url หากรหัสเปลี่ยน",
+    en="The password of the hospital database's account has expired ({at}): let its administrator renew it, "
+    "and set his.url anew if it changes.",
+)
+LOCKED = Message(
+    th="บัญชีฐานข้อมูลโรงพยาบาลถูกล็อก ({at}) กรุณาให้ผู้ดูแลระบบปลดล็อก",
+    en="The hospital database's account is locked ({at}): let its administrator unlock it.",
 )
 NO_DATABASE = Message(
     th="ไม่มีฐานข้อมูลชื่อนี้บนเครื่องแม่ข่าย ({at}) กรุณาตรวจชื่อฐานข้อมูลในค่า his.url",
     en="The server has no such database ({at}): check the database name in the setting his.url.",
 )
 BAD_CHARSET = Message(
-    th="เครื่องแม่ข่าย ({at}) ไม่รู้จักชุดอักขระนี้ กรุณาตั้งค่า his.charset เป็น utf8 หรือ tis620",
-    en="The server ({at}) does not know this character set: set his.charset to utf8 or tis620.",
+    th="เครื่องแม่ข่าย ({at}) ไม่รู้จักชุดอักขระนี้ กรุณาตั้งค่า his.charset (หรือ his.stored_charset) เป็น utf8 หรือ tis620",
+    en="The server ({at}) does not know this character set: set his.charset (or his.stored_charset) to utf8 or tis620.",
 )
 NO_TABLE = Message(
     th="ไม่พบตารางหรือคอลัมน์ หรือไม่มีสิทธิ์อ่าน ขณะอ่าน {doing} จาก {at} กรุณาตรวจไฟล์ SQL และสิทธิ์ของบัญชี",
@@ -48,8 +58,8 @@ NOT_SQLITE = Message(
     en="The file {at} is no SQLite database or may not be opened: check the setting his.url.",
 )
 UNREADABLE_TEXT = Message(
-    th="ถอดรหัสอักขระไม่ได้ขณะอ่าน {doing} จาก {at} กรุณาตรวจค่า his.charset",
-    en="Text cannot be decoded while reading {doing} from {at}: check the setting his.charset.",
+    th="ถอดรหัสอักขระไม่ได้ขณะอ่าน {doing} จาก {at} กรุณาตรวจค่า his.charset และ his.stored_charset",
+    en="Text cannot be decoded while reading {doing} from {at}: check the settings his.charset and his.stored_charset.",
 )
 OTHER = Message(
     th="ฐานข้อมูลโรงพยาบาล ({at}) ทำตามคำขอไม่ได้ ({doing}, รหัส {code}) กรุณาตรวจไฟล์ SQL หรือแจ้งรหัสนี้แก่ผู้ดูแลระบบ",
@@ -60,6 +70,8 @@ OTHER = Message(
 _BY_CODE: dict[int | str, Message] = {
     **dict.fromkeys((2002, 2003, 2005, 1040, 1129, 1130, "08001", "08004", "08006", "57P03", "53300"), UNREACHABLE),
     **dict.fromkeys((1045, 1044, 1698, 1524, "28P01", "28000"), REFUSED),
+    **dict.fromkeys((1820, 1862), PASSWORD_EXPIRED),
+    **dict.fromkeys((3118, 4151), LOCKED),
     **dict.fromkeys((1049, "3D000"), NO_DATABASE),
     1115: BAD_CHARSET,
     **dict.fromkeys((1146, 1054, 1142, 1143, "42P01", "42703", "42501"), NO_TABLE),
@@ -76,6 +88,7 @@ _BY_TEXT: dict[str, Message] = {
     "authentication failed": REFUSED,
     "no password supplied": REFUSED,
     "pg_hba.conf": REFUSED,
+    "not permitted to log in": LOCKED,
     "role ": REFUSED,
     "database ": NO_DATABASE,
 }
@@ -97,12 +110,12 @@ def plainly(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
     except UnicodeError:
         message = UNREADABLE_TEXT.fill(at=at, doing=doing)
     except SQLAlchemyError as error:
-        message = _meaning(error, connecting=not doing).fill(at=at, doing=doing, code=_code(error) or "-")
+        message = _meaning(error, connecting=not doing).fill(at=at, doing=doing, code=server_code(error) or "-")
     # Not within the except block: the driver's error, which may hold data, must not hang on ours as its context.
     raise SourceError(message)
 
 
-def _code(error: SQLAlchemyError) -> int | str | None:
+def server_code(error: SQLAlchemyError) -> int | str | None:
     """The server's own number or SQLSTATE of the mishap; these are no data."""
     origin = error.orig if isinstance(error, DBAPIError) else None
     first = origin.args[0] if origin is not None and origin.args else None
@@ -112,7 +125,7 @@ def _code(error: SQLAlchemyError) -> int | str | None:
 
 
 def _meaning(error: SQLAlchemyError, *, connecting: bool) -> Message:
-    code = _code(error)
+    code = server_code(error)
     if code in _BY_CODE:
         return _BY_CODE[code]
     words = str(error.orig) if isinstance(error, DBAPIError) else ""

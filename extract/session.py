@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from extract.errors import ConfigurationError, SourceError
 from extract.failures import BAD_CHARSET, plainly
+from extract.his_file import HisFile
 from extract.messages import Message
 from extract.settings import HisSettings
 
@@ -30,6 +32,18 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
+# Joins in the order written, from the day's few visits on, each row looked up by an index, on one core. Left alone, the
+# planner reads whole tables where it thinks that quicker; a guest shall not, and the day shall cost the same every year.
+_GUEST_OF_POSTGRESQL = (
+    "join_collapse_limit = 1",
+    "enable_hashjoin = off",
+    "enable_mergejoin = off",
+    "enable_seqscan = off",
+    "enable_bitmapscan = off",
+    "random_page_cost = 0",
+    "max_parallel_workers_per_gather = 0",
+    "jit = off",
+)
 _NOTICE_SECONDS = 10
 _SQLITE_STEPS = 10_000
 
@@ -76,19 +90,36 @@ def parse_url(settings: HisSettings) -> sa.URL:
     raise ConfigurationError(BAD_URL)
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The character sets of a session and the seconds it waits: as the site has set them, else as the HIS's folder says."""
+
+    charset: str
+    stored_charset: str
+    connect_seconds: int
+    statement_seconds: int
+
+
 @contextmanager
-def read_only_connection(settings: HisSettings) -> Iterator[sa.Connection]:
+def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Connection]:
     """One connection, open while the block lasts; nothing is read yet, nothing can be written.
 
     Args:
         settings: Address, character set and time-outs.
+        his: The character set and time-out where the site has set none.
 
     Raises:
         ConfigurationError: The address is missing, malformed, or names an unknown driver.
         SourceError: The database cannot be reached or opened.
     """
     url = parse_url(settings)
-    engine = _engine(url, settings)
+    limits = _Limits(
+        settings.charset or str(url.query.get("charset") or his.charset),
+        settings.stored_charset,
+        settings.connect_timeout_seconds,
+        settings.statement_timeout_seconds or his.statement_timeout_seconds,
+    )
+    engine = _engine(url, limits)
     connection = plainly(where(url), "", engine.connect)
     try:
         yield connection
@@ -98,18 +129,19 @@ def read_only_connection(settings: HisSettings) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def _engine(url: sa.URL, settings: HisSettings) -> sa.Engine:
+def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
     backend = url.get_backend_name()
-    options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
+    # A connection is closed once it comes back: to reset a broken one would only log its traceback.
+    options: dict[str, Any] = {"poolclass": NullPool, "pool_reset_on_return": None, "hide_parameters": True}
     if backend == "sqlite":
-        options["creator"] = lambda: _open_sqlite(url, settings)
+        options["creator"] = lambda: _open_sqlite(url, limits)
     else:
         # One snapshot a service day: all four tables tell of the same instant.
-        options |= {"isolation_level": "REPEATABLE READ", "connect_args": _connect_arguments(backend, url, settings)}
+        options |= {"isolation_level": "REPEATABLE READ", "connect_args": _connect_arguments(backend, url, limits)}
     engine = _create_engine(url, options)
     sa.event.listen(engine, "before_cursor_execute", _label, retval=True)
     if backend in _SESSION:
-        sa.event.listen(engine, "connect", lambda connection, _: _SESSION[backend](connection, settings))
+        sa.event.listen(engine, "connect", lambda connection, _: _SESSION[backend](connection, limits))
     return engine
 
 
@@ -123,18 +155,17 @@ def _create_engine(url: sa.URL, options: dict[str, Any]) -> sa.Engine:
     raise ConfigurationError(message)
 
 
-def _connect_arguments(backend: str, url: sa.URL, settings: HisSettings) -> dict[str, Any]:
-    patience = settings.statement_timeout_seconds + _NOTICE_SECONDS
+def _connect_arguments(backend: str, url: sa.URL, limits: _Limits) -> dict[str, Any]:
+    patience = limits.statement_seconds + _NOTICE_SECONDS
     if backend in ("mysql", "mariadb"):
-        charset = settings.charset or url.query.get("charset") or "utf8mb4"
-        if charset_by_name(charset) is None:
+        if None in map(charset_by_name, filter(None, (limits.charset, limits.stored_charset))):
             raise ConfigurationError(BAD_CHARSET.fill(at=where(url)))
         # The read time-out is the only limit where the server knows none, and notices a pulled cable.
-        return {"charset": charset, "connect_timeout": settings.connect_timeout_seconds, "read_timeout": patience}
+        return {"charset": limits.charset, "connect_timeout": limits.connect_seconds, "read_timeout": patience}
     if backend == "postgresql":
         return {
             "client_encoding": "utf8",
-            "connect_timeout": settings.connect_timeout_seconds,
+            "connect_timeout": limits.connect_seconds,
             "keepalives_idle": _NOTICE_SECONDS,
             "tcp_user_timeout": patience * 1000,
         }
@@ -147,42 +178,71 @@ def _label(
     return LABEL + statement, parameters
 
 
-def _prepare_mysql(connection: Any, settings: HisSettings) -> None:
-    seconds = settings.statement_timeout_seconds
+def _prepare_mysql(connection: Any, limits: _Limits) -> None:
+    seconds = limits.statement_seconds
     with connection.cursor() as cursor:
         for statement in (
             "SET SESSION TRANSACTION READ ONLY",
             f"SET SESSION max_statement_time = {seconds}",  # MariaDB
             f"SET SESSION max_execution_time = {seconds * 1000}",  # MySQL
+            # MariaDB: else it goes through the index of all days to know which of a person's few visits are earlier.
+            "SET SESSION optimizer_switch = 'rowid_filter=off'",
         ):
             with suppress(connection.Error):
                 cursor.execute(LABEL + statement)
+        if limits.stored_charset:
+            cursor.execute(f"{LABEL}SET character_set_results = NULL")  # bytes as they lie in the columns
+            connection.encoding = charset_by_name(limits.stored_charset).encoding
 
 
-def _prepare_postgresql(connection: Any, settings: HisSettings) -> None:
+def _prepare_postgresql(connection: Any, limits: _Limits) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"{LABEL}SET default_transaction_read_only = on")
-        # Joins in the order written, from the day's few visits on: with stale statistics the planner starts elsewhere.
-        cursor.execute(f"{LABEL}SET join_collapse_limit = 1")
-        cursor.execute(f"{LABEL}SET statement_timeout = {settings.statement_timeout_seconds * 1000}")
+        for setting in _GUEST_OF_POSTGRESQL:
+            cursor.execute(f"{LABEL}SET {setting}")
+        cursor.execute(f"{LABEL}SET statement_timeout = {limits.statement_seconds * 1000}")
     connection.commit()
+
+
+# Names the setting, and its value while a table is read whole and in general.
+_HASH_JOINS = {
+    "mysql": ("SET join_cache_level = {}", "4", "2"),
+    "mariadb": ("SET join_cache_level = {}", "4", "2"),
+    "postgresql": ("SET LOCAL enable_hashjoin = {}", "on", "off"),
+}
+
+
+def can_hash_join(connection: sa.Connection) -> bool:
+    """Whether it depends on `hash_joins` how a server reads a whole table."""
+    return connection.dialect.name in _HASH_JOINS
+
+
+@contextmanager
+def hash_joins(connection: sa.Connection) -> Iterator[None]:
+    """While the block lasts, a server that must read a whole table reads it once, not once for each visit."""
+    setting, meanwhile, in_general = _HASH_JOINS[connection.dialect.name]
+    with suppress(sa.exc.OperationalError):  # MySQL has no such setting, and newer ones do so by themselves
+        connection.exec_driver_sql(setting.format(meanwhile))
+    yield  # after an error the transaction is rolled back, and the setting of PostgreSQL with it
+    with suppress(sa.exc.OperationalError):
+        connection.exec_driver_sql(setting.format(in_general))
 
 
 _SESSION = {"mysql": _prepare_mysql, "mariadb": _prepare_mysql, "postgresql": _prepare_postgresql}
 
 
-def _open_sqlite(url: sa.URL, settings: HisSettings) -> sqlite3.Connection:
+def _open_sqlite(url: sa.URL, limits: _Limits) -> sqlite3.Connection:
     path = Path(url.database or "")
     if not path.is_file():
         raise SourceError(NO_FILE.fill(at=where(url)))
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=settings.connect_timeout_seconds, factory=_LimitedSqlite
+        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=limits.connect_seconds, factory=_LimitedSqlite
     )
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA schema_version")  # opening reads nothing: this tells whether it is a database at all
     # SQLite's own decoding error quotes the text.
     connection.text_factory = lambda stored: stored.decode("utf-8", errors="replace")
-    connection.limit_seconds(settings.statement_timeout_seconds)
+    connection.limit_seconds(limits.statement_seconds)
     return connection
 
 

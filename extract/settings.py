@@ -1,4 +1,4 @@
-"""What can be set about the hospital database. Nothing here has to be set but its address."""
+"""What can be set about the hospital database and about workbooks. Nothing here has to be set but its address."""
 
 from pathlib import Path
 
@@ -18,29 +18,67 @@ class HisSettings(BaseModel):
     kind: str = Field(
         default="hosxp",
         pattern=r"^[a-z0-9_]+$",
-        description="Which hospital system it is: the name of a folder of SQL.",
+        description="Which hospital system it is: hosxp, jhcis, or the name of the site's own in sql_folder.",
     )
     sql_folder: Path | None = Field(
         default=None,
-        description="The site's own folder of SQL files, each replacing the built-in file of the same name.",
+        description="The site's own folder of SQL files and his.toml, each replacing the built-in file of the same name.",
     )
     charset: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9_]*$",
-        description="Character set of a MySQL or MariaDB connection; empty means utf8mb4, into which the server converts, "
-        "and servers older than 5.5.3 need utf8 or tis620.",
+        description="Character set of a MySQL or MariaDB connection; empty: as the HIS's his.toml says. The server "
+        "converts into it; servers older than 5.5.3 know no utf8mb4, they need utf8 or tis620.",
+    )
+    stored_charset: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_]*$",
+        description="Character set that the text of a MySQL or MariaDB database really is in, where its columns say another "
+        "(often tis620 in latin1 columns): the bytes are read as they lie. Empty: the columns say it rightly.",
     )
     connect_timeout_seconds: int = Field(
         default=10, ge=1, le=300, description="Seconds to wait for the database to answer the door."
     )
-    statement_timeout_seconds: int = Field(
-        default=60, ge=1, le=3600, description="Seconds after which the database gives up one query of ours."
+    statement_timeout_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=3600,
+        description="Seconds after which the database gives up one query of ours; empty: as the HIS's his.toml says.",
     )
     day_pause_seconds: float = Field(
         default=0.0, ge=0, le=600, description="Seconds to rest between two service days, to spare a busy database."
     )
-    lab_map: Path | None = Field(
+    maps_folder: Path | None = Field(
         default=None,
-        description="CSV file with the columns local_code and nhso_code: the site's own word on what each lab item is, "
-        "stronger than anything the database says.",
+        description="Folder of the site's own code maps (labs.csv, vaccines.csv, schemes.csv, nationalities.csv, "
+        "marital_status.csv, occupations.csv), as `moph-claim his map` writes them: stronger than what the HIS says.",
+    )
+
+
+class WorkbookSettings(BaseModel):
+    """How much of a workbook is read, and how long that may take: what is beyond is no ordinary table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_megabytes: int = Field(
+        default=32, ge=1, le=1024, description="Largest workbook file that is read, in megabytes."
+    )
+    max_unpacked_megabytes: int = Field(
+        default=400,
+        ge=1,
+        le=16384,
+        description="Most that a workbook may hold once unpacked (.xlsx and .ods are packed), in megabytes.",
+    )
+    max_rows: int = Field(
+        default=100_000,
+        ge=1,
+        le=1_048_576,
+        description="Most rows of a workbook that are read, all its sheets together.",
+    )
+    max_columns: int = Field(default=200, ge=1, le=16_384, description="Most columns of a sheet that are read.")
+    read_seconds: int = Field(
+        default=120, ge=1, le=3600, description="Seconds after which reading a workbook is given up."
+    )
+    read_megabytes: int = Field(
+        default=2048, ge=128, le=65536, description="Memory that reading a workbook may take, in megabytes."
     )

@@ -2,49 +2,43 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
-import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from extract import contract, tidy
-from extract.catalogue import Catalogue
-from extract.contract import ZERO_DAY, DayTables, TableName, Wanted
+from extract.contract import DayTables, TableName, Wanted
 from extract.errors import SourceError
-from extract.failures import plainly
-from extract.lab_map import read_lab_map
+from extract.his_file import NAME as HIS_FILE
 from extract.messages import Message
-from extract.session import parse_url, read_only_connection, where
+from extract.reader import HELPER_COLUMNS, Reader, open_reader, typed
 from extract.settings import HisSettings
-from extract.statements import Statements
-from extract.values import as_text, column
-
-BUDDHIST_YEARS = 543
-FIRST_BUDDHIST_DAY = date(2400, 1, 1)
-"""Stored days from here on are in Buddhist years: 2400 was the year 1857."""
-VISITS_A_STATEMENT = 500
-"""Visits named in one statement: within every server's limit of parameters, and a short time for the server."""
-
-HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
-    "visits": {},
-    "diagnoses": {},
-    "labs": {"lab_order": "text"},
-    "vaccinations": {"given_at": "text"},
-}
-"""What a SQL file gives besides the contract's columns: the order a result belongs to, the moment of a dose."""
+from extract.site_maps import SiteMaps
+from extract.statements import FACILITY
+from extract.unreadable import UNREADABLE
+from extract.values import as_text
 
 MISSING_TABLES = Message(
     th="ฐานข้อมูล {at} ไม่มีตารางหรือคอลัมน์ที่จำเป็น: {names} กรุณาตรวจ his.url ว่าเป็นฐานข้อมูลของระบบ {kind} และบัญชีมีสิทธิ์อ่าน",
     en="The database {at} lacks tables or columns that are needed: {names}. "
     "Check that his.url is a {kind} database and that the account may read it.",
 )
+UNREADABLE_NAME = Message(
+    th="อ่านชื่อหน่วยบริการจาก {at} ได้เป็นภาษาต่างดาว ({name}) ชุดอักขระจึงไม่ถูกต้อง ยังไม่ได้อ่านข้อมูลใด "
+    "กรุณาตั้งค่า his.stored_charset เป็นชุดอักขระที่เก็บจริง (tis620 หรือ utf8) หรือแก้ค่า his.charset แล้วตรวจด้วย moph-claim his check",
+    en="The facility's name reads as {name} ({at}), so the character set is wrong; nothing else was read: set "
+    "his.stored_charset to what the text really is in (tis620 or utf8), or mend his.charset, and look with: "
+    "moph-claim his check.",
+)
 NO_FACILITY = Message(
     th="ฐานข้อมูล {at} ไม่ได้บอกรหัสหน่วยบริการ กรุณาตรวจตารางข้อมูลหน่วยบริการของโรงพยาบาล",
     en="The database {at} does not say which facility it belongs to: check its table of the facility.",
 )
+
+Frames = dict[TableName, pd.DataFrame]
+"""The tables of a day with their helper columns."""
 
 
 @dataclass(frozen=True)
@@ -61,65 +55,65 @@ class Facility:
 
 
 @contextmanager
-def open_source(settings: HisSettings) -> Iterator["HisSource"]:
+def open_source(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator["HisSource"]:
     """The configured hospital database, open for reading while the block lasts.
 
     Args:
         settings: Where it is and how it is read.
+        maps: The site's own code maps; None: those of its folder.
 
     Yields:
         A source that reads one service day at a time.
 
     Raises:
-        ConfigurationError: A setting is missing or impossible.
+        ConfigurationError: A setting is missing or impossible, or the HIS's SQL is not for such a server.
         SourceError: The database does not answer, or refuses.
     """
-    at = where(parse_url(settings))
-    with read_only_connection(settings) as connection:
-        yield HisSource(connection, settings, at)
+    with open_reader(settings, maps) as reader:
+        yield HisSource(reader, settings)
 
 
 class HisSource:
     """An open hospital database. Made by `open_source`.
 
+    Attributes:
+        reader: Its statements.
+
     Args:
-        connection: Read-only.
+        reader: Its statements.
         settings: As configured.
-        at: Where it is, for sentences.
     """
 
-    def __init__(self, connection: sa.Connection, settings: HisSettings, at: str) -> None:
-        self._connection = connection
+    def __init__(self, reader: Reader, settings: HisSettings) -> None:
+        self.reader = reader
         self._settings = settings
-        self._at = at
-        self._statements = Statements(settings.kind, settings.sql_folder)
-        self._lab_map = read_lab_map(settings.lab_map)
-        self._catalogue = Catalogue(connection)
+        self._statements = reader.statements
         self._complete = False
         self._next_day_at = 0.0
 
     def missing_tables(self) -> list[str]:
         """Required tables ("ovst") and columns ("ovst.an") that are not there; empty when all is well."""
-        required = self._statements.required()
-        with self._snapshot():
-            return plainly(self._at, "required.csv", lambda: self._catalogue.missing(required))
+        return self.reader.missing_tables()
 
     def facility(self) -> Facility:
         """Whose database it is.
 
         Raises:
-            SourceError: It cannot be read, or does not say.
+            SourceError: It cannot be read, does not say, or says it in a wrong character set.
         """
         self._require_tables()
-        with self._snapshot():
-            names, rows = self._rows("facility.sql", Wanted(), {})
+        with self.reader.snapshot():
+            names, rows = self.reader.rows(FACILITY, Wanted(), {})
         if missing := {"hcode", "hospital_name"} - set(names):
-            raise contract.broken(str(self._statements.path("facility.sql")), missing)
+            raise contract.broken(str(self._statements.path(HIS_FILE)), missing)
         facility = dict(zip(names, rows[0], strict=True)) if rows else {}
         hcode = as_text(facility.get("hcode"))
         if hcode is None:
-            raise SourceError(NO_FACILITY.fill(at=self._at))
-        return Facility(hcode, as_text(facility["hospital_name"]) or "")
+            raise SourceError(NO_FACILITY.fill(at=self.reader.at))
+        name = as_text(facility["hospital_name"]) or ""
+        if UNREADABLE.search(name):
+            raise SourceError(UNREADABLE_NAME.fill(at=self.reader.at, name=name))
+        return Facility(hcode, name)
 
     def read_day(self, day: date, wanted: Wanted) -> DayTables:
         """The visits of one service day that can become a claim, all read at one instant.
@@ -133,92 +127,58 @@ class HisSource:
             ConfigurationError: An SQL file cannot be used.
             ContractError: An SQL file gives other columns than agreed.
         """
+        _, frames = self.read_frames(day, wanted)
+        return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
+
+    def read_frames(self, day: date, wanted: Wanted) -> tuple[Frames, Frames]:
+        """The same, not yet checked, with the helper columns: as the HIS said it, and tidied; a row keeps its index."""
         self._require_tables()
         time.sleep(max(0.0, self._next_day_at - time.monotonic()))
-        values: dict[str, object] = {
-            "day": day,
-            "buddhist_day": _buddhist(day),
-            "zero_day": ZERO_DAY,
-            "first_buddhist_day": FIRST_BUDDHIST_DAY,
-            "icd10_prefixes": list(wanted.icd10_prefixes),
-            "first_time_icd10": list(wanted.first_time_icd10),
-            "lab_codes": list(wanted.lab_codes),
-            "mapped_labs": [local for local, nhso in self._lab_map.items() if nhso in wanted.lab_codes],
-        }
-        with self._snapshot():
-            labs, vaccinations = contract.empty("labs"), contract.empty("vaccinations")
+        his, maps = self._statements.his, self.reader.maps
+        values = self.reader.parameters(day, wanted)
+        said: Frames = {}
+        labs, vaccinations = contract.empty("labs"), contract.empty("vaccinations")
+        with self.reader.snapshot():
             if wanted.icd10_prefixes and wanted.lab_codes:
-                labs = tidy.labs(self._table("labs", wanted, values), self._lab_map, wanted.lab_codes)
+                said["labs"] = self._table("labs", wanted, values)
+                labs = tidy.labs(said["labs"], maps, his.maps, wanted.lab_codes)
             if wanted.vaccines:
-                vaccinations = tidy.vaccinations(self._table("vaccinations", wanted, values))
-            numbers = sorted({*labs["vn"], *vaccinations["vn"]})
-            visits = tidy.visits(self._table("visits", wanted, values, numbers))
+                said["vaccinations"] = self._table("vaccinations", wanted, values)
+                vaccinations = tidy.vaccinations(said["vaccinations"], maps, his.maps)
+            said["visits"] = self._table("visits", wanted, values, sorted({*labs["vn"], *vaccinations["vn"]}))
+            visits = tidy.visits(said["visits"], maps, his.maps)
             numbers = list(visits["vn"])
-            diagnoses = tidy.diagnoses(self._table("diagnoses", wanted, values, numbers))
+            said["diagnoses"] = self._table("diagnoses", wanted, values, numbers)
         self._next_day_at = time.monotonic() + self._settings.day_pause_seconds
-        tables: dict[TableName, pd.DataFrame] = {
+        return said, {
             "visits": visits,
-            "diagnoses": diagnoses,
+            "diagnoses": tidy.diagnoses(said["diagnoses"]),
             "labs": labs[labs["vn"].isin(numbers)],
             "vaccinations": vaccinations[vaccinations["vn"].isin(numbers)],
         }
-        return DayTables(day, **{name: self._checked(name, frame) for name, frame in tables.items()})
 
     def _checked(self, table: TableName, frame: pd.DataFrame) -> pd.DataFrame:
-        tidy = frame[list(contract.TABLES[table])].reset_index(drop=True)
-        return contract.check(table, tidy, str(self._statements.path(f"{table}.sql")))
+        tidied = frame[list(contract.TABLES[table])].reset_index(drop=True)
+        return contract.check(table, tidied, str(self._statements.path(f"{table}.sql")))
 
     def _require_tables(self) -> None:
         if self._complete:
             return
         if missing := self.missing_tables():
             names = ", ".join(missing)
-            raise SourceError(MISSING_TABLES.fill(at=self._at, names=names, kind=self._settings.kind))
+            raise SourceError(MISSING_TABLES.fill(at=self.reader.at, names=names, kind=self._settings.kind))
         self._complete = True
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """One transaction, always rolled back: nothing of ours stays open on a production server."""
-        try:
-            yield
-        finally:
-            with suppress(SQLAlchemyError):  # on a lost connection there is nothing to roll back
-                self._connection.rollback()
-
-    def _rows(self, file: str, wanted: Wanted, values: dict[str, object]) -> tuple[list[str], list[tuple[object, ...]]]:
-        """The column names (lower case) and rows that one SQL file gives."""
-
-        def read() -> tuple[list[str], list[tuple[object, ...]]]:
-            statement = self._statements.statement(file, self._catalogue.has, wanted)
-            bound = {name: values[name] for name in statement.compile().params}
-            result = self._connection.execute(statement, bound)
-            names = [name.lower() for name in result.keys()]  # noqa: SIM118 - rows have keys, but are no mapping
-            return names, [tuple(row) for row in result]
-
-        return plainly(self._at, file, read)
 
     def _table(
         self, table: TableName, wanted: Wanted, values: dict[str, object], visits: list[str] | None = None
     ) -> pd.DataFrame:
-        """One contract table with its helper columns; a statement per `VISITS_A_STATEMENT` where visits are named."""
-        file = f"{table}.sql"
-        kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
-        rows: list[tuple[object, ...]] = []
-        names = list(kinds)
-        starts = [0] if visits is None else range(0, len(visits), VISITS_A_STATEMENT)
-        for start in starts:
-            chunk = {} if visits is None else {"visits": visits[start : start + VISITS_A_STATEMENT]}
-            names, found = self._rows(file, wanted, values | chunk)
-            rows.extend(found)
-        if wrong := set(names) ^ set(kinds):
+        """One contract table with its helper columns, of the day or of its visits."""
+        file, agreed = f"{table}.sql", [*contract.TABLES[table], *HELPER_COLUMNS[table]]
+        if visits is None:
+            names, rows = self.reader.rows(file, wanted, values)
+        else:
+            names, rows = self.reader.rows_of_visits(file, wanted, values, visits)
+        names = names or agreed
+        if wrong := set(names) ^ set(agreed):
             raise contract.broken(str(self._statements.path(file)), wrong)
-        by_column = list(zip(*rows, strict=True)) or [()] * len(names)
-        return pd.DataFrame({name: column(stored, kinds[name]) for name, stored in zip(names, by_column, strict=True)})
-
-
-def _buddhist(day: date) -> date:
-    """The same day in Buddhist years; the day itself where that calendar has no such leap day."""
-    try:
-        return day.replace(year=day.year + BUDDHIST_YEARS)
-    except ValueError:
-        return day
+        return typed(table, names, rows)

@@ -1,13 +1,38 @@
-"""From a HIS's typed rows to the contract's: codes in one spelling, join duplicates gone, one order on every server."""
+"""From a HIS's typed rows to the contract's: codes in one spelling and translated, join duplicates gone, one order on
+every server.
+
+What a local code stands for: the site's own maps say it first, then the HIS, whose codes the maps of its folder translate.
+A local code that a person has decided to stand for nothing is taken out, so that nobody is asked about it again.
+"""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
+from extract.his_file import MapName
+from extract.site_maps import NOTHING, SiteMaps, translated
 from extract.values import column
 
+HisMaps = Mapping[MapName, Mapping[str, str]]
 
-def visits(rows: pd.DataFrame) -> pd.DataFrame:
+_OF_VISITS: dict[MapName, tuple[str, str]] = {
+    "schemes": ("local_scheme", "scheme"),
+    "nationalities": ("local_nation", "nation"),
+    "marital_status": ("local_marriage", "marriage"),
+    "occupations": ("local_occupa", "occupa"),
+}
+
+
+def visits(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps) -> pd.DataFrame:
     """Visits, one row each, in the order of their numbers. A row said twice is one; a visit said in two ways stays two."""
     rows = rows.assign(scheme=rows["scheme"].str.upper())
+    for name, (local, code) in _OF_VISITS.items():
+        found = translated(rows[local], rows[code], of_site.get(name, {}), of_his.get(name, {}))
+        decided = found == NOTHING
+        rows = rows.assign(**{local: rows[local].mask(decided), code: found.mask(decided)})
+    # A group's number that no map translates is no scheme; left in, its visits would go unclaimed without a word.
+    group = rows["scheme"].str.isdecimal().fillna(False).astype(bool)
+    rows = rows.assign(scheme=rows["scheme"].mask(group))
     return _ordered(rows).drop_duplicates()
 
 
@@ -19,19 +44,24 @@ def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~rows["earlier"]], earlier])
 
 
-def labs(rows: pd.DataFrame, lab_map: dict[str, str], lab_codes: tuple[str, ...]) -> pd.DataFrame:
+def labs(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
     """Wanted lab results that are not blank, one a visit, order and item; of one instant the later order comes last.
+
+    Where the HIS's folder has a map, its items are all that the HIS knows. Where the site has one of its own, results of
+    items that nobody knows stay as well, their code missing.
 
     Args:
         rows: The columns of the contract and lab_order.
-        lab_map: The site's NHSO code by local item, stronger than the database's own.
+        of_site: The site's own maps.
+        of_his: The maps of the HIS's folder.
         lab_codes: The NHSO codes wanted.
     """
-    rows = rows.assign(
-        lab_code=rows["local_code"].map(lab_map).astype(rows["lab_code"].dtype).fillna(rows["lab_code"]),
-        order_number=pd.to_numeric(rows["lab_order"], errors="coerce"),
-    )
-    rows = rows[rows["lab_code"].isin(lab_codes) & rows["result"].notna()]
+    of_folder = of_his.get("labs", {})
+    given = rows["lab_code"].where(rows["lab_code"].isin([*of_folder])) if of_folder else rows["lab_code"]
+    code = translated(rows["local_code"], given, of_site.get("labs", {}), of_folder)
+    rows = rows.assign(lab_code=code, order_number=pd.to_numeric(rows["lab_order"], errors="coerce"))
+    wanted = code.isin(lab_codes) | (code.isna() & ("labs" in of_site))
+    rows = rows[wanted & rows["result"].notna()]
     by = [
         "vn",
         "lab_code",
@@ -46,15 +76,21 @@ def labs(rows: pd.DataFrame, lab_map: dict[str, str], lab_codes: tuple[str, ...]
     return rows.sort_values(by).drop_duplicates(["vn", "lab_order", "local_code"])
 
 
-def vaccinations(rows: pd.DataFrame) -> pd.DataFrame:
-    """Vaccinations; the moment of the dose, where the HIS keeps it, stands for the visit's date and time."""
+def vaccinations(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps) -> pd.DataFrame:
+    """Vaccinations; the moment of the dose, where the HIS keeps it, stands for the visit's date and time.
+
+    A local code is its family's: "wbc:12" in the site's map and from here on.
+    """
+    local = (rows["family"] + ":" + rows["local_code"]).astype(rows["local_code"].dtype)
+    given = rows["vaccine_code"].str.upper()
     given_date, given_time = column(list(rows["given_at"]), "date"), column(list(rows["given_at"]), "time")
     rows = rows.assign(
-        vaccine_code=rows["vaccine_code"].str.upper(),
+        local_code=local,
+        vaccine_code=translated(local, given, of_site.get("vaccines", {}), of_his.get("vaccines", {})),
         given_time=given_time.where(given_date.notna(), rows["given_time"]),
         given_date=given_date.fillna(rows["given_date"]),
     )
-    return _ordered(rows)
+    return _ordered(rows[rows["vaccine_code"] != NOTHING])
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from extract.messages import Message
-from flows.by_hand import Exit, errors, screen, told
+from flows.by_hand import Exit, Facility, errors, screen, told
 from flows.settings import read_settings
 
 app = typer.Typer(help="พิสูจน์และค้นบันทึกตรวจสอบ / Prove the audit, and look into it.", no_args_is_help=True)
@@ -16,17 +16,20 @@ def verify(
     run: Annotated[
         str, typer.Option(metavar="ID", help="เฉพาะการทำงานนี้ / Only this run; its first letters will do.")
     ] = "",
+    facility: Facility = "",
 ) -> None:
     """พิสูจน์ว่าบันทึกไม่ถูกแก้ไข / Prove that nothing in the audit was changed, removed or inserted."""
     from flows.life import proof
+    from flows.view import environment_in_view
     from load.database import open_audit
     from load.verify import verify as verify_audit
 
     with told():
         settings = read_settings()
+        environment = environment_in_view(settings, facility)
         engine = open_audit(settings.audit_url())
         try:
-            checked = verify_audit(engine, settings.api.environment, run)
+            checked = verify_audit(engine, environment, run)
         finally:
             engine.dispose()
         sentence = proof(checked, run).say(settings.language)
@@ -43,14 +46,16 @@ def show(
     payload: Annotated[
         bool, typer.Option("--payload", help="แสดงข้อมูลที่ส่งและได้รับ (มีข้อมูลส่วนบุคคล) / Show bodies: personal data.")
     ] = False,
+    facility: Facility = "",
 ) -> None:
     """ประวัติทั้งหมดของรายการเบิก / A claim's whole life: states, exchanges, answers, when, by which run."""
     from flows.life import story
+    from flows.view import in_view
     from load.database import open_audit
     from load.life import lives
 
     with told():
-        settings = read_settings()
+        settings = in_view(read_settings(), facility)
         engine = open_audit(settings.audit_url())
         try:
             found = lives(engine, settings.api.environment, number, settings.facility.hcode)
@@ -79,11 +84,13 @@ def settle(
     kind: Annotated[str, typer.Option(help="ประเภท / dm, ht, epi or dt.")] = "",
     item: Annotated[str, typer.Option(help="รหัสวัคซีน / Vaccine code.")] = "",
     uid: Annotated[str, typer.Option(help="เลขธุรกรรม / Transaction number of what was accepted.")] = "",
+    facility: Facility = "",
 ) -> None:
     """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้ว หรือปล่อยให้ส่งใหม่ / A person says where a claim stands."""
     from flows.settling import Settling, settle_claim
+    from flows.view import in_view
 
     with told():
-        settings = read_settings()
+        settings = in_view(read_settings(), facility)
         said = settle_claim(settings, Settling.of(vn, as_, note=note, kind=kind, item=item, uid=uid))
         screen.print(said.say(settings.language), highlight=False, markup=False, soft_wrap=True)

@@ -3,15 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from enum import IntEnum
 from importlib import import_module
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from extract.errors import MophClaimError, as_sentence
+from extract.errors import ConfigurationError, MophClaimError, as_sentence
 from extract.messages import Message
 from flows.prefect_home import running_server, settle_prefect
 from flows.settings import Settings, read_settings
@@ -19,7 +20,10 @@ from flows.settings import Settings, read_settings
 screen = Console()
 errors = Console(stderr=True)
 
-Flow = Literal["submit_claims", "reconcile"]
+Flow = Literal["submit_claims", "reconcile", "import_workbook"]
+Facility = Annotated[
+    str, typer.Option("--facility", metavar="NAME", help="หน่วยบริการ เมื่อตั้งไว้หลายหน่วย / Which, where there are several.")
+]
 
 
 class Exit(IntEnum):
@@ -28,6 +32,25 @@ class Exit(IntEnum):
     WELL = 0
     NEEDS_A_PERSON = 1
     NOT_DONE = 2
+
+
+def day_of(text: str | None) -> date | None:
+    """The day that a person has written; None where none is.
+
+    Raises:
+        ConfigurationError: It is no day.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            Message(
+                f"วันที่ {text} ไม่ถูกต้อง ให้เขียนเป็น ค.ศ. เช่น 2026-10-31",
+                f"The day {text} is not understood: write it in CE, as 2026-10-31.",
+            )
+        ) from None
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 import os
 import sys
-from datetime import date
+from itertools import chain, count
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import SecretStr
@@ -13,12 +13,11 @@ from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from extract.errors import ConfigurationError
 from extract.messages import Message
 from extract.session import parse_url
-from flows import audit
-from flows.by_hand import Exit, run_once, screen, told
-from flows.settings import keys, read_settings
+from flows import audit, his
+from flows.by_hand import Exit, Facility, day_of, run_once, screen, told
+from flows.settings import in_force, read_settings
 from flows.wish import make_wish
 
 app = typer.Typer(
@@ -28,21 +27,14 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(audit.app, name="audit")
+app.add_typer(his.app, name="his")
 app.command()(audit.settle)
 
 
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(
-            Message(
-                f"วันที่ {text} ไม่ถูกต้อง ให้เขียนเป็น ค.ศ. เช่น 2026-10-31",
-                f"The day {text} is not understood: write it in CE, as 2026-10-31.",
-            )
-        ) from None
+def _new_workbook(stem: str) -> Path:
+    """A name that is free, with a number if need be: what a person has filled in is not written over."""
+    names = chain([""], (f"-{number}" for number in count(2)))
+    return next(path for number in names if not (path := Path(f"{stem}{number}.xlsx")).exists())
 
 
 From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="วันแรก / First service day.")]
@@ -60,13 +52,14 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Send nothing.")] = False,
     chunk_size: Annotated[int, typer.Option(min=1, max=2000, help="รายการต่อชุด / Claims a task sends.")] = 500,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="ส่งพร้อมกัน / Claims under way at once.")] = 16,
+    facility: Facility = "",
 ) -> None:
     """ส่งรายการเบิก เหมือนรอบกลางคืน / Run the nightly flow now."""
     with told():
         settings = read_settings()
         parameters = {
-            "date_from": _day(from_),
-            "date_to": _day(to),
+            "date_from": day_of(from_),
+            "date_to": day_of(to),
             "kinds": [k.strip() for k in kinds.split(",") if k.strip()],
             "send": send,
             "dry_run": dry_run,
@@ -75,22 +68,75 @@ def run(
         }
         # What is plainly wrong is said before Prefect, which takes seconds, is started.
         make_wish(**parameters)
-        parse_url(settings.his)
-        code = run_once(settings, **parameters)
+        parse_url(settings.of(facility).his)
+        code = run_once(settings, **parameters, facility=facility)
     raise typer.Exit(code)
 
 
 @app.command()
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Say what it would do.")] = False,
+    facility: Facility = "",
 ) -> None:
     """ตรวจทานรายการที่ค้าง รอปิดสิทธิ หรือไม่แน่ใจ และสอบถามสถานะ / See to what was left, held or in doubt, now."""
     with told():
         settings = read_settings()
-        if not settings.facility.hcode:
-            parse_url(settings.his)  # said before Prefect, which takes seconds, is started
-        code = run_once(settings, "reconcile", dry_run=dry_run)
+        one = settings.of(facility)
+        if not one.facility.hcode:
+            parse_url(one.his)  # said before Prefect, which takes seconds, is started
+        code = run_once(settings, "reconcile", dry_run=dry_run, facility=facility)
     raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="ไฟล์ / Workbooks: .xlsx, .xls, .ods, .csv.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Send nothing.")] = False,
+    facility: Facility = "",
+) -> None:
+    """นำเข้าไฟล์ Excel และส่งรายการเบิก ผลอยู่ข้างไฟล์เดิม / Send the claims of workbooks; results lie beside them."""
+    from extract.workbook.file import check_file, shown
+
+    with told():
+        settings = read_settings()
+        settings.of(facility)  # said before Prefect, which takes seconds, is started
+        for path in files:
+            check_file(path)
+        codes = []
+        for path in files:
+            if len(files) > 1:
+                screen.print(shown(str(path)), markup=False, highlight=False, soft_wrap=True, style="bold")
+            codes.append(run_once(settings, "import_workbook", path=path, dry_run=dry_run, facility=facility))
+    raise typer.Exit(max(codes))
+
+
+@app.command()
+def template(
+    which: Annotated[Literal["dmht", "epi", "dt", "all"], typer.Argument(help="dmht, epi, dt, all")] = "all",
+    out: Annotated[Path | None, typer.Option(help="ไฟล์ .xlsx ที่จะเขียน / File to write: .xlsx.")] = None,
+    facility: Facility = "",
+) -> None:
+    """เขียนไฟล์ Excel เปล่าสำหรับกรอก / Write a workbook to fill in."""
+    from extract.clock import today
+    from extract.workbook.layout import layouts
+    from flows.importing import drop_downs
+    from flows.workbook.template import write_template
+
+    with told():
+        settings = read_settings().of(facility)
+        out = out or _new_workbook(f"moph-claim-{which}")
+        sheets = [name for name in layouts() if which in (name, "all")]
+        write_template(out, sheets, drop_downs(settings, today()), settings.language)
+        command = " ".join(["moph-claim import", *(["--facility", facility] if facility else []), str(out)])
+        screen.print(
+            Message(
+                f"เขียน {out} แล้ว กรอกแล้วสั่ง {command}",
+                f"{out} was written: fill it in, then: {command}",
+            ).say(settings.language),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -151,32 +197,42 @@ def demo(
 
 
 @app.command()
-def status(from_: From = None, to: To = None) -> None:
+def status(from_: From = None, to: To = None, facility: Facility = "") -> None:
     """สถานะรายการเบิกตามวัน ประเภท และผล / What stands in the audit, by day, kind and outcome."""
     from flows.tables import status_table
+    from flows.view import in_view
 
     with told():
-        settings = read_settings()
-        screen.print(status_table(settings, _day(from_), _day(to)))
+        settings = in_view(read_settings(), facility)
+        screen.print(status_table(settings, day_of(from_), day_of(to)))
 
 
 @app.command()
 def issues(
     from_: From = None,
     to: To = None,
+    excel: Annotated[bool, typer.Option("--excel", help="ไฟล์ Excel แก้แล้วนำเข้าได้ / A workbook to mend.")] = False,
     out: Annotated[Path | None, typer.Option(help="ไฟล์ .csv หรือ .xlsx / File to write: .csv or .xlsx.")] = None,
+    facility: Facility = "",
 ) -> None:
     """รายการที่ไม่ได้ส่งและเหตุผล / What did not go and why, on the screen or to CSV or Excel."""
-    from flows.tables import issue_list, issue_rows, write_rows
+    from flows.issue_workbook import write_issues
+    from flows.tables import issue_list, issue_rows
+    from flows.view import in_view
 
     with told():
-        settings = read_settings()
-        rows = issue_rows(settings, _day(from_), _day(to))
+        of_all = read_settings()
+        first, last = day_of(from_), day_of(to)
+        out = out or (_new_workbook("moph-claim-issues") if excel else None)
+        if out and out.suffix == ".xlsx":
+            of_all.of(facility)  # what is mended in it is imported again, and that is for one facility
+        settings = in_view(of_all, facility)
+        rows = issue_rows(settings, first, last)
         if out is None:
             for line in issue_list(rows, settings.language):
                 screen.print(line, soft_wrap=True)
         else:
-            write_rows(rows, out, settings.language)
+            write_issues(settings, rows, out, first, last)
             screen.print(
                 Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language),
                 markup=False,
@@ -185,14 +241,18 @@ def issues(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(facility: Facility = "") -> None:
     """ตรวจว่าพร้อมหรือไม่ ไม่ส่งรายการ / Is everything in place? Sends no claim."""
-    from flows.doctor import examine
+    from flows.doctor import examine_each
 
     with told():
         settings = read_settings()
-    ill = False
-    for finding in examine(settings):
+        some = [settings.of(facility)] if facility else settings.each()
+    ill, last = False, ""
+    for one, finding in examine_each(some):
+        if one.facility_key != last:
+            last = one.facility_key
+            screen.print(last, style="bold", markup=False, highlight=False)
         mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
         screen.print(f"{mark} {finding.what.say(settings.language)}: ", end="")
         screen.print(finding.said.say(settings.language), highlight=False, markup=False, soft_wrap=True)
@@ -206,10 +266,7 @@ def config() -> None:
     with told():
         settings = read_settings()
         table = Table("setting", Column("value", overflow="fold"))
-        for key, _ in keys():
-            value: object = settings
-            for part in key.split("."):
-                value = getattr(value, part)
+        for key, value in in_force(settings):
             table.add_row(key, Text(_masked(value)))
         screen.print(table)
 

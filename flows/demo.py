@@ -60,7 +60,8 @@ def play(folder: Path, language: Language, screen: Console) -> Exit:
         f"{min(ISSUES_SHOWN, len(rows))} of {len(rows)} to look at are shown; all of them: {command}",
     )
     tell(f"ฐานข้อมูลตรวจสอบ: {folder / 'var' / 'audit.sqlite'}", f"Audit:   {folder / 'var' / 'audit.sqlite'}")
-    tell(f"รายงาน: {folder / 'var' / 'reports'}", f"Reports: {folder / 'var' / 'reports'}")
+    reports = folder / "var" / "reports"
+    tell(f"รายงาน และไฟล์ Excel สำหรับแก้ไข: {reports}", f"Report, and a workbook to mend what did not go: {reports}")
     # That some made-up records need a person is what the demo is to show.
     return Exit.WELL if code is Exit.NEEDS_A_PERSON else code
 

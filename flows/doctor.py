@@ -1,11 +1,13 @@
 """`moph-claim doctor`: is everything in place for tonight? It sends no claim."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from extract.errors import MophClaimError, SourceError
+from extract.guest import Guest, prove
 from extract.messages import Message
 from extract.source import open_source
+from flows.facilities import SAME_HCODE
 from flows.settings import Settings
 from flows.shift import facility_code
 from load.account_center import log_in
@@ -21,11 +23,31 @@ class Finding:
         what: What was looked at.
         well: Whether it is in order.
         said: What was found, and what to do when it is not.
+        hcode: The facility's code, where it was found out.
     """
 
     what: Message
     well: bool
     said: Message
+    hcode: str = ""
+
+
+def examine_each(facilities: Sequence[Settings]) -> Iterator[tuple[Settings, Finding]]:
+    """Look at each facility, and whether two of them turn out to be one: of some the HIS alone says the code.
+
+    Args:
+        facilities: The settings of each.
+    """
+    known: dict[tuple[str, str], str] = {}
+    for one in facilities:
+        for finding in examine(one):
+            yield one, finding
+            if finding.hcode:
+                other = known.setdefault((one.api.environment, finding.hcode), one.facility_key)
+                if other != one.facility_key:
+                    of = {"hcode": finding.hcode, "environment": one.api.environment}
+                    same = SAME_HCODE.fill(one=other, other=one.facility_key, **of)
+                    yield one, Finding(Message("รหัสหน่วยบริการ", "Facility code"), False, same)
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -35,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         settings: The settings in force (that they could be read is the first thing in order).
     """
     hcode = settings.facility.hcode
+    guests: list[Guest] = []
 
     def audit() -> Message:
         engine = open_audit(settings.audit_url())
@@ -46,6 +69,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
     def his() -> Message:
         nonlocal hcode
+        if settings.facility.name and hcode and not settings.his.url.get_secret_value():
+            return Message(
+                f"ไม่ได้ตั้งไว้ นำเข้าได้เฉพาะไฟล์ Excel ของ {hcode} {settings.facility.name}",
+                f"none is set: only workbooks of {hcode} {settings.facility.name} are imported",
+            )
         with open_source(settings.his) as source:
             missing = source.missing_tables()
             if missing:
@@ -56,8 +84,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
                         f"These tables or columns are missing: {names}; check his.url and his.kind.",
                     )
                 )
+            source.reader.check_statements()
             facility = source.facility()
             hcode = facility_code(settings, source)
+            guests.append(prove(source.reader))
         return Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")
 
     def account() -> Message:
@@ -71,7 +101,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         Message(f"สภาพแวดล้อม {settings.api.environment}", f"environment {settings.api.environment}"),
     )
     yield _look(Message("ฐานข้อมูลตรวจสอบ", "Audit database"), audit)
-    yield _look(Message("ฐานข้อมูล HIS", "Hospital database"), his)
+    of_his = _look(Message("ฐานข้อมูล HIS", "Hospital database"), his)
+    yield replace(of_his, hcode=hcode)
+    # What could not be read could not be written either.
+    yield from (Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), guest.well, guest.said) for guest in guests)
     yield _look(Message("บัญชี MOPH Claim", "MOPH Claim account"), account)
 
 

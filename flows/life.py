@@ -68,6 +68,7 @@ def story(life: Life, language: Language, *, bodies: bool) -> Iterator[Text]:
     )
     events = [(s.at, _step(s, language), s) for s in life.steps]
     events += [(e.sent_at, _exchange(e, language), e) for e in life.exchanges]
+    events += [(r.started_at, _origin(r, language), r) for r in life.rows]
     for at, line, row in sorted(events, key=lambda event: event[0]):
         yield Text(f"  {_moment(at)}  {line}  · {_run(row, language)}")
         if bodies and "request" in row._mapping:
@@ -79,6 +80,14 @@ def _step(step: Row[Any], language: Language) -> str:
     before = _state(step.before, language) if step.before else "–"
     note = f" “{_masked(step.message)}”" if step.cause == Cause.PERSON and step.message else ""
     return f"{before} → {_state(step.after, language)}: {CAUSES[Cause(step.cause)].say(language)}{note}"
+
+
+def _origin(r: Row[Any], language: Language) -> str:
+    """A row of a workbook that it came from."""
+    name, sheet, number = _masked(r.file_name), r.sheet, r.row_number
+    return Message(
+        f"จากไฟล์ “{name}” แผ่นงาน {sheet} แถว {number}", f"from workbook “{name}”, sheet {sheet}, row {number}"
+    ).say(language)
 
 
 def _exchange(e: Row[Any], language: Language) -> str:

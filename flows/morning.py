@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from extract.clock import now, today
-from extract.source import open_source
 from flows.settings import Settings
-from flows.shift import Shift, at_work, audit_of, facility_code
+from flows.shift import Shift, at_work, audit_of, known_code
 from flows.wish import Reconciling
 from load.ledger import Transaction
 from load.runs import Run
@@ -100,15 +99,10 @@ def open_morning(settings: Settings, wish: Reconciling, flow: str, on_wait: Call
         MophClaimError: Configuration or audit cannot be used, or the HIS where it is needed; nothing was sent.
     """
     with audit_of(settings) as engine:
-        hcode = settings.facility.hcode or _ask_the_his(settings)
+        hcode = known_code(settings)
 
         def begin(run: Run) -> Morning:
             return Morning(settings, wish, engine, run)
 
         with at_work(begin, settings, wish, engine, hcode=hcode, flow=flow, on_wait=on_wait) as morning:
             yield morning
-
-
-def _ask_the_his(settings: Settings) -> str:
-    with open_source(settings.his) as source:
-        return facility_code(settings, source)

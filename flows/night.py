@@ -3,52 +3,24 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
-import pandas as pd
 from sqlalchemy import Engine
 
 from extract.contract import DayTables
 from extract.source import HisSource, open_source
+from flows.making import Making
 from flows.settings import Settings
-from flows.shift import Shift, at_work, audit_of, facility_code
+from flows.shift import at_work, audit_of, facility_code
 from flows.wish import Wish
 from load.issues import note_issues
 from load.runs import Run
 from transform.after_acceptance import after_acceptance
-from transform.claim import Transformed
-from transform.claims import make_claims, wanted
-from transform.person import identity_numbers
-
-# Claims of these kinds depend on what the same person was claimed for before.
-_WITH_HISTORY = ("dm", "ht")
+from transform.claims import wanted
+from transform.workbook_rows import number_taken
 
 
-@dataclass
-class Tally:
-    """What a run counts, for its report.
-
-    Args:
-        registered: new, changed, unchanged, settled, withdrawn; counts of claims.
-        besides: What transform counted besides claims, such as "claimed by the HIS".
-        planned: Claims a dry run would send, and their baht, by kind.
-        days: Service days read.
-    """
-
-    registered: Counter[str] = field(default_factory=Counter)
-    besides: Counter[str] = field(default_factory=Counter)
-    planned: dict[str, tuple[int, int]] = field(default_factory=dict)
-    days: int = 0
-
-    @property
-    def would_send(self) -> int:
-        """Claims a dry run would send."""
-        return sum(claims for claims, _ in self.planned.values())
-
-
-class Night(Shift):
+class Night(Making):
     """A run with its hands on the HIS as well. Made by `open_night`.
 
     Args:
@@ -61,14 +33,8 @@ class Night(Shift):
 
     def __init__(self, settings: Settings, wish: Wish, engine: Engine, source: HisSource, run: Run) -> None:
         super().__init__(settings, wish, engine, run)
-        self.tally = Tally()
         self._source = source
         self._tables: DayTables | None = None
-        self._planned: list[tuple[str, str, str, pd.Timestamp]] = []
-
-    def counts(self) -> dict[str, Any]:
-        """What is left with the run when it ends."""
-        return super().counts() | vars(self.tally)
 
     def extract_day(self, day: date) -> int:
         """Read one service day; returns the number of visits that may become claims."""
@@ -80,43 +46,19 @@ class Night(Shift):
         """Turn the day that was read into claims and issues, and register both; returns what the ledger made of it."""
         assert self._tables is not None
         tables, self._tables = self._tables, None
-        made = make_claims(
-            tables,
-            kinds=self.wish.kinds,
-            hcode=self.run.hcode,
-            history=self._history(tables),
-            settings=self.settings.transform,
-        )
-        taken = self.ledger.taken_on(tables.day, self.wish.kinds, made.claims)
-        issues = [*made.issues, *after_acceptance(taken, tables.day)]
-        note_issues(self.engine, self.run, tables.day, self.wish.kinds, issues, made.claims)
-        counts = (
-            self._plan(made) if self.wish.dry_run else self.ledger.register(tables.day, self.wish.kinds, made.claims)
-        )
-        self.tally.registered.update(counts)
-        self.tally.besides.update(made.counts)
-        self.tally.days += 1
+        made, day, kinds = self.make(tables), tables.day, self.wish.kinds
+        records = self.records(tables, made)
+        numbers = self.ledger.other_visits(made.claims, origin="workbook")
+        issues = [*made.issues, *(number_taken(c) for c in made.claims if c.key in numbers)]
+        issues += after_acceptance(self.ledger.taken_on(day, kinds, made.claims), day)
+        note_issues(self.engine, self.run, day, kinds, issues, made.claims, records=records)
+        if self.wish.dry_run:
+            counts, _ = self.plan(made)
+        else:
+            of_claims = {c.key: records[part] for c in made.claims if (part := (c.kind, c.vn, c.item)) in records}
+            counts = self.ledger.register(day, kinds, made.claims, records=of_claims)
+        self.note(made, counts)
         return counts
-
-    def _history(self, tables: DayTables) -> pd.DataFrame:
-        kinds = [k for k in self.wish.kinds if k in _WITH_HISTORY]
-        known = self.ledger.history(set(identity_numbers(tables.visits).dropna()), kinds)
-        if not self._planned:
-            return known
-        # A dry run registers nothing: what its earlier days would send counts as well.
-        planned = pd.DataFrame(self._planned, columns=known.columns).astype(known.dtypes.to_dict())
-        return pd.concat([known, planned], ignore_index=True)
-
-    def _plan(self, made: Transformed) -> Counter[str]:
-        compared = self.ledger.compare(made.claims)
-        self._planned += [
-            (c.kind, c.pid, c.vn, pd.Timestamp(c.service_date)) for c in made.claims if c.kind in _WITH_HISTORY
-        ]
-        for c, (verdict, state) in zip(made.claims, compared, strict=True):
-            if self.wish.send == "everything again" or verdict in ("new", "changed") or state in self.wish.states:
-                claims, baht = self.tally.planned.get(c.kind, (0, 0))
-                self.tally.planned[c.kind] = (claims + 1, baht + c.baht)
-        return Counter(verdict for verdict, _ in compared)
 
 
 @contextmanager

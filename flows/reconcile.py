@@ -47,7 +47,11 @@ def ask_statuses(morning: Morning, transactions: Opaque) -> None:
 # Prefect's own check of the parameters logs what was given and raises; the flow checks them and says one sentence.
 @flow(name=FLOW, persist_result=False, retries=0, validate_parameters=False)
 def reconcile(
-    dry_run: bool = False, ask_status: bool = True, chunk_size: ChunkSize = 500, concurrency: Concurrency = 16
+    dry_run: bool = False,
+    ask_status: bool = True,
+    chunk_size: ChunkSize = 500,
+    concurrency: Concurrency = 16,
+    facility: str = "",
 ) -> PrefectState[Any]:
     """See to what earlier runs left: claims in doubt, held, or not sent; and ask what became of accepted ones.
 
@@ -56,10 +60,14 @@ def reconcile(
         ask_status: สอบถามสถานะธุรกรรมที่รับแล้ว / Ask what became of the transactions that were accepted.
         chunk_size: จำนวนรายการต่อชุด 1-2000 / Claims one task sends, 1-2000.
         concurrency: จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.
+        facility: หน่วยบริการใด เมื่อตั้งไว้หลายหน่วย / Which facility, where the configuration has several.
     """
     asked = {"dry_run": dry_run, "ask_status": ask_status, "chunk_size": chunk_size, "concurrency": concurrency}
     return carry_out(
-        lambda settings, on_wait: open_morning(settings, make_reconciling(**asked), FLOW, on_wait), _work, _ended
+        lambda settings, on_wait: open_morning(settings, make_reconciling(**asked), FLOW, on_wait),
+        _work,
+        _ended,
+        facility,
     )
 
 
@@ -70,7 +78,7 @@ def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | Non
 
 def _work(morning: Morning) -> Report:
     """Give up, send, ask; whatever went wrong, what went right stands and is reported."""
-    progress = Progress(FLOW)
+    progress = Progress(morning, FLOW)
     if n := morning.recovered:
         log(morning, Message(f"การทำงานที่หยุดกลางคันทิ้งไว้ {n} รายการ", f"{n} claims left by a run that died"))
     if morning.wish.dry_run:

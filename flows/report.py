@@ -10,12 +10,15 @@ import pandas as pd
 
 from extract.clock import now
 from extract.messages import Language, Message
+from extract.workbook.faults import REASONS
+from flows.making import Making
 from flows.night import Night
 from flows.shift import Shift
 from load.outcomes import advice_for
-from load.queries import claims_by_day, issue_counts, refusals
+from load.queries import claims_by_day, issue_counts, refusals, said_alike
 from load.states import DUE, FOR_A_PERSON, TAKEN, State
 from transform.claims import CLAIMED_BY_HIS
+from transform.rule import Rule
 from transform.rules import registry
 
 KIND_NAMES = {
@@ -71,12 +74,14 @@ WHY = {
         "up on MOPH Claim's own pages, and say what you found with `moph-claim settle`.",
     ),
     State.GIVEN_UP: Message(
-        'ไม่มีการปิดสิทธิภายในจำนวนวันที่ตั้งไว้ จึงไม่ส่งเองอีก → ถ้าปิดสิทธิแล้วให้สั่ง `moph-claim run --send "only failed"` ของวันนั้น',
+        'ไม่มีการปิดสิทธิภายในจำนวนวันที่ตั้งไว้ จึงไม่ส่งเองอีก → ถ้าปิดสิทธิแล้วให้สั่ง `moph-claim run --send "only failed"` ของวันนั้น หรือ `moph-claim settle VN --as again`',
         "No closing code came within the days that are set, so it is not sent by itself any more. → Once the right is "
-        'confirmed, `moph-claim run --send "only failed"` for its day sends it.',
+        'confirmed, `moph-claim run --send "only failed"` for its day sends it, or `moph-claim settle VN --as again`.',
     ),
 }
+MEND_HERE = Message("กรุณาแก้แล้วนำเข้าใหม่", "Mend it and import it again.")
 BY_KIND = Message("ตามประเภทและผล", "By kind and outcome")
+MOST_CODES = 20
 WHY_NOT = Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted")
 
 
@@ -112,7 +117,10 @@ def report_night(night: Night) -> Report:
     """The report of a nightly run, from what stands in the audit for its days and kinds."""
     wish, run, tally, language = night.wish, night.run, night.tally, night.settings.language
     stands = look(night, wish.first, wish.last)
-    issues = issue_counts(night.engine, run.environment, run.hcode, wish.first, wish.last, wish.kinds)
+    of = (night.engine, run.environment, run.hcode, wish.first, wish.last, wish.kinds)
+    issues = issue_counts(*of)
+    of_codes = {code for code, rule in registry().items() if rule.of_code}
+    codes = said_alike(*of, of_codes)
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
     summary = [
@@ -122,7 +130,7 @@ def report_night(night: Night) -> Report:
         )
         if wish.dry_run
         else sent_line(night),
-        _expected(night, stands),
+        expected_line(night, stands),
         left_line(stands),
     ]
     if n := tally.besides[CLAIMED_BY_HIS]:
@@ -138,7 +146,11 @@ def report_night(night: Night) -> Report:
     sections = [
         (BY_KIND, by_kind(stands, tally.planned, language)),
         (WHY_NOT, refused_list(stands.refused, language)),
-        (Message("ข้อมูลที่ต้องดู", "Records to look at"), _issues(issues, language) if len(issues) else ""),
+        (Message("รหัสของ HIS ที่ยังไม่รู้จัก", "Codes of the HIS that nobody knows"), codes_to_map(codes, language)),
+        (
+            Message("ข้อมูลที่ต้องดู", "Records to look at"),
+            records_to_look_at(issues[~issues["rule"].isin(of_codes)], language),
+        ),
     ]
     title = Message(
         f"MOPH Claim {run.hcode}: {wish.first} ถึง {wish.last}", f"MOPH Claim {run.hcode}: {wish.first} to {wish.last}"
@@ -220,7 +232,7 @@ def left_line(stands: Stands) -> Message:
     )
 
 
-def _expected(night: Night, stands: Stands) -> Message:
+def expected_line(night: Making, stands: Stands) -> Message:
     """Baht of what was taken; of a dry run, of what would go as well."""
     baht = sum(baht for _, baht in night.tally.planned.values())
     if night.wish.send != "everything again":  # what was taken would be among that
@@ -257,12 +269,14 @@ def status_words(status: object, status_th: object, language: Language) -> str:
     return str(words) if words else Message("ยังไม่ทราบสถานะ", "not known yet").say(language)
 
 
-def refused_list(refused: pd.DataFrame, language: Language) -> str:
-    """Why claims were not accepted, and what to do."""
+def refused_list(refused: pd.DataFrame, language: Language, *, of_workbook: bool = False) -> str:
+    """Why claims were not accepted, and what to do where they are."""
     lines = []
     for r in refused.to_dict("records"):
         state = STATE_NAMES[State(str(r["state"]))].say(language)
         advice = advice_for(str(r["meaning_en"]))
+        if advice and of_workbook:
+            advice = here_not_in_his(advice)
         todo = f" → {advice.say(language)}" if advice else ""
         why = f"{r[f'meaning_{language}'] or ''}{todo}"
         if r["state"] in WHY:
@@ -271,19 +285,74 @@ def refused_list(refused: pd.DataFrame, language: Language) -> str:
     return "\n".join(lines)
 
 
-def _issues(issues: pd.DataFrame, language: Language) -> str:
+def reason_of(
+    state: State, meaning_th: object, meaning_en: object, said: object, *, in_workbook: bool = False
+) -> Message:
+    """Why a claim stands where it does, with the server's own words, and what to do.
+
+    Args:
+        state: Where it stands.
+        meaning_th: What its last answer means, as the ledger keeps it; None or a float where there was none.
+        meaning_en: The same in English.
+        said: The server's words.
+        in_workbook: It is mended in a workbook, not in the HIS.
+    """
+    # Where the server said nothing, the database's NULL comes as a float.
+    quoted = f" “{said}”" if isinstance(said, str) and said else ""
+    if state in WHY:
+        return Message(WHY[state].th + quoted, WHY[state].en + quoted)
+    advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
+    if advice and in_workbook:
+        advice = here_not_in_his(advice)
+
+    def reason(meaning: object, to_do: str) -> str:
+        known = meaning if isinstance(meaning, str) else ""
+        return " ".join(filter(None, [f"{known}{quoted}".strip(), to_do]))
+
+    return Message(reason(meaning_th, advice.th if advice else ""), reason(meaning_en, advice.en if advice else ""))
+
+
+def records_to_look_at(issues: pd.DataFrame, language: Language, *, of_workbook: bool = False) -> str:
+    """How many records met which rule (columns rule, severity, kind, records), and what to do where they are."""
+    if issues.empty:
+        return ""
     # A list, not a table: a page breaks its lines, and cuts a table off on the right.
-    rules = registry()
     severity = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
     lines = []
-    issues["of_rule"] = issues.groupby(["severity", "rule"])["records"].transform("sum")
+    issues = issues.assign(of_rule=issues.groupby(["severity", "rule"])["records"].transform("sum"))
     issues = issues.sort_values(["severity", "of_rule", "rule"], ascending=[True, False, True])
     for (level, code), some in issues.groupby(["severity", "rule"], sort=False):
-        rule = rules.get(str(code))
-        what = f"{_without_values(rule.message).say(language)} → {rule.advice.say(language)}" if rule else str(code)
+        what = _what(str(code), of_workbook=of_workbook).say(language)
         kinds = ", ".join(some["kind"])
         lines.append(f"- **{some['records'].sum()}** {severity[str(level)].say(language)} ({kinds}): {what}")
     return "\n".join(lines)
+
+
+def codes_to_map(codes: pd.DataFrame, language: Language) -> str:
+    """Local codes that stand for nothing known, each once with its records (columns message_th, message_en, records)."""
+    lines = [f"- **{r['records']}** {r[f'message_{language}']}" for r in codes.to_dict("records")]
+    if (more := len(lines) - MOST_CODES) > 0:
+        listed = Message(f"- และอีก {more} รหัส", f"- and {more} more codes")
+        lines[MOST_CODES:] = [listed.say(language)]
+    return "\n".join(lines)
+
+
+def here_not_in_his(advice: Message) -> Message:
+    """What to do about something in a workbook: what is advised for the HIS is done in the workbook."""
+    return MEND_HERE if "HIS" in advice.en else advice
+
+
+def advice_here(rule: Rule) -> Message:
+    """What a rule advises whoever has the record in a workbook."""
+    return rule.in_workbook or here_not_in_his(rule.advice)
+
+
+def _what(code: str, *, of_workbook: bool) -> Message:
+    """What a rule finds, or what is wrong with a workbook's cell, and what to do."""
+    if rule := registry().get(code):
+        wrong, advice = _without_values(rule.message), advice_here(rule) if of_workbook else rule.advice
+        return Message(f"{wrong.th} → {advice.th}", f"{wrong.en} → {advice.en}")
+    return _without_values(REASONS[code]) if code in REASONS else Message(code, code)
 
 
 def _without_values(message: Message) -> Message:

@@ -113,14 +113,15 @@ def _the_one(engine: Engine, settings: Settings, said: Settling) -> Row[Any]:
     may = [c for c in meant if (State(c.state), said.state, Cause.PERSON) in set(arrows())]
     if len(may) == 1:
         return may[0]
-    names = [(_key(c), STATE_NAMES[State(c.state)]) for c in may or meant]
+    several = len({c.hcode for c in may or meant}) > 1
+    names = [(_key(c, c.hcode if several else ""), STATE_NAMES[State(c.state)]) for c in may or meant]
     th = ", ".join(f"{key} ({state.th})" for key, state in names)
     en = ", ".join(f"{key} ({state.en})" for key, state in names)
     if may:
         raise ConfigurationError(
             Message(
-                f"มีหลายรายการ: {th} กรุณาระบุ --kind และ --item",
-                f"There are several: {en}; say which with --kind and --item.",
+                f"มีหลายรายการ: {th} กรุณาระบุ --kind และ --item" + (" หรือ --facility" if several else ""),
+                f"There are several: {en}; say which with --kind and --item" + (" or --facility." if several else "."),
             )
         )
     raise ConfigurationError(
@@ -128,8 +129,8 @@ def _the_one(engine: Engine, settings: Settings, said: Settling) -> Row[Any]:
     )
 
 
-def _key(claim: Row[Any]) -> str:
-    return " ".join(filter(None, [claim.kind, claim.item, "VN", claim.vn]))
+def _key(claim: Row[Any], hcode: str = "") -> str:
+    return " ".join(filter(None, [hcode, claim.kind, claim.item, "VN", claim.vn]))
 
 
 _NONE = Message(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from extract.errors import ConfigurationError, MophClaimError
 from extract.messages import Message
-from extract.source import HisSource
+from extract.source import HisSource, open_source
 from flows.settings import Settings
 from flows.wish import Wish
 from load.account_center import TokenSource
@@ -173,3 +173,15 @@ def facility_code(settings: Settings, source: HisSource) -> str:
             )
         )
     return hcode
+
+
+def known_code(settings: Settings) -> str:
+    """The facility's code: the configured one; the HIS is asked for it where none is.
+
+    Raises:
+        MophClaimError: The HIS had to be asked, and cannot be used.
+    """
+    if settings.facility.hcode:
+        return settings.facility.hcode
+    with open_source(settings.his) as source:
+        return facility_code(settings, source)

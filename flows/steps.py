@@ -11,6 +11,7 @@ disk. So a failure is a state with a sentence, and the shift remembers the reaso
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.states import Completed, Failed
 
-from extract.errors import MophClaimError, as_sentence
+from extract.errors import MophClaimError, as_discreet, as_sentence
 from extract.messages import Language, Message
 from flows.report import Report
 from flows.settings import Settings, read_settings
@@ -42,7 +43,7 @@ def said(step: Callable[..., None]) -> Callable[..., PrefectState[Any] | None]:
             shift.failure = MophClaimError(as_sentence(error))
         else:
             return None
-        return Failed(message=shift.failure.message.say(shift.settings.language))
+        return Failed(message=shift.failure.discreet.say(shift.settings.language))
 
     return guarded
 
@@ -72,11 +73,13 @@ class Progress:
     """The bar on the run's page, in per cent.
 
     Args:
+        shift: The run.
         flow: The flow's name.
     """
 
-    def __init__(self, flow: str) -> None:
-        self._artifact = cast(UUID, create_progress_artifact(0.0, key="claims-progress", description=flow))
+    def __init__(self, shift: Shift, flow: str) -> None:
+        key = artifact_key("claims-progress", shift.settings)
+        self._artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=flow))
 
     def reach(self, percent: float) -> None:
         """Move the bar."""
@@ -120,11 +123,24 @@ def _answered(shift: Shift, total: int) -> float:
     return sent / total
 
 
-def publish(shift: Shift, report: Report, progress: Progress) -> Report:
-    """Show the report on the run's page and lay it into the reports folder."""
-    create_markdown_artifact(report.markdown(), key="claims-report", description=report.title)
-    path = report.save(shift.settings.data_folder / "reports")
+def artifact_key(of: str, settings: Settings) -> str:
+    """An artifact's key, under which the pages show the last one: each of several facilities has its own."""
+    return "-".join(filter(None, [of, settings.facility_key.replace("_", "-")]))
+
+
+def publish(
+    shift: Shift, report: Report, progress: Progress, write_beside: Callable[[Path], None] | None = None
+) -> Report:
+    """Show the report on the run's page and lay it into the reports folder, perhaps with a workbook beside it."""
+    key = artifact_key("claims-report", shift.settings)
+    create_markdown_artifact(report.markdown(), key=key, description=report.title)
+    path = report.save(shift.settings.reports_folder())
     log(shift, Message(f"รายงานอยู่ที่ {path}", f"The report lies at {path}"))
+    if write_beside:
+        try:
+            write_beside(path.with_suffix(".xlsx"))
+        except MophClaimError as error:  # the run has done its work all the same
+            get_run_logger().warning("%s", error.message.say(shift.settings.language))
     progress.reach(100.0)
     return report
 
@@ -133,6 +149,7 @@ def carry_out(
     begin: Callable[[Settings, OnWait], AbstractContextManager[S]],
     work: Callable[[S], Report],
     ended: Callable[[S], Message],
+    facility: str = "",
 ) -> PrefectState[Any]:
     """The body of a flow: whatever goes wrong in it is one sentence in the run's state.
 
@@ -140,23 +157,29 @@ def carry_out(
         begin: Opens what the run needs, holding the facility; told whom it waits for.
         work: Does it, and reports.
         ended: What to say when all went well.
+        facility: Which of the configuration's facilities it is for, as the flow was told.
     """
     report: Report | None = None
     language: Language | None = None
     logger = get_run_logger()
     try:
-        settings = read_settings()
-        language = settings.language
-        with begin(settings, lambda other: logger.warning("waiting for run %s", other)) as shift:
+        of_all = read_settings()
+        language = of_all.language
+        with begin(of_all.of(facility), lambda other: logger.warning("waiting for run %s", other)) as shift:
             report = work(shift)
             if shift.failure:
                 raise shift.failure
     except Exception as error:
-        sentence = as_sentence(error)
-        words = sentence.say(language) if language else str(sentence)
-        logger.error("%s", words)
-        return Failed(message=words, data=report)
+        return failed(error, language, report)
     return Completed(message=ended(shift).say(language), data=report)
+
+
+def failed(error: Exception, language: Language | None = None, report: Report | None = None) -> PrefectState[Any]:
+    """The end of a flow that an error has stopped: its sentence, in both languages where none is known."""
+    sentence = as_discreet(error)
+    words = sentence.say(language) if language else str(sentence)
+    get_run_logger().error("%s", words)
+    return Failed(message=words, data=report)
 
 
 def report_of(flow: Flow[..., Any], parameters: dict[str, Any]) -> tuple[Report | None, str | None]:

@@ -1,6 +1,8 @@
 """`submit-claims`: the nightly run, and the same by hand with other parameters."""
 
 from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, task
@@ -8,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 
 from extract.messages import Message
+from flows.issue_workbook import write_issue_workbook
 from flows.night import Night, open_night
 from flows.report import Report, report_night
 from flows.steps import Progress, carry_out, log, publish, report_of, said, send_what_is_due, sent_words
@@ -44,6 +47,7 @@ def submit_claims(
     dry_run: bool = False,
     chunk_size: ChunkSize = 500,
     concurrency: Concurrency = 16,
+    facility: str = "",
 ) -> PrefectState[Any]:
     """Send the claims of some days to MOPH Claim, each exactly once.
 
@@ -55,6 +59,7 @@ def submit_claims(
         dry_run: ทดลอง ไม่ส่งจริง / Read and check everything, send nothing.
         chunk_size: จำนวนรายการต่อชุด 1-2000 / Claims one task sends, 1-2000.
         concurrency: จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.
+        facility: หน่วยบริการใด เมื่อตั้งไว้หลายหน่วย / Which facility, where the configuration has several.
     """
     asked = {
         "date_from": date_from,
@@ -65,7 +70,9 @@ def submit_claims(
         "chunk_size": chunk_size,
         "concurrency": concurrency,
     }
-    return carry_out(lambda settings, on_wait: open_night(settings, make_wish(**asked), FLOW, on_wait), _work, _ended)
+    return carry_out(
+        lambda settings, on_wait: open_night(settings, make_wish(**asked), FLOW, on_wait), _work, _ended, facility
+    )
 
 
 def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | None]:
@@ -75,7 +82,7 @@ def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | Non
 
 def _work(night: Night) -> Report:
     """Read every day, then send what is due; whatever went wrong, what went right stands and is reported."""
-    progress = Progress(FLOW)
+    progress = Progress(night, FLOW)
     days = night.wish.days
     for n, day in enumerate(days, start=1):
         extract_day(night, day, return_state=True)
@@ -90,7 +97,12 @@ def _work(night: Night) -> Report:
     if not night.wish.dry_run:
         send_what_is_due(night, progress, begin=50.0, end=100.0)
     night.failure = failure or night.failure
-    return publish(night, report_night(night), progress)
+    return publish(night, report_night(night), progress, partial(_write_what_did_not_go, night))
+
+
+def _write_what_did_not_go(night: Night, out: Path) -> None:
+    wish = night.wish
+    write_issue_workbook(night.settings, night.engine, out, wish.first, wish.last, hcode=night.run.hcode)
 
 
 def _ended(night: Night) -> Message:

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from extract.errors import ConfigurationError
 from extract.messages import Message
 from extract.session import parse_url
+from flows.inbox import Inbox
+from flows.inbox_watch import InboxWatch
 from flows.parts import cannot_listen, ended_by_signals, finished, running
 from flows.prefect_home import announced, is_healthy, settle_prefect
 from flows.settings import FOLDER_VARIABLE, Settings
+from flows.timetable import INBOX, name_for, remove_former, write_timetable
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -26,7 +29,6 @@ POOL = "moph-claim"
 # Workers of other machines that join the pool have names of their own.
 WORKER = "here"
 DEAD_RUNS = "moph-claim: end dead runs"
-TIMETABLE = Path(__file__).parents[1] / "prefect.yaml"
 START_SECONDS = 120
 # The least that Prefect allows. A run is dead when three beats are missing.
 HEARTBEAT_SECONDS = 30
@@ -47,8 +49,11 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], No
         ConfigurationError: There is no HIS, the address cannot be used, or a part did not start or ended.
         KeyboardInterrupt: Ctrl-C or SIGTERM; all parts have been stopped.
     """
-    parse_url(settings.his)
+    facilities = settings.each()
+    for one in facilities:
+        _check_his(one)
     _check_address(host, port)
+    watches = [_watch(one) for one in facilities]
     settle_prefect(settings.data_folder)
     logs = settings.data_folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -56,14 +61,19 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], No
     _settle_parts(url, settings.data_folder)
     with ended_by_signals(), ExitStack() as stack:
         try:
-            parts = _start(stack, host, port, url, settings.data_folder, tell)
+            parts = _start(stack, host, port, url, settings, tell)
+            inboxes = ", ".join(str(one.inbox_folder()) for one in facilities)
             tell(
                 Message(
-                    f"พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. รอบตรวจทานเริ่ม 05:30 น. หยุดด้วย Ctrl-C",
-                    f"Ready: {url}; the nightly run starts at 01:30, reconcile at 05:30 Bangkok time. Ctrl-C stops it all.",
+                    f"พร้อมแล้ว เปิด {url} รอบกลางคืนเริ่ม 01:30 น. รอบตรวจทานเริ่ม 05:30 น. ไฟล์ Excel ที่วางใน "
+                    f"{inboxes} นำเข้าเอง หยุดด้วย Ctrl-C",
+                    f"Ready: {url}; the nightly run starts at 01:30, reconcile at 05:30 Bangkok time; workbooks put into "
+                    f"{inboxes} are imported. Ctrl-C stops it all.",
                 )
             )
             while True:
+                for watch in watches:
+                    watch.look()
                 for name, part in parts.items():
                     if part.poll() is not None:
                         raise _gone(name, logs)
@@ -74,9 +84,9 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], No
 
 
 def _start(
-    stack: ExitStack, host: str, port: int, url: str, data_folder: Path, tell: Callable[[Message], None]
+    stack: ExitStack, host: str, port: int, url: str, settings: Settings, tell: Callable[[Message], None]
 ) -> dict[str, "subprocess.Popen[bytes]"]:
-    logs = data_folder / "logs"
+    logs = settings.data_folder / "logs"
 
     def part(name: str, *words: str) -> "subprocess.Popen[bytes]":
         return stack.enter_context(running([sys.executable, "-m", "prefect", *words], logs / f"{name}.log"))
@@ -88,16 +98,31 @@ def _start(
 
     _wait("server", server, lambda: is_healthy(url), logs)
     tell(Message("2/4 เตรียมคิวงานและตัวเฝ้าระวัง ...", "2/4 Preparing the work pool and the watch for dead runs ..."))
-    asyncio.run(_prepare())
+    asyncio.run(_prepare(settings))
     tell(Message("3/4 เปิดตัวทำงาน ...", "3/4 Starting the worker ..."))
-    stack.enter_context(announced(data_folder, url))
+    stack.enter_context(announced(settings.data_folder, url))
     worker = part("worker", "worker", "start", "--pool", POOL, "--name", WORKER)
     tell(Message("4/4 ตั้งตารางเวลา ...", "4/4 Setting the timetable ..."))
-    deploy = [sys.executable, "-m", "prefect", "deploy", "--all", "--prefect-file", str(TIMETABLE)]
+    deploy = [sys.executable, "-m", "prefect", "deploy", "--all", "--prefect-file", str(write_timetable(settings))]
     if not finished(deploy, logs / "deploy.log"):
         raise _gone("deploy", logs)
     _wait("worker", worker, lambda: asyncio.run(_has_worker()), logs)
     return {"server": server, "worker": worker}
+
+
+def _check_his(facility: Settings) -> None:
+    if facility.facility.name:  # a health centre without a HIS has workbooks alone
+        return
+    try:
+        parse_url(facility.his)
+    except ConfigurationError as error:
+        key, said = facility.facility_key, error.message
+        raise ConfigurationError(Message(f"{key}: {said.th}", f"{key}: {said.en}") if key else said) from None
+
+
+def _watch(facility: Settings) -> InboxWatch:
+    inbox = Inbox(facility.inbox_folder(), facility.inbox.settle_seconds)
+    return InboxWatch(inbox, name_for(INBOX, facility.facility_key))
 
 
 def _check_address(host: str, port: int) -> None:
@@ -169,7 +194,7 @@ async def _has_worker() -> bool:
         return (await client.read_work_pool(POOL)).status == WorkPoolStatus.READY
 
 
-async def _prepare() -> None:
+async def _prepare(settings: Settings) -> None:
     """The work pool and the automation, where they are not there yet: what a person changed in the UI stays."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -183,6 +208,7 @@ async def _prepare() -> None:
             template = ProcessWorker.get_default_base_job_template()
             await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
         await _end_what_was_cut_off(client)
+        await remove_former(client, settings)  # before there is a worker that would take their runs
         if not await client.read_automations_by_name(DEAD_RUNS):
             await _watch_for_dead_runs()
 

@@ -82,7 +82,17 @@ class Reconciling(Wish):
         return {name: getattr(self, name) for name in ("dry_run", "ask_status", "chunk_size", "concurrency")}
 
 
-class _AskedOfBoth(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Importing(Wish):
+    """What `import-workbook` is for: the claims of one workbook; its days are known once it is read."""
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """What the audit says the run was asked for; which file it was stands with the file's rows."""
+        return {name: getattr(self, name) for name in ("dry_run", "chunk_size", "concurrency")}
+
+
+class _AskedOfAll(BaseModel):
     """The parameters as a run is given them: as Python values, or out of JSON and checked by nobody."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,18 +102,18 @@ class _AskedOfBoth(BaseModel):
     concurrency: Concurrency
 
 
-class _Asked(_AskedOfBoth):
+class _Asked(_AskedOfAll):
     date_from: date | None
     date_to: date | None
     kinds: list[Kind]
     send: SendChoice
 
 
-class _AskedOfReconcile(_AskedOfBoth):
+class _AskedOfReconcile(_AskedOfAll):
     ask_status: bool
 
 
-M = TypeVar("M", bound=_AskedOfBoth)
+M = TypeVar("M", bound=_AskedOfAll)
 
 
 _A_DAY = Message("ให้เขียนวันที่เป็น ค.ศ. เช่น 2026-10-31", "write the day in CE, as 2026-10-31")
@@ -182,6 +192,19 @@ def make_reconciling(**parameters: object) -> Reconciling:
     return Reconciling(
         OLDEST, today(), KINDS, "new and due", asked.dry_run, asked.chunk_size, asked.concurrency, asked.ask_status
     )
+
+
+def make_importing(**parameters: object) -> Importing:
+    """A checked wish of `import-workbook`.
+
+    Args:
+        parameters: Those of the flow, as they came, but for the file.
+
+    Raises:
+        ConfigurationError: A parameter cannot be used.
+    """
+    asked = _checked(_AskedOfAll, parameters)
+    return Importing(today(), today(), KINDS, "new and due", asked.dry_run, asked.chunk_size, asked.concurrency)
 
 
 def _checked(model: type[M], parameters: dict[str, Any]) -> M:

@@ -157,6 +157,8 @@ def connect(url: str, *, foreign_keys: bool = True) -> Engine:
     elif backend in ("postgresql", "mysql", "mariadb"):
         # READ COMMITTED: MariaDB's default locks gaps, and two facilities would wait for each other.
         options["isolation_level"] = "READ COMMITTED"
+        # Every transaction is ended by who began it: to roll back once more what was cut off would log a traceback.
+        options["pool_reset_on_return"] = None
     else:
         raise ConfigurationError(_UNKNOWN_URL)
     try:

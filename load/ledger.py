@@ -1,46 +1,32 @@
-"""The ledger: one row a claim and its state. Every change of a claim's state is made here, as `load.states` allows.
+"""The ledger: one row a claim and its state. Every change of a claim's state is made here or, as it is taken in, in
+`load.register`; each as `load.states` allows.
 
-The order that keeps a claim from going twice: a run holds its facility (`load.runs`), registers what the HIS gives,
+The order that keeps a claim from going twice: a run holds its facility (`load.runs`), registers what it was given,
 commits the intent of a claim before its first byte goes out, and its answer as soon as it has come. An intent is
 fenced: it is committed only together with proof that the run still holds the facility. What is done here may be done
 again where the database went away in mid-work: nothing is counted or written twice.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Select,
-    Update,
-    and_,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, exists, func, or_, select, update
 
-from extract.clock import now
+from extract.clock import BANGKOK, now
 from extract.messages import Message
 from load.chain import ChainEnd, link
 from load.database import batches, in_transaction, within
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
-from load.runs import Run
-from load.states import SETTLED, STANDING, TAKEN, UNTAKEN, Cause, State, check
-from load.tables import claim, issue, submission
+from load.register import Key, Register
+from load.states import SETTLED, STANDING, TAKEN, Cause, State
+from load.tables import Origin, claim, submission, workbook_row
 from load.tables import run as run_table
-from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
-from transform.after_acceptance import TakenClaim
-from transform.claim import Claim, Kind
+from transform.claim import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +129,48 @@ class Status:
     proves: bool
 
 
-class Ledger:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a claim stands, for whoever asked for it to be claimed.
+
+    Args:
+        claim_id: Its row.
+        state: Where it stands.
+        transaction_uid: The server's number, if it took the claim.
+        message: What the server said last, or a person; never shown by `repr`.
+        meaning_th: What that means.
+        meaning_en: The same in English.
+        baht: What the fund pays for it.
+        origin: Who gave the payload it has.
+        run_id: The run that sent it last; None where none has.
+        changed_by: The run that brought it to its state.
+        pid: Whose claim it is; never shown by `repr`.
+        service_date: The day of the service.
+        payload_hash: What it says.
+    """
+
+    claim_id: int
+    state: State
+    transaction_uid: str | None
+    message: str | None = field(repr=False)
+    meaning_th: str | None
+    meaning_en: str | None
+    baht: int
+    origin: Origin
+    run_id: str | None
+    changed_by: str | None
+    pid: str = field(repr=False)
+    service_date: date
+    payload_hash: str
+
+
+class Ledger(Register):
     """The claims of one facility in one environment, in the hands of one run.
 
     Args:
         engine: The audit database, migrated.
         run: The run that holds the facility.
     """
-
-    def __init__(self, engine: Engine, run: Run) -> None:
-        self._engine = engine
-        self._run = run
-        self._mine = and_(claim.c.environment == run.environment, claim.c.hcode == run.hcode)
 
     @in_transaction
     def recover(self, connection: Connection) -> int:
@@ -174,17 +190,16 @@ class Ledger:
 
     @in_transaction
     def give_up(self, connection: Connection, before: date) -> int:
-        """Claims of services before this day that still have no closing code are given up; returns how many."""
-        held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before)
+        """Claims of services before this day that still have no closing code are given up; returns how many.
+
+        One that came of a workbook later than its service has as many days from then.
+        """
+        since = datetime.combine(before, time(), BANGKOK)
+        waited = or_(claim.c.origin == "his", claim.c.created_at < since)
+        held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before, waited)
         given_up = connection.execute(held.values(self._to(State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD))).rowcount
         self._run.fence(connection)
         return given_up
-
-    def _to(self, state: State, cause: Cause, *before: State) -> dict[str, Any]:
-        """The columns of a change of state, which must be in the machine."""
-        for b in before:
-            check(cause, b, state)
-        return {"state": state, "cause": cause, "changed_by": self._run.id, "updated_at": now()}
 
     def history(self, pids: Collection[str], kinds: Collection[Kind]) -> pd.DataFrame:
         """The claims of these persons that were taken, may have been, or are about to go.
@@ -208,128 +223,43 @@ class Ledger:
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
         return frame
 
-    def compare(self, claims: Sequence[Claim]) -> list[tuple[str, State | None]]:
-        """What registering these claims would make of each, and where it stands now; nothing is done."""
-        known = within(self._engine, lambda connection: self._known(connection, claims), reading=True)
-        rows = [known.get(c.key) for c in claims]
-        return [(_verdict_on(c, row), row and State(row.state)) for c, row in zip(claims, rows, strict=True)]
+    def standing(self, keys: Collection[Key]) -> Mapping[Key, Standing]:
+        """Where claims stand; those that are not in the ledger are left out."""
+        c = claim.c
+        columns = [c.id, c.state, c.transaction_uid, c.message, c.meaning_th, c.meaning_en, c.baht, c.origin, c.run_id]
+        columns += [c.changed_by, c.pid, c.service_date, c.payload_hash]
+        query = select(c.hcode, c.kind, c.vn, c.item, *columns)
+        query = query.where(self._mine, c.kind.in_({kind for _, kind, _, _ in keys}))
 
-    def taken_on(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Iterator[TakenClaim]:
-        """What MOPH Claim has taken of a day and the HIS does not give as it was sent; payloads are read in portions.
+        def read(connection: Connection) -> list[Any]:
+            some = batches(sorted({vn for _, _, vn, _ in keys}))
+            return [row for vns in some for row in connection.execute(query.where(c.vn.in_(vns)))]
 
-        Claims of visits that were moved to the day since are among it, also once these are gone from there.
+        rows = {(r.hcode, r.kind, r.vn, r.item): r for r in within(self._engine, read, reading=True)}
+        return {
+            key: Standing(
+                r.id,
+                State(r.state),
+                r.transaction_uid,
+                r.message,
+                r.meaning_th,
+                r.meaning_en,
+                r.baht,
+                r.origin,
+                r.run_id,
+                r.changed_by,
+                r.pid,
+                r.service_date,
+                r.payload_hash,
+            )
+            for key in keys
+            if (r := rows.get(key))
+        }
 
-        Args:
-            day: The service day.
-            kinds: The kinds that were looked for.
-            claims: All claims of that day and those kinds.
-        """
-        made = {c.key: c for c in claims}
-        named = (claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item)
-        query = select(claim.c.id, *named, claim.c.hn, claim.c.payload_hash).where(
-            self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(TAKEN)
-        )
-        of_day = query.where(claim.c.service_date == day)
-        noted = query.join(issue, and_(*(c == issue.c[c.name] for c in (claim.c.environment, *named)))).where(
-            issue.c.service_date == day, issue.c.rule.in_(AFTER_ACCEPTANCE), issue.c.resolved_at.is_(None)
-        )
-
-        def read(connection: Connection) -> dict[tuple[str, str, str, str], Any]:
-            def found(some: Select[Any]) -> dict[tuple[str, str, str, str], Any]:
-                return {(r.hcode, r.kind, r.vn, r.item): r for r in connection.execute(some)}
-
-            rows = found(of_day) | found(noted)
-            for vns in batches(sorted({vn for _, _, vn, _ in made.keys() - rows.keys()})):
-                rows |= {key: r for key, r in found(query.where(claim.c.vn.in_(vns))).items() if key in made}
-            return rows
-
-        rows = within(self._engine, read, reading=True)
-        for r in (r for key, r in rows.items() if key not in made):
-            yield TakenClaim(r.hcode, r.kind, r.vn, r.item, r.hn, b"", None)
-        changed = [(r, c) for key, r in rows.items() if (c := made.get(key)) and c.payload_hash != r.payload_hash]
-        for some in batches(changed):
-            sent = self._payloads([r.id for r, _ in some])
-            for r, c in some:
-                yield TakenClaim(c.hcode, c.kind, c.vn, c.item, c.hn, sent[r.id], c)
-
-    def _payloads(self, ids: Sequence[int]) -> dict[int, bytes]:
-        query = select(claim.c.id, claim.c.payload).where(claim.c.id.in_(ids))
-        rows = within(self._engine, lambda connection: connection.execute(query).all(), reading=True)
-        return {row_id: payload.encode() for row_id, payload in rows}
-
-    @in_transaction
-    def register(
-        self, connection: Connection, day: date, kinds: Collection[Kind], claims: Sequence[Claim]
-    ) -> Counter[str]:
-        """Take in a day's claims: new ones, changed ones, and those the HIS no longer gives.
-
-        A claim accepted or refused for good is never touched. A correctable one whose payload has changed is ready
-        again. One that was certainly not taken and is not among these any more is withdrawn.
-
-        Args:
-            day: The service day.
-            kinds: The kinds that were looked for.
-            claims: All claims of that day and those kinds.
-
-        Returns:
-            Counts of new, changed, unchanged, settled, withdrawn.
-        """
-        known = self._known(connection, claims)
-        found = self._to(State.READY, Cause.FOUND)
-        counts: Counter[str] = Counter()
-        new: list[dict[str, Any]] = []
-        changed: list[dict[str, Any]] = []
-        for c in claims:
-            row = known.get(c.key)
-            counts[_verdict_on(c, row)] += 1
-            if row is None:
-                check(Cause.FOUND, None, State.READY)
-                new.append(_new_row(c, self._run.environment) | found)
-            elif _changed(c, row):
-                changed.append(_changed_row(c, row, self._run.id))
-        for rows in batches(new):
-            connection.execute(claim.insert(), rows)
-        if changed:
-            connection.execute(_CHANGE, changed)
-        counts["withdrawn"] = self._withdraw(connection, day, kinds, {c.key for c in claims})
-        self._run.fence(connection)
-        return +counts
-
-    def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, ...], Any]:
-        columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
-        columns += [claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash, claim.c.sent_hash]
-        columns += [claim.c.maybe_taken, claim.c.pid, claim.c.service_date]
-        # The kinds are named for the index on the key.
-        query = select(*columns).where(self._mine, claim.c.kind.in_({c.kind for c in claims}))
-        rows: list[Any] = []
-        for some in batches(sorted({c.vn for c in claims})):
-            rows += connection.execute(query.where(claim.c.vn.in_(some))).all()
-        return {(r.hcode, r.kind, r.vn, r.item): r for r in rows}
-
-    def _withdraw(
-        self,
-        connection: Connection,
-        day: date,
-        kinds: Collection[Kind],
-        keys: set[tuple[str, str, str, str]],
-    ) -> int:
-        columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
-        query = select(*columns).where(
-            self._mine,
-            claim.c.service_date == day,
-            claim.c.kind.in_(kinds),
-            claim.c.state.in_(UNTAKEN),
-            # Held or refused after an answer that was lost: only another sending tells.
-            claim.c.maybe_taken.is_(False),
-        )
-        gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
-        for ids in batches(gone):
-            withdraw = update(claim).where(claim.c.id.in_(ids))
-            connection.execute(withdraw.values(self._to(State.WITHDRAWN, Cause.GONE, *UNTAKEN)))
-        return len(gone)
-
-    def _due(self, states: Collection[State], kinds: Collection[Kind], first: date, last: date) -> ColumnElement[bool]:
-        return and_(
+    def _due(
+        self, states: Collection[State], kinds: Collection[Kind], first: date, last: date, *, of_workbook: bool
+    ) -> ColumnElement[bool]:
+        due = and_(
             self._mine,
             claim.c.state.in_(states),
             claim.c.kind.in_(kinds),
@@ -337,14 +267,25 @@ class Ledger:
             # Once a run: what stays due after a sending waits for the next.
             or_(claim.c.run_id.is_(None), claim.c.run_id != self._run.id),
         )
+        if not of_workbook:
+            return due
+        ours = exists().where(workbook_row.c.run_id == self._run.id, workbook_row.c.claim_id == claim.c.id)
+        return and_(due, ours)
 
     @in_transaction
     def count_due(
-        self, connection: Connection, states: Collection[State], kinds: Collection[Kind], first: date, last: date
+        self,
+        connection: Connection,
+        states: Collection[State],
+        kinds: Collection[Kind],
+        first: date,
+        last: date,
+        *,
+        of_workbook: bool = False,
     ) -> int:
-        """How many claims of these days and kinds should go now."""
-        query = select(func.count()).select_from(claim).where(self._due(states, kinds, first, last))
-        return int(connection.execute(query).scalar_one())
+        """How many claims of these days and kinds should go now; `of_workbook`: of those in the run's workbook."""
+        due = self._due(states, kinds, first, last, of_workbook=of_workbook)
+        return int(connection.execute(select(func.count()).select_from(claim).where(due)).scalar_one())
 
     @in_transaction
     def due(
@@ -355,14 +296,17 @@ class Ledger:
         first: date,
         last: date,
         limit: int,
+        *,
+        of_workbook: bool = False,
     ) -> list[DueClaim]:
         """The next claims that should go, at most `limit`: the oldest day first, but what was tried in vain behind the rest.
 
-        So a few claims that the server always fails on cannot keep the others from going, night after night.
+        So a few claims that the server always fails on cannot keep the others from going, night after night. With
+        `of_workbook`: of those that stand in the rows of the workbook this run has noted.
         """
         columns = [claim.c.id, claim.c.kind, claim.c.service, claim.c.item, claim.c.payload, claim.c.payload_hash]
         columns += [claim.c.state, claim.c.maybe_taken]
-        query = select(*columns).where(self._due(states, kinds, first, last))
+        query = select(*columns).where(self._due(states, kinds, first, last, of_workbook=of_workbook))
         rows = connection.execute(query.order_by(claim.c.tries, claim.c.service_date, claim.c.id).limit(limit))
         return [
             DueClaim(
@@ -567,22 +511,6 @@ class Ledger:
         return update(claim).where(claim.c.id.in_(list(ids)), claim.c.run_id == self._run.id, under_way)
 
 
-_CHANGE = (
-    update(claim)
-    .where(claim.c.id == bindparam("row_id"))
-    .values(
-        state=bindparam("new_state"),
-        cause=bindparam("new_cause"),
-        changed_by=bindparam("new_changed_by"),
-        updated_at=bindparam("new_updated_at"),
-        hn=bindparam("new_hn"),
-        pid=bindparam("new_pid"),
-        service_date=bindparam("new_service_date"),
-        baht=bindparam("new_baht"),
-        payload=bindparam("new_payload"),
-        payload_hash=bindparam("new_payload_hash"),
-    )
-)
 _STATUS = (
     update(claim)
     .where(claim.c.id == bindparam("row_id"))
@@ -593,69 +521,6 @@ _STATUS = (
     )
 )
 _PERSON = Message("เจ้าหน้าที่ตรวจสอบแล้ว", "looked up and settled by a person")
-# While it is not known what became of the bytes that went out, they stay as they are: the same again can do no harm.
-_FROZEN = (*SETTLED, State.SENDING, State.IN_DOUBT)
-
-
-def _changed(c: Claim, row: Any) -> bool:
-    if row.state in _FROZEN:
-        return False
-    # What may have been taken of one person must not go for another: it stays as it was, and a person sees to it.
-    if row.maybe_taken and (row.pid, row.service_date) != (c.pid, c.service_date):
-        return False
-    return bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
-
-
-def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:
-    """The claim's new content, and where it stands with that."""
-    before = after = State(row.state)
-    cause = Cause(row.cause)
-    if before is State.WITHDRAWN:
-        after, cause = State.READY, Cause.FOUND
-    elif before is State.CORRECTABLE and row.sent_hash != c.payload_hash:
-        after, cause = State.READY, Cause.CHANGED
-    check(cause, before, after)
-    return {
-        "row_id": row.id,
-        "new_state": after,
-        "new_cause": cause,
-        "new_changed_by": row.changed_by if after is before else run_id,
-        "new_updated_at": now(),
-        "new_hn": c.hn,
-        "new_pid": c.pid,
-        "new_service_date": c.service_date,
-        "new_baht": c.baht,
-        "new_payload": c.payload.decode(),
-        "new_payload_hash": c.payload_hash,
-    }
-
-
-def _verdict_on(c: Claim, row: Any) -> str:
-    if row is None:
-        return "new"
-    if State(row.state) in SETTLED:
-        return "settled"
-    return "changed" if _changed(c, row) else "unchanged"
-
-
-def _new_row(c: Claim, environment: str) -> dict[str, Any]:
-    return {
-        "environment": environment,
-        "hcode": c.hcode,
-        "kind": c.kind,
-        "vn": c.vn,
-        "item": c.item,
-        "hn": c.hn,
-        "pid": c.pid,
-        "service": c.service,
-        "service_date": c.service_date,
-        "baht": c.baht,
-        "payload": c.payload.decode(),
-        "payload_hash": c.payload_hash,
-        "maybe_taken": False,
-        "tries": 0,
-        "created_at": now(),
-    }
 
 
 def _submission_row(r: Record, run_id: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Select, Table, or_, select
 
 from load.database import within
-from load.tables import claim, claim_history, run, submission
+from load.tables import claim, claim_history, run, submission, workbook_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,13 @@ class Life:
         claim: Its row.
         steps: Its history, each row with the `flow` and `started_at` of its run (None: no run).
         exchanges: Its submissions, likewise; their bodies are personal data.
+        rows: The rows of workbooks it came from (`file_name`, `sheet`, `row_number`), likewise.
     """
 
     claim: Row[Any]
     steps: Sequence[Row[Any]]
     exchanges: Sequence[Row[Any]]
+    rows: Sequence[Row[Any]]
 
 
 def lives(engine: Engine, environment: str, number: str, hcode: str = "") -> list[Life]:
@@ -42,6 +44,7 @@ def lives(engine: Engine, environment: str, number: str, hcode: str = "") -> lis
                 row,
                 connection.execute(_with_run(claim_history, row.id)).all(),
                 connection.execute(_with_run(submission, row.id)).all(),
+                connection.execute(_with_run(workbook_row, row.id)).all(),
             )
             for row in connection.execute(claims.order_by(c.service_date, c.hcode, c.kind, c.item)).all()
         ]

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, and_, exists, func, or_, select
+from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
 from load.database import transaction
 from load.runs import Run
@@ -30,6 +30,7 @@ class RunRow:
     log_ins: int
     message_th: str | None = field(repr=False)
     message_en: str | None = field(repr=False)
+    started_at: datetime
 
 
 def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None:
@@ -39,8 +40,11 @@ def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None
         query = query.where(run.c.hcode == hcode)
     with transaction(engine, reading=True) as connection:
         row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
+    return run_row(row) if row else None
+
+
+def run_row(row: Row[Any]) -> RunRow:
+    """A row of the table `run`, read."""
     return RunRow(
         row.id,
         row.hcode,
@@ -52,6 +56,7 @@ def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None
         row.log_ins,
         row.message_th,
         row.message_en,
+        row.started_at,
     )
 
 
@@ -80,10 +85,12 @@ def claims_that_did_not_go(
     """Claims a person should look at: refused, held, presumed accepted.
 
     Returns:
-        Columns hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message; ordered by day.
+        Columns hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message, record (JSON text),
+        transaction_uid, origin, baht; ordered by day.
     """
     c = claim.c
     columns = [c.hcode, c.service_date, c.kind, c.vn, c.hn, c.item, c.state, c.meaning_th, c.meaning_en, c.message]
+    columns += [c.record, c.transaction_uid, c.origin, c.baht]
     states = [*FOR_A_PERSON, State.IN_DOUBT, State.RETRY, State.SENDING]
     query = select(*columns).where(_within(claim, environment, first, last, hcode), c.state.in_(states))
     return _frame(engine, query.order_by(c.service_date, c.kind, c.vn, c.item))
@@ -115,11 +122,12 @@ def open_issues(
     """Records that did not become claims, or need a look, and are still so.
 
     Returns:
-        Columns hcode, service_date, kind, vn, hn, item, rule, severity, field, message_th, message_en; ordered by day.
+        Columns hcode, service_date, kind, vn, hn, item, rule, severity, field, message_th, message_en, record (JSON
+        text), origin; ordered by day.
     """
     i = issue.c
     columns = [i.hcode, i.service_date, i.kind, i.vn, i.hn, i.item, i.rule, i.severity, i.field]
-    query = select(*columns, i.message_th, i.message_en).where(
+    query = select(*columns, i.message_th, i.message_en, i.record, i.origin).where(
         _within(issue, environment, first, last, hcode), _worth_a_look()
     )
     return _frame(engine, query.order_by(i.service_date, i.kind, i.vn, i.item, i.rule))
@@ -145,12 +153,42 @@ def issue_counts(
     return _frame(engine, query)
 
 
+def said_alike(
+    engine: Engine,
+    environment: str,
+    hcode: str,
+    first: date,
+    last: date,
+    kinds: Collection[str],
+    rules: Collection[str],
+) -> pd.DataFrame:
+    """How many records the same is said of, by some rules.
+
+    Returns:
+        Columns message_th, message_en, records (count); most frequent first.
+    """
+    i = issue.c
+    query = (
+        select(i.message_th, i.message_en, func.count().label("records"))
+        .where(_within(issue, environment, first, last, hcode), _worth_a_look(), i.kind.in_(kinds), i.rule.in_(rules))
+        .group_by(i.message_th, i.message_en)
+        .order_by(func.count().desc(), i.message_en)
+    )
+    return _frame(engine, query)
+
+
 def _worth_a_look() -> Any:
-    """Open, and no warning about a claim that was taken all the same, unless the taken one is what it is about."""
+    """Open, and nothing that the taking of the claim has settled.
+
+    That is a warning about a claim that was taken all the same, unless the taken one is what it is about; or what keeps
+    a record of the HIS from being a claim that was taken from a workbook instead.
+    """
     same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
-    taken = exists().where(*same, claim.c.state.in_([State.ACCEPTED, State.PRESUMED_ACCEPTED]))
+    taken = exists().where(*same, claim.c.state.in_(TAKEN))
+    of_workbook = exists().where(*same, claim.c.state.in_(TAKEN), claim.c.origin == "workbook")
     about_taken = issue.c.rule.in_(AFTER_ACCEPTANCE)
-    return and_(issue.c.resolved_at.is_(None), or_(issue.c.severity == "error", about_taken, ~taken))
+    error = and_(issue.c.severity == "error", or_(issue.c.origin == "workbook", ~of_workbook))
+    return and_(issue.c.resolved_at.is_(None), or_(error, about_taken, ~taken))
 
 
 def _within(table: Any, environment: str, first: date | None, last: date | None, hcode: str) -> Any:

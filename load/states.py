@@ -43,8 +43,8 @@ class Cause(StrEnum):
 
 
 CAUSES = {
-    Cause.FOUND: Message("พบใน HIS", "the HIS and the rules give it"),
-    Cause.CHANGED: Message("ข้อมูลใน HIS เปลี่ยน", "its data has changed in the HIS"),
+    Cause.FOUND: Message("พบใน HIS หรือไฟล์ Excel", "the HIS or a workbook, and the rules, give it"),
+    Cause.CHANGED: Message("ข้อมูลใน HIS หรือไฟล์ Excel เปลี่ยน", "its data has changed in the HIS or a workbook"),
     Cause.GONE: Message("ไม่มีใน HIS แล้ว", "the HIS or the rules no longer give it"),
     Cause.INTENT: Message("กำลังจะส่ง", "a run is about to send it"),
     Cause.UNSENT: Message("หยุดก่อนส่ง", "the run stopped before its first byte went out"),

@@ -1,12 +1,12 @@
 """The audit database: claims and their history, exchanges, issues, runs, and a lock. Times are UTC inside, aware in
 Python.
 
-Triggers (migration 0002) keep `submission` and `claim_history` append-only, refuse a transition that `load.states` does
-not know, and write every change of a claim's state into `claim_history`.
+Triggers (migrations 0002 and 0003) keep `submission`, `claim_history` and `workbook_row` append-only, refuse a transition
+that `load.states` does not know, and write every change of a claim's state into `claim_history`.
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import (
     Boolean,
@@ -48,6 +48,9 @@ class Instant(TypeDecorator[datetime]):
         """Naive UTC stored, aware out."""
         return None if value is None else value.replace(tzinfo=UTC)
 
+
+Origin = Literal["his", "workbook"]
+"""Who says something: the hospital database, or a person in a workbook."""
 
 # SQLite numbers rows by itself only for INTEGER; MariaDB's TEXT ends at 64 KB.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -124,6 +127,9 @@ claim = Table(
     Column("run_id", String(36), ForeignKey("run.id")),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # Who gave the payload it has, and the sheet rows that say the same, as JSON.
+    Column("origin", String(10), nullable=False, server_default="his"),
+    Column("record", LongText),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", name="uq_claim_key"),
     CheckConstraint("state in ({})".format(", ".join(f"'{s}'" for s in State)), name="claim_state"),
     CheckConstraint("state <> 'sending' or run_id is not null", name="claim_sent_by_a_run"),
@@ -199,7 +205,32 @@ issue = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("resolved_at", Instant),
+    # Whose record it is about, and the sheet rows that hold that record, as JSON.
+    Column("origin", String(10), nullable=False, server_default="his"),
+    Column("record", LongText),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", "rule", "field", name="uq_issue_key"),
     Index("ix_issue_day", "environment", "hcode", "service_date"),
+    **_MARIADB,
+)
+
+# Every row of every workbook that was imported: what it is of, and what became of it.
+workbook_row = Table(
+    "workbook_row",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
+    Column("file_hash", String(64), nullable=False, index=True),
+    Column("file_name", String(255), nullable=False),
+    Column("sheet", String(64), nullable=False),
+    Column("row_number", Integer, nullable=False),
+    # Each empty where the row does not say it.
+    Column("kind", String(4), nullable=False),
+    Column("vn", String(32), nullable=False),
+    Column("item", String(32), nullable=False),
+    # The claim it is part of; else, as far as there is one, the reason why it is of none.
+    Column("claim_id", Id, ForeignKey("claim.id"), index=True),
+    Column("refusal_th", Text),
+    Column("refusal_en", Text),
+    Index("ix_workbook_row_run_id_claim_id", "run_id", "claim_id"),
     **_MARIADB,
 )

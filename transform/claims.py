@@ -14,13 +14,14 @@ from transform import person, visits
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, Transformed, payload_hash
 from transform.codes import read_codes
 from transform.dm import DM
-from transform.dose_rules import unmapped
 from transform.dt import DT
 from transform.epi import EPI
 from transform.ht import HT
+from transform.not_claimed import not_claimed
 from transform.rule import Finding, Mask, Rule, errors, issues
 from transform.service_day import KindOfClaim, ServiceDay, service_day
 from transform.settings import TransformSettings
+from transform.unmapped import unmapped
 
 CLAIMED_BY_HIS = "claimed by the HIS"
 KINDS_OF_CLAIM = (DM, HT, EPI, DT)
@@ -72,6 +73,7 @@ def make_claims(
     hcode: str,
     history: pd.DataFrame,
     settings: TransformSettings | None = None,
+    meant: bool = False,
 ) -> Transformed:
     """The claims and issues of one service day.
 
@@ -82,20 +84,22 @@ def make_claims(
         history: Claims that are accepted or under way: kind, pid, vn, service_date; rows of the same kind and visit
             are the claim itself and do not count against it.
         settings: What the site has set.
+        meant: Somebody means every record to be claimed: it is said of each why it is not even a candidate, and a claim
+            does not go without a result that cannot be used.
 
     Raises:
         ConfigurationError: A code list of the site is not of the form.
     """
-    day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings())
+    day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings(), meant=meant)
     parts = [
         _of_kind(day, made_as)
         for made_as in KINDS_OF_CLAIM
         if made_as.kind in kinds and not getattr(tables, made_as.table).empty
     ]
     found = [issue for part in parts for issue in part.issues]
-    vaccine_kinds = [kind for kind in ("epi", "dt") if kind in kinds]
-    if vaccine_kinds:
-        found += unmapped(day, "epi" if "epi" in kinds else "dt")
+    found += unmapped(day, kinds)
+    if meant:
+        found += not_claimed(day, kinds)
     return Transformed(
         tuple(claim for part in parts for claim in part.claims),
         tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),
@@ -138,7 +142,9 @@ def _repeated(day: ServiceDay, made_as: KindOfClaim, candidates: pd.DataFrame, g
     A visit that has claimed already comes first, so that a record keyed in later does not take its place.
     """
     claimed = day.history.loc[day.history["kind"] == made_as.kind, "vn"]
-    ordered = candidates[going].assign(unclaimed=~candidates["vn"].isin(claimed))
+    ordered = candidates[going]
+    # Of its own rows: pandas fills a table without rows with those of whatever it is assigned.
+    ordered = ordered.assign(unclaimed=~ordered["vn"].isin(claimed))
     ordered = ordered.sort_values(["unclaimed", "visit_time", "vn"])
     later = ordered.index[ordered.duplicated(["pid", "item"])]
     return made_as.repeated(day, np.isin(candidates.index.to_numpy(), later.to_numpy()))

@@ -43,7 +43,7 @@ def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     """What is wrong with the candidates by the rules of dm."""
     return [
         *diagnoses.findings(day, candidates, "dm"),
-        *labs.findings(candidates, day.codes.labs_of("dm", day.day)),
+        *labs.findings(candidates, day.codes.labs_of("dm", day.day), all_meant=day.meant),
         *_history(day, candidates),
     ]
 

@@ -1,13 +1,12 @@
 """The rules about a vaccine dose, for EPI and dT alike."""
 
-import numpy as np
 import pandas as pd
 
 from extract.messages import Message
 from transform import diagnoses
-from transform.claim import Issue, Kind, Severity
+from transform.claim import Kind, Severity
 from transform.dates import age_years, is_buddhist
-from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule, issues
+from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import ServiceDay
 from transform.text import is_blank, is_unreadable
 
@@ -20,23 +19,18 @@ VACCINES: tuple[Kind, ...] = ("epi", "dt")
 
 
 def _rule(
-    code: str, severity: Severity, column: str, th: str, en: str, advice: Message = MEND, source: str = API
+    code: str,
+    severity: Severity,
+    column: str,
+    th: str,
+    en: str,
+    advice: Message = MEND,
+    source: str = API,
+    in_workbook: Message | None = None,
 ) -> Rule:
-    return Rule(code, severity, column, Message(th, en), advice, source, VACCINES)
+    return Rule(code, severity, column, Message(th, en), advice, source, VACCINES, in_workbook=in_workbook)
 
 
-CODE_MISSING = _rule(
-    "vaccine.code_missing",
-    "error",
-    "vaccinations.vaccine_code",
-    "วัคซีนไม่มีรหัสส่งออก: {names}",
-    "Vaccine without an export code: {names}.",
-    Message(
-        "กรุณาใส่รหัสวัคซีนมาตรฐานในตารางวัคซีนของ HIS",
-        "Give it its standard code in the HIS's table of vaccines.",
-    ),
-    LIST,
-)
 CODE_NOT_VALID = _rule(
     "vaccine.code_not_valid",
     "error",
@@ -57,6 +51,10 @@ NOT_CITIZEN = _rule(
         "Vaccines are paid for Thai citizens only; if the record is wrong, mend it in the HIS.",
     ),
     GAZETTE,
+    Message(
+        "เคลมวัคซีนได้เฉพาะผู้มีสัญชาติไทย หากพิมพ์ผิดกรุณาแก้แล้วนำเข้าใหม่ หากถูกแล้วไม่ต้องดำเนินการ",
+        "Vaccines are paid for Thai citizens only; if it is mistyped, mend it and import it again; else nothing needs to be done.",
+    ),
 )
 LOT_MISSING = _rule(
     "vaccine.lot_missing",
@@ -166,7 +164,7 @@ MANUFACTURER_UNREADABLE = _rule(
     "The manufacturer is unreadable (wrong character set) and goes empty.",
 )
 RULES = (
-    CODE_MISSING, CODE_NOT_VALID, NOT_CITIZEN, LOT_MISSING, EXPIRY_MISSING, EXPIRY_BUDDHIST_YEAR, EXPIRED,
+    CODE_NOT_VALID, NOT_CITIZEN, LOT_MISSING, EXPIRY_MISSING, EXPIRY_BUDDHIST_YEAR, EXPIRED,
     GIVER_MISSING, GIVER_UNREADABLE, LICENSE_MISSING, GIVEN_BUDDHIST_YEAR, GIVEN_TIME_MISSING, GIVEN_OTHER_DAY,
     SAME_DAY, OTHER_SEX, OTHER_AGE, MANUFACTURER_UNREADABLE,
 )  # fmt: skip
@@ -229,18 +227,3 @@ def _receiver(doses: pd.DataFrame) -> list[Finding]:
 def repeated(_day: ServiceDay, found: Mask) -> Finding:
     """The finding for a person's same vaccine in a later visit of the same day."""
     return Finding(SAME_DAY, found)
-
-
-def unmapped(day: ServiceDay, kind: Kind) -> list[Issue]:
-    """Visits with a vaccine that has no export code: it should perhaps be a claim, nobody can tell which.
-
-    Args:
-        day: The service day.
-        kind: The kind of claim to list them under, for they have none themselves.
-    """
-    rows = day.vaccinations[day.vaccinations["vaccine_code"].isna() & day.vaccinations["his_claim_uid"].isna()]
-    named = "“" + rows["vaccine_name"].fillna("") + "” (" + rows["local_code"].fillna("") + ")"
-    names = {str(vn): ", ".join(sorted(set(of_visit))) for vn, of_visit in named.groupby(rows["vn"])}
-    visits = day.visits.loc[day.visits["his_claim_uid"].isna() & day.visits["vn"].isin(names), ["vn", "hn"]]
-    finding = Finding(CODE_MISSING, np.ones(len(visits), dtype=np.bool_), {"names": visits["vn"].map(names.get)})
-    return list(issues(visits.assign(item=""), [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error"))

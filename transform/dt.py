@@ -29,6 +29,11 @@ TOO_YOUNG = Rule(
     ),
     "two programs send from age 25, or in pregnancy",
     ("dt",),
+    in_workbook=Message(
+        "เคลมไม่ได้ หากเป็นหญิงตั้งครรภ์กรุณาใส่ ใช่ ในช่อง ฝากครรภ์ หากเป็นนักเรียนกรุณาเลือกวัคซีน ดีทีนักเรียน แล้วนำเข้าใหม่",
+        "It cannot be claimed; for a pregnant woman, put yes into the column Antenatal, for a pupil choose dT school, "
+        "and import it again.",
+    ),
 )
 RULES = (TOO_YOUNG,)
 

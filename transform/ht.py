@@ -47,7 +47,7 @@ def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     known = {name: earlier[column].reindex(vn) for name, column in (("icd10", "icd10"), ("date", "dx_date"))}
     return [
         *diagnoses.findings(day, candidates, "ht"),
-        *labs.findings(candidates, day.codes.labs_of("ht", day.day)),
+        *labs.findings(candidates, day.codes.labs_of("ht", day.day), all_meant=day.meant),
         Finding(NOT_NEWLY_DIAGNOSED, vn.isin(earlier.index).to_numpy(), known),
         _claimed_before(day, candidates),
     ]

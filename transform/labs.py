@@ -25,6 +25,9 @@ NOT_A_NUMBER = Rule(
     Message("กรุณาแก้ผลแล็บใน HIS เป็นตัวเลขตามใบรายงาน", "Enter the reported number in the HIS."),
     SOURCE,
     ("dm", "ht"),
+    in_workbook=Message(
+        "กรุณาพิมพ์เฉพาะตัวเลขตามใบรายงาน แล้วนำเข้าใหม่", "Type the reported number alone, and import it again."
+    ),
 )
 OUT_OF_RANGE = Rule(
     "lab.out_of_range",
@@ -34,6 +37,10 @@ OUT_OF_RANGE = Rule(
     Message("กรุณาตรวจสอบผลและหน่วยใน HIS", "Check the result and its unit in the HIS."),
     SOURCE,
     ("dm", "ht"),
+    in_workbook=Message(
+        "กรุณาตรวจผลและหน่วยกับใบรายงาน แก้แล้วนำเข้าใหม่",
+        "Check the result and its unit against the report, mend it, and import it again.",
+    ),
 )
 LEFT_OUT = Rule(
     "lab.left_out",
@@ -117,10 +124,12 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
     return candidates[[f"number_{lab.code}" for lab in of_kind]].notna().any(axis=1)
 
 
-def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> list[Finding]:
-    """Results that cannot be sent: an error where no other can, else a warning; each rule names all it has found."""
-    goes = usable(candidates, of_kind)
+def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, all_meant: bool) -> list[Finding]:
+    """Results that cannot be sent: an error where no other can, or all are meant; else a warning. Each rule names all."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
+    goes = usable(candidates, of_kind)
+    if all_meant:
+        goes &= ~candidates[[f"fault_{lab.code}" for lab in of_kind]].notna().any(axis=1)
     return [
         _finding(NOT_A_NUMBER, candidates, {lab: (fault == "not a number") & ~goes for lab, fault in faults.items()}),
         _finding(OUT_OF_RANGE, candidates, {lab: (fault == "out of range") & ~goes for lab, fault in faults.items()}),

@@ -17,6 +17,9 @@ PLACEHOLDER = r"[0-9]([0-9])\1{10}[0-9]|123456789012[0-9]"
 
 MEND = Message("กรุณาแก้ทะเบียนผู้ป่วยใน HIS", "Mend the patient's record in the HIS.")
 CARD = Message("กรุณาตรวจบัตรประชาชนแล้วแก้ใน HIS", "Check the identity card and mend the patient's record in the HIS.")
+CARD_HERE = Message(
+    "กรุณาตรวจบัตรประชาชน แก้ให้ถูกต้อง แล้วนำเข้าใหม่", "Check the identity card, mend the number, and import it again."
+)
 API = "payload of MOPH Claim"
 DATA = "reports of hospital databases"
 
@@ -27,6 +30,7 @@ CID_MISSING = Rule(
     Message("ไม่มีเลขประจำตัวประชาชน", "The identity number is missing."),
     CARD,
     API,
+    in_workbook=CARD_HERE,
 )
 PASSPORT_ONLY = Rule(
     "person.passport_only",
@@ -43,6 +47,7 @@ CID_FORM = Rule(
     Message("เลขประจำตัวประชาชนไม่ใช่ตัวเลข 13 หลัก", "The identity number is not 13 digits."),
     CARD,
     API,
+    in_workbook=CARD_HERE,
 )
 CID_PLACEHOLDER = Rule(
     "person.cid_placeholder",
@@ -51,6 +56,7 @@ CID_PLACEHOLDER = Rule(
     Message("เลขประจำตัวประชาชนเป็นเลขสมมติ", "The identity number is a placeholder."),
     CARD,
     DATA,
+    in_workbook=CARD_HERE,
 )
 CID_CHECK_DIGIT = Rule(
     "person.cid_check_digit",
@@ -59,6 +65,7 @@ CID_CHECK_DIGIT = Rule(
     Message("เลขประจำตัวประชาชนไม่ถูกต้อง (หลักสุดท้ายไม่ตรง)", "The identity number is wrong: its check digit does not fit."),
     CARD,
     API,
+    in_workbook=CARD_HERE,
 )
 NAME_MISSING = Rule(
     "person.name_missing",
@@ -125,16 +132,52 @@ SEX_UNKNOWN = Rule(
     MEND,
     API,
 )
+NATION_MISSING = Rule(
+    "person.nation_missing",
+    "error",
+    "visits.nation",
+    Message("ไม่มีสัญชาติ", "The nationality is missing."),
+    MEND,
+    API,
+)
 NATION_UNMAPPED = Rule(
     "person.nation_unmapped",
     "error",
     "visits.nation",
-    Message("สัญชาติไม่มีรหัสมาตรฐาน 3 หลัก", "The nationality has no 3-digit standard code."),
+    Message("สัญชาติ {code} ไม่มีรหัสมาตรฐาน 3 หลัก", "The nationality {code} has no 3-digit standard code."),
     Message(
-        "กรุณาแก้สัญชาติของผู้ป่วย หรือใส่รหัส สปสช. ในตารางสัญชาติของ HIS",
-        "Mend the patient's nationality, or give it its NHSO code in the HIS's table of nationalities.",
+        "กรุณาใส่รหัส สปสช. ในตารางสัญชาติของ HIS หรือใน nationalities.csv ของ his.maps_folder",
+        "Give it its NHSO code in the HIS's table of nationalities, or in nationalities.csv of his.maps_folder.",
     ),
     DATA,
+    of_code=True,
+)
+MARRIAGE_UNMAPPED = Rule(
+    "person.marriage_unmapped",
+    "warning",
+    "visits.marriage",
+    Message(
+        "สถานภาพสมรส {code} ไม่มีรหัสมาตรฐาน จึงส่งเป็น 9 (ไม่ทราบ)",
+        "The marital status {code} has no standard code and goes as 9 (unknown).",
+    ),
+    Message(
+        "กรุณาใส่รหัสในตารางสถานภาพของ HIS หรือใน marital_status.csv ของ his.maps_folder",
+        "Give it its code in the HIS's table of marital status, or in marital_status.csv of his.maps_folder.",
+    ),
+    DATA,
+    of_code=True,
+)
+OCCUPATION_UNMAPPED = Rule(
+    "person.occupation_unmapped",
+    "warning",
+    "visits.occupa",
+    Message("อาชีพ {code} ไม่มีชื่อ จึงส่งเป็นค่าว่าง", "The occupation {code} has no name and goes empty."),
+    Message(
+        "กรุณาใส่ชื่อในตารางอาชีพของ HIS หรือใน occupations.csv ของ his.maps_folder",
+        "Give it its name in the HIS's table of occupations, or in occupations.csv of his.maps_folder.",
+    ),
+    DATA,
+    of_code=True,
 )
 OCCUPATION_UNREADABLE = Rule(
     "person.occupation_unreadable",
@@ -149,8 +192,8 @@ OCCUPATION_UNREADABLE = Rule(
 )
 RULES = (
     CID_MISSING, PASSPORT_ONLY, CID_FORM, CID_PLACEHOLDER, CID_CHECK_DIGIT, NAME_MISSING, NAME_UNREADABLE,
-    TITLE_MISSING, DOB_MISSING, DOB_BUDDHIST_YEAR, DOB_FUTURE, DOB_TOO_OLD, SEX_UNKNOWN, NATION_UNMAPPED,
-    OCCUPATION_UNREADABLE,
+    TITLE_MISSING, DOB_MISSING, DOB_BUDDHIST_YEAR, DOB_FUTURE, DOB_TOO_OLD, SEX_UNKNOWN, NATION_MISSING, NATION_UNMAPPED,
+    MARRIAGE_UNMAPPED, OCCUPATION_UNMAPPED, OCCUPATION_UNREADABLE,
 )  # fmt: skip
 
 
@@ -180,12 +223,13 @@ def with_person(visits: pd.DataFrame, codes: Codes, day: date) -> pd.DataFrame:
     listed = valid_on(codes.nationalities, day)
     nation = visits["nation"].where(visits["nation"].str.fullmatch("[0-9]{2,3}").fillna(False)).str.zfill(3)
     title, title_marriage = _titles(visits["title"], valid_on(codes.titles, day))
-    marriage = visits["marriage"].where(visits["marriage"].isin(valid_on(codes.marital_status, day)["code"]), "9")
+    married = visits["marriage"].isin(valid_on(codes.marital_status, day)["code"])
     return visits.assign(
         pid=identity_numbers(visits),
         sent_title=title.fillna(""),
         sent_occupa=visits["occupa"].mask(is_unreadable(visits["occupa"])).fillna(""),
-        sent_marriage=title_marriage.fillna(marriage),
+        sent_marriage=title_marriage.fillna(visits["marriage"].where(married, "9")),
+        marriage_known=title_marriage.notna() | married,
         sent_nation=nation,
         citizen=nation.isin(listed.loc[listed["citizen"] == "yes", "code"]),
     )
@@ -198,7 +242,9 @@ def _titles(titles: "pd.Series[Any]", listed: pd.DataFrame) -> "tuple[pd.Series[
     marriage = spaceless.map(exact["marriage"]).astype("str")
     for prefix in listed[listed["match"] == "prefix"].to_dict("records"):
         marriage = marriage.mask(spaceless.str.startswith(prefix["title"]).fillna(False), prefix["marriage"])
-    return spaceless.map(exact["standard"]).astype("str").fillna(titles), marriage
+    # A number is the code of a title that nobody has put into words.
+    words = titles.mask(spaceless.str.isdecimal().fillna(False).astype(bool))
+    return spaceless.map(exact["standard"]).astype("str").fillna(words), marriage
 
 
 def findings(visits: pd.DataFrame, codes: Codes, day: date) -> list[Finding]:
@@ -206,14 +252,18 @@ def findings(visits: pd.DataFrame, codes: Codes, day: date) -> list[Finding]:
     spoilt = is_unreadable(visits["title"]) | is_unreadable(visits["fname"]) | is_unreadable(visits["lname"])
     names = spoilt.to_numpy()
     missing = (is_blank(visits["fname"]) | is_blank(visits["lname"])).to_numpy()
+    nation = visits["local_nation"].fillna(visits["nation"])
     return [
         *_identity(visits),
         Finding(NAME_UNREADABLE, names),
         Finding(NAME_MISSING, missing & ~names),
-        Finding(TITLE_MISSING, visits["title"].isna().to_numpy()),
+        Finding(TITLE_MISSING, (visits["sent_title"] == "").to_numpy()),
         *_birth(visits["dob"], codes.limit("person_age_years", day), day),
         Finding(SEX_UNKNOWN, ~visits["sex"].isin(["1", "2"]).to_numpy()),
-        Finding(NATION_UNMAPPED, visits["sent_nation"].isna().to_numpy()),
+        Finding(NATION_MISSING, (visits["sent_nation"].isna() & nation.isna()).to_numpy()),
+        _unmapped(NATION_UNMAPPED, nation, visits["sent_nation"].isna()),
+        _unmapped(MARRIAGE_UNMAPPED, visits["local_marriage"], ~visits["marriage_known"]),
+        _unmapped(OCCUPATION_UNMAPPED, visits["local_occupa"], visits["occupa"].isna()),
         Finding(OCCUPATION_UNREADABLE, is_unreadable(visits["occupa"]).to_numpy()),
     ]
 
@@ -250,3 +300,7 @@ def _first_of(*chain: "tuple[Rule, pd.Series[bool]]") -> list[Finding]:
         findings.append(Finding(rule, found.to_numpy(dtype=np.bool_) & ~seen))
         seen = seen | found.to_numpy(dtype=np.bool_)
     return findings
+
+
+def _unmapped(rule: Rule, local: "pd.Series[Any]", unknown: "pd.Series[bool]") -> Finding:
+    return Finding(rule, (local.notna() & unknown).to_numpy(), {"code": local})

@@ -34,6 +34,9 @@ class Rule:
         kinds: The kinds of claim it holds for.
         valid_from: The first service day it holds for; None is always.
         valid_to: The last service day it holds for; None is always.
+        of_code: It is about a code of the HIS, and what is wrong is said alike of all its records: it is listed once, with
+            their count.
+        in_workbook: What a person does about it whose record stands in a workbook; None: the same, done there.
     """
 
     code: str
@@ -45,6 +48,8 @@ class Rule:
     kinds: tuple[Kind, ...] = KINDS
     valid_from: date | None = None
     valid_to: date | None = None
+    of_code: bool = False
+    in_workbook: Message | None = None
 
     @property
     def calls_for_a_person(self) -> bool:

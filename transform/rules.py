@@ -1,12 +1,42 @@
 """The registry of rules: everything that can be said of a record, for the documentation and the commands."""
 
-from transform import after_acceptance, claims, diagnoses, dm, dose_rules, dt, epi, ht, labs, person, visits
+from transform import (
+    after_acceptance,
+    claims,
+    diagnoses,
+    dm,
+    dose_rules,
+    dt,
+    epi,
+    ht,
+    labs,
+    not_claimed,
+    person,
+    unmapped,
+    visits,
+    workbook_rows,
+)
 from transform.rule import Rule
 
 
 def registry() -> dict[str, Rule]:
     """All rules by their code, in the order in which they are explained."""
-    modules = (visits, person, diagnoses, labs, dm, ht, dose_rules, epi, dt, claims, after_acceptance)
+    modules = (
+        visits,
+        person,
+        diagnoses,
+        labs,
+        dm,
+        ht,
+        dose_rules,
+        epi,
+        dt,
+        unmapped,
+        not_claimed,
+        workbook_rows,
+        claims,
+        after_acceptance,
+    )
     return {rule.code: rule for module in modules for rule in module.RULES}
 
 

@@ -32,6 +32,7 @@ class ServiceDay:
         history: Claims accepted or under way: kind, pid, vn, service_date.
         codes: All lists.
         settings: What the site has set.
+        meant: Somebody means every record to be claimed, each result of it.
     """
 
     day: date
@@ -43,6 +44,7 @@ class ServiceDay:
     history: pd.DataFrame
     codes: Codes
     settings: TransformSettings
+    meant: bool
 
     def other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
         """Claims of that kind for the candidates' persons at other visits: row (the candidate's position), service_date."""
@@ -74,14 +76,16 @@ class KindOfClaim(NamedTuple):
     payloads: Callable[[ServiceDay, pd.DataFrame], Callable[[Any], Payload]]
 
 
-def service_day(tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings) -> ServiceDay:
+def service_day(
+    tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, meant: bool = False
+) -> ServiceDay:
     """The contract tables with what all rules need beside."""
     codes = read_codes(settings.codes_folder)
     past = history[["kind", "pid", "vn", "service_date"]].astype({"kind": "str", "pid": "str", "vn": "str"})
     past["service_date"] = pd.to_datetime(past["service_date"]).astype("datetime64[us]")
     visits = with_visit(with_person(tables.visits.reset_index(drop=True), codes, tables.day))
     return ServiceDay(
-        tables.day, hcode, visits, tables.diagnoses, tables.labs, tables.vaccinations, past, codes, settings
+        tables.day, hcode, visits, tables.diagnoses, tables.labs, tables.vaccinations, past, codes, settings, meant
     )
 
 

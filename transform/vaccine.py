@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from extract.unreadable import UNREADABLE
 from transform.payload import Diagnosis, Vaccine
 from transform.settings import TransformSettings
-from transform.text import UNREADABLE
 from transform.visits import visit_fields
 
 

@@ -1,16 +1,19 @@
-"""`python -m sandbox.his URL --first-day 2026-10-01`: build a synthetic HOSxP database by hand."""
+"""`python -m sandbox.his URL --first-day 2026-10-01`: build a synthetic hospital database by hand."""
 
 import argparse
 import sys
 from datetime import date
 
-from sandbox.his import DENSE, HisExistsError, Mix, build_hosxp
+from sandbox.his import DENSE, HisExistsError, Mix, build_hosxp, build_jhcis
+
+BUILDERS = {"hosxp": build_hosxp, "jhcis": build_jhcis}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Build what the command line asks for; 0 when done, 2 when the database is not empty or a number impossible."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.his", description=__doc__)
     parser.add_argument("url", help="SQLAlchemy URL of a SQLite file, or of an empty MariaDB or PostgreSQL database")
+    parser.add_argument("--his", choices=BUILDERS, default="hosxp", help="whose tables (default hosxp)")
     parser.add_argument("--first-day", type=date.fromisoformat, required=True, help="first day, YYYY-MM-DD")
     parser.add_argument("--days", type=int, default=7, help="days in the window (default 7)")
     parser.add_argument("--visits", type=int, default=200, help="ordinary visits a day (default 200)")
@@ -20,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-traps", action="store_true", help="leave the difficulties out")
     given = parser.parse_args(arguments)
     try:
-        summary = build_hosxp(
+        summary = BUILDERS[given.his](
             given.url,
             first_day=given.first_day,
             days=given.days,

@@ -6,8 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sandbox.his.tables import hosxp_tables
-
 Row = tuple[str | int | float | None, ...]
 """One row in the order of its table's columns; dates and times are ISO text, which every database reads."""
 
@@ -64,27 +62,29 @@ class Store:
 
     Args:
         connection: The driver's own connection, taken from SQLAlchemy.
-        dialect: `sqlite`, `mysql`, `mariadb` or `postgresql`.
+        dialect: Of SQLite, MySQL, MariaDB or PostgreSQL.
         tables: What the tables look like.
     """
 
-    def __init__(self, connection: Any, dialect: str, tables: sa.MetaData) -> None:
+    def __init__(self, connection: Any, dialect: sa.Dialect, tables: sa.MetaData) -> None:
         self._connection = connection
-        self._dialect = dialect
+        self._dialect = dialect.name
+        # A table may bear a reserved word for a name, as `user` is on PostgreSQL.
+        self._quoted = {name: dialect.identifier_preparer.quote(name) for name in tables.tables}
         self._columns = {table.name: [column.name for column in table.columns] for table in tables.sorted_tables}
 
     def pour(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Write rows of several tables and commit them."""
         cursor = self._connection.cursor()
         for table, batch in rows.items():
-            columns = self._columns[table]
+            name, columns = self._quoted[table], self._columns[table]
             if self._dialect == "postgresql":
-                with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+                with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN") as copy:
                     for row in batch:
                         copy.write_row(_postgres_row(row) if ZERO_DATE in row else row)
             else:
                 marks = ", ".join(["?" if self._dialect == "sqlite" else "%s"] * len(columns))
-                statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+                statement = f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
                 cursor.executemany(statement, batch)
         cursor.close()
         self._connection.commit()
@@ -95,23 +95,22 @@ def _postgres_row(row: Row) -> Row:
 
 
 @contextmanager
-def new_hospital(url: str) -> Iterator[Store]:
-    """Create the HOSxP tables in the database of this URL, and hold it open to be filled.
+def new_hospital(url: str, tables: sa.MetaData) -> Iterator[Store]:
+    """Create the tables in the database of this URL, and hold it open to be filled.
 
     Raises:
         HisExistsError: The database holds such tables already.
     """
-    tables = hosxp_tables()
     engine = _engine(url)
     if set(sa.inspect(engine).get_table_names()) & set(tables.tables):
-        raise HisExistsError("the database already holds HOSxP tables: choose an empty one")
+        raise HisExistsError("the database already holds tables of a hospital: choose an empty one")
     tables.create_all(engine)
     connection = engine.raw_connection()
     try:
         if engine.dialect.name == "sqlite":
             # A file that can be built again needs no care against power cuts.
             connection.cursor().execute("PRAGMA synchronous = OFF")
-        yield Store(connection, engine.dialect.name, tables)
+        yield Store(connection, engine.dialect, tables)
     finally:
         connection.close()
         engine.dispose()

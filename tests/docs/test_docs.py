@@ -3,25 +3,63 @@
 import importlib.util
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from extract.settings import WorkbookSettings
+from extract.workbook.file import read_sheets
+from extract.workbook.reader import understand
+from extract.workbook.tables import service_days
+from transform.choices import choices
+from transform.claim import KINDS
+from transform.claims import make_claims
+from transform.codes import read_codes
+from transform.workbook_rows import parts_of, sifted
+
 ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "data" / "samples"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")])
 
 
-def _made() -> dict[Path, str]:
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    """`docs/make.py`."""
     spec = importlib.util.spec_from_file_location("make_docs", ROOT / "docs" / "make.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return dict(module.pages())
+    return module
 
 
-def test_pages_made_from_the_code_are_current() -> None:
-    stale = [path.name for path, text in _made().items() if not path.is_file() or path.read_text("utf-8") != text]
+def test_pages_made_from_the_code_are_current(make: ModuleType) -> None:
+    stale = [path.name for path, text in make.pages() if not path.is_file() or path.read_text("utf-8") != text]
     assert not stale, "make docs"
+
+
+def test_sample_workbooks_are_current(make: ModuleType, tmp_path: Path) -> None:
+    made = {path.name: make.cells(path) for path in make.write_workbooks(tmp_path)}
+    kept = {path.name: make.cells(path) for path in SAMPLES.glob("*.xlsx")}
+    stale = [name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name)]
+    assert not stale, "make docs"
+
+
+def test_all_rows_of_the_filled_sample_are_claims_but_the_two_that_teach(make: ModuleType) -> None:
+    codes, hcode = read_codes(), "10953"
+    sheets = read_sheets(SAMPLES / "filled.xlsx", WorkbookSettings())
+    reading = understand("filled.xlsx", "0" * 64, sheets, choices(codes), make.SAMPLE_DAY)
+    faults = {(row.sheet, row.number): fault.rule for row in reading.rows for fault in row.faults}
+    assert sorted(faults.values()) == ["cell.cid_mangled", "cell.date_two_digit_year"]
+    (day,) = service_days(reading.rows, hcode=hcode, hospital_name="โรงพยาบาลตัวอย่าง")
+    history = make.no_history()
+    made = make_claims(day, kinds=KINDS, hcode=hcode, history=history, meant=True)
+    parts = parts_of(reading.rows, codes)
+    made = sifted(made, parts, day.day, hcode, taken=())
+    assert {(c.kind, c.vn, c.item) for c in made.claims} == {
+        part for place, part in parts.of.items() if place not in faults
+    }
+    assert {kind for kind, _, _ in parts.rows} == set(KINDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from extract.contract import Wanted
 from extract.settings import HisSettings
-from sandbox.his.tables import hosxp_tables
+from sandbox.his.hosxp.tables import hosxp_tables
 
 DAY = date(2026, 9, 21)
 ALL = Wanted(
@@ -182,7 +182,9 @@ HOSPITAL: Rows = {
         {"ovst_vaccine_id": 4, "vn": "690921160000", "person_vaccine_id": 1},
         {"ovst_vaccine_id": 5, "vn": "690922080000", "person_vaccine_id": 1},
     ],
-    "person_wbc_service": [{"person_wbc_service_id": 1, "person_wbc_id": 1, "vn": "690921140000"}],
+    "person_wbc_service": [
+        {"person_wbc_service_id": 1, "person_wbc_id": 1, "vn": "690921140000", "service_date": "2026-09-19"}
+    ],
     "person_wbc_vaccine_detail": [
         {
             "person_wbc_vaccine_detail_id": 1, "person_wbc_service_id": 1, "wbc_vaccine_id": 1, "vaccine_lotno": "L2",

@@ -8,6 +8,7 @@ import pytest
 from extract import contract
 from extract.contract import TABLES, TableName
 from extract.errors import ContractError
+from extract.his_file import read_his_file
 
 
 def _diagnoses(**changed: object) -> pd.DataFrame:
@@ -62,5 +63,7 @@ def test_same_visit_twice_breaks_the_contract() -> None:
 def test_hosxp_requires_only_what_its_statements_read() -> None:
     folder = Path(contract.__file__).parent / "sql" / "hosxp"
     statements = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.sql"))
-    rows = (folder / "required.csv").read_text(encoding="utf-8").split()[1:]
-    assert all(row.split(",")[0] in statements and row.split(",")[1] in statements for row in rows)
+    his = read_his_file(folder / "his.toml")
+    statements += his.facility
+    assert his.required
+    assert all(name in statements for required in his.required for name in required.split("."))

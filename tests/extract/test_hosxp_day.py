@@ -46,7 +46,8 @@ def test_person_is_read_as_stored_but_stripped(day: DayTables) -> None:
         "hcode": "10953", "hospital_name": "โรงพยาบาลตัวอย่าง", "vn": "690921080000", "hn": "000000001", "visit_date": "",
         "visit_time": "08:00", "cid": "1-1037-02012-345", "passport_no": visit["passport_no"], "title": "นาย",
         "fname": "สมมติ", "lname": "ตัวอย่าง", "dob": "", "sex": "1", "marriage": "2", "occupa": "เกษตรกร", "nation": "099",
-        "scheme": "UCS", "closing_code": "EP0987654321", "his_claim_uid": visit["his_claim_uid"], "antenatal": False,
+        "scheme": "UCS", "local_marriage": "2", "local_occupa": "0001", "local_nation": "99", "local_scheme": "10",
+        "closing_code": "EP0987654321", "his_claim_uid": visit["his_claim_uid"], "antenatal": False,
         "gravida": visit["gravida"], "ga_week": visit["ga_week"],
     }  # fmt: skip
     assert all(pd.isna(visit[name]) for name in ("passport_no", "his_claim_uid", "gravida", "ga_week"))
@@ -165,14 +166,14 @@ def test_dose_keeps_its_own_moment_giver_and_quantity(day: DayTables) -> None:
     assert (dose["dose_quantity"], dose["expiration_date"]) == ("1", pd.Timestamp("2027-01-31"))
 
 
-def test_dose_without_a_moment_has_the_visits(day: DayTables) -> None:
-    dose = _doses(day, "690921140000").loc["L2"]
-    assert (dose["given_date"], dose["given_time"]) == (pd.Timestamp("2026-09-21"), "14:00")
+def test_dose_without_a_moment_has_the_day_of_its_service_or_the_visits(day: DayTables) -> None:
+    doses = _doses(day, "690921140000")
+    assert (doses.loc["L2", "given_date"], doses.loc["L2", "given_time"]) == (pd.Timestamp("2026-09-19"), "14:00")
+    assert (doses.loc["L3", "given_date"], doses.loc["L3", "given_time"]) == (pd.Timestamp("2026-09-21"), "14:00")
 
 
 def test_unknown_giver_zero_expiry_and_unmapped_vaccine_are_missing(day: DayTables) -> None:
-    doses = day.vaccinations[day.vaccinations["local_code"] == "2"]
-    dose = doses[doses["family"] == "ovst"].iloc[0]
+    dose = day.vaccinations[day.vaccinations["local_code"] == "ovst:2"].iloc[0]
     assert all(pd.isna(dose[name]) for name in ("provider_name", "license_no", "expiration_date", "vaccine_code"))
 
 

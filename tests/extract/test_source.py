@@ -1,5 +1,6 @@
 """Opening a hospital database, what may be missing in it, and what a site may change."""
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 import sqlalchemy as sa
 from small_hospital import ALL, DAY, fill, settings_for
 
+from extract import reader
 from extract import source as source_module
 from extract.contract import Wanted
 from extract.errors import ConfigurationError, ContractError, MophClaimError, SourceError
+from extract.his_file import read_his_file
 from extract.session import LABEL, read_only_connection
 from extract.source import Facility, HisSource, open_source
+from extract.statements import BUILT_IN
 
 OPTIONAL = (
     "visit_pttype", "marrystatus", "occupation", "nationality", "doctor", "nondrugitems", "sys_lab_link", "sys_lab_code",
@@ -28,12 +32,20 @@ NEWER = (
 )
 
 
+HOSXP = read_his_file(BUILT_IN / "hosxp" / "his.toml")
 ON_SERVERS = pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
 
 
 def _folder(tmp_path: Path, **files: str) -> Path:
+    """A site's own folder; its facility's statement stands in a his.toml like the built-in one."""
     for name, sql in files.items():
-        (tmp_path / f"{name}.sql").write_text(sql, encoding="utf-8")
+        if name == "facility":
+            built_in = (BUILT_IN / "hosxp" / "his.toml").read_text(encoding="utf-8")
+            start, _, rest = built_in.partition('facility = """')
+            text = f"{start}facility = {json.dumps(sql)}\n" + rest.partition('"""')[2]
+            (tmp_path / "his.toml").write_text(text, encoding="utf-8")
+        else:
+            (tmp_path / f"{name}.sql").write_text(sql, encoding="utf-8")
     return tmp_path
 
 
@@ -77,26 +89,28 @@ def test_diabetes_alone_leaves_hypertension_where_it_is(source: HisSource) -> No
 
 def test_more_visits_than_one_statement_names_come_whole(source: HisSource, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = source.read_day(DAY, ALL)
-    monkeypatch.setattr(source_module, "VISITS_A_STATEMENT", 2)
+    monkeypatch.setattr(reader, "VISITS_A_STATEMENT", 2)
     parts = source.read_day(DAY, ALL)
     assert parts.visits.equals(whole.visits)
     assert parts.diagnoses.equals(whole.diagnoses)
 
 
 def test_site_lab_map_is_the_strongest(hospital: str, tmp_path: Path) -> None:
-    path = tmp_path / "labs.csv"
-    path.write_text("local_code,nhso_code,note\n7,32202,POCT\n3,00000,\n5,32401,\n", encoding="utf-8-sig")
-    with open_source(settings_for(hospital, lab_map=path)) as source:
+    (tmp_path / "labs.csv").write_text("local_code,code,note\n7,32202,POCT\n3,-,\n5,32401,\n", encoding="utf-8-sig")
+    with open_source(settings_for(hospital, maps_folder=tmp_path)) as source:
         labs = source.read_day(DAY, ALL).labs
     rows = labs[labs["vn"] == "690921090000"]
-    assert list(zip(rows["lab_code"], rows["result"], strict=True)) == [("32103", "Hemolysis"), ("32202", "0.8")]
+    found = list(zip(rows["lab_code"].fillna("unknown"), rows["result"], strict=True))
+    assert found == [("32103", "Hemolysis"), ("32202", "0.8"), ("unknown", "1")]
 
 
-@pytest.mark.parametrize("text", ["code,nhso\n1,2\n", "local_code,nhso_code\n1,32401\n1,32202\n"])
-def test_lab_map_that_cannot_be_used_is_said(hospital: str, tmp_path: Path, text: str) -> None:
-    path = tmp_path / "labs.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"labs\.csv"), open_source(settings_for(hospital, lab_map=path)):
+@pytest.mark.parametrize("text", ["code,nhso\n1,2\n", "local_code,code\n1,32401\n1,32202\n"])
+def test_site_map_that_cannot_be_used_is_said(hospital: str, tmp_path: Path, text: str) -> None:
+    (tmp_path / "labs.csv").write_text(text, encoding="utf-8")
+    with (
+        pytest.raises(ConfigurationError, match=r"labs\.csv"),
+        open_source(settings_for(hospital, maps_folder=tmp_path)),
+    ):
         pass
 
 
@@ -134,12 +148,12 @@ def test_database_of_no_facility_says_so(new_database: Callable[[], str]) -> Non
 
 
 def test_nothing_can_be_written(hospital: str) -> None:
-    with read_only_connection(settings_for(hospital)) as connection, pytest.raises(sa.exc.DBAPIError):
+    with read_only_connection(settings_for(hospital), HOSXP) as connection, pytest.raises(sa.exc.DBAPIError):
         connection.execute(sa.text("UPDATE ovst SET hn = '1' WHERE vn = '690921080000'"))
 
 
 def test_nothing_can_be_made(hospital: str) -> None:
-    with read_only_connection(settings_for(hospital)) as connection, pytest.raises(sa.exc.DBAPIError):
+    with read_only_connection(settings_for(hospital), HOSXP) as connection, pytest.raises(sa.exc.DBAPIError):
         connection.execute(sa.text("CREATE TABLE ours (a int)"))
 
 
@@ -175,7 +189,7 @@ def test_lost_connection_is_said_and_the_next_day_read_anew(hospital: str) -> No
     killer = sa.create_engine(hospital, poolclass=sa.NullPool)
     with open_source(settings_for(hospital)) as source:
         whole = source.read_day(DAY, ALL)
-        number = source._connection.exec_driver_sql(whose).scalar_one()
+        number = source.reader.connection.exec_driver_sql(whose).scalar_one()
         with killer.connect() as connection:
             connection.exec_driver_sql(end.format(number))
         with pytest.raises(SourceError) as error:
@@ -184,7 +198,7 @@ def test_lost_connection_is_said_and_the_next_day_read_anew(hospital: str) -> No
         again = source.read_day(DAY, ALL)
         assert again.visits.equals(whole.visits)
         with pytest.raises(sa.exc.DBAPIError):  # the new connection is read-only too
-            source._connection.exec_driver_sql("DELETE FROM ovst")
+            source.reader.connection.exec_driver_sql("DELETE FROM ovst")
 
 
 def test_days_are_apart_by_the_pause(hospital: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +231,7 @@ def test_missing_column_of_a_site_file_is_named(hospital: str, tmp_path: Path) -
 def test_visit_given_twice_by_a_site_file_breaks_the_contract(hospital: str, tmp_path: Path) -> None:
     built_in = (Path(source_module.__file__).parent / "sql/hosxp/visits.sql").read_text(encoding="utf-8")
     twice = built_in.replace("LEFT JOIN patient", "LEFT JOIN visit_pttype x ON x.vn = o.vn LEFT JOIN patient").replace(
-        "t.hipdata_code AS scheme", "x.pttype AS scheme"
+        "o.pttype AS local_scheme", "x.pttype AS local_scheme"
     )
     with (
         open_source(settings_for(hospital, sql_folder=_folder(tmp_path, visits=twice))) as source,

@@ -1,12 +1,11 @@
 """The `moph-claim` command as a person calls it: a process of its own, nothing of the test's environment in it."""
 
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-COMMAND = Path(sys.executable).parent / "moph-claim"
+from command_forks import call
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,8 @@ def moph_claim(folder: Path, *words: str, **environment: str) -> Said:
     }
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [str(COMMAND), *words],
-        cwd=folder,
-        env={**clean, "HOME": str(folder), "TMPDIR": str(temporary), "COLUMNS": "160", **environment},
-        capture_output=True,
-        timeout=180,
-        check=False,
-    )
-    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    ours = {"HOME": str(folder), "TMPDIR": str(temporary), "COLUMNS": "160"}
+    with TemporaryDirectory() as screen:
+        out, err = Path(screen, "out"), Path(screen, "err")
+        code = call(list(words), folder, clean | ours | environment, out, err)
+        return Said(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))

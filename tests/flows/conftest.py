@@ -1,8 +1,10 @@
 """What the tests of the flow and the command share: a Prefect server, a hospital, a stand-in, and settings in files."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import prefect_service
 import pytest
 from night_shift import Night, Site, Trial, spend_night, week_of
 
@@ -12,31 +14,32 @@ from sandbox.process import Sandbox, running_sandbox
 
 @pytest.fixture(scope="session", autouse=True)
 def no_hidden_server() -> Iterator[None]:
-    """A flow that is run without the harness fails at once, instead of starting a server nobody sees."""
-    from prefect.settings import PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
-
-    with temporary_settings({PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+    """A flow that is run without the fixture below fails at once, instead of starting a server nobody sees."""
+    with prefect_reads({"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false"}):
         yield
 
 
 @pytest.fixture(scope="session")
-def prefect_server(no_hidden_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Prefect server for all tests of the session that run a flow in this process."""
-    from prefect.settings import (
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        PREFECT_HOME,
-        PREFECT_SERVER_ANALYTICS_ENABLED,
-        temporary_settings,
-    )
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(no_hidden_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Prefect server for all tests of the session that run a flow; gives the environment by which it is found."""
+    with (
+        prefect_service.prefect_server(tmp_path_factory.mktemp("prefect"), "--no-services") as server,
+        prefect_reads(server),
+    ):
+        yield server
 
-    ours = {
-        PREFECT_HOME: tmp_path_factory.mktemp("prefect"),
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        PREFECT_SERVER_ANALYTICS_ENABLED: False,
-    }
-    with temporary_settings(ours), prefect_test_harness(server_startup_timeout=120):
+
+@contextmanager
+def prefect_reads(environment: dict[str, str]) -> Iterator[None]:
+    """Prefect in this process reads these variables, and the old ones again in the end."""
+    from prefect.context import refresh_global_settings_context
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        refresh_global_settings_context()
         yield
+    refresh_global_settings_context()
 
 
 @pytest.fixture(scope="session")
@@ -66,14 +69,14 @@ def site(tmp_path: Path, sandbox: Sandbox, hospital: tuple[str, HisSummary]) -> 
 
 
 @pytest.fixture
-def trial(site: Site, prefect_server: None) -> Trial:
+def trial(site: Site, prefect_server: dict[str, str]) -> Trial:
     """The site, its flow run in this process against the test's Prefect server."""
     return Trial(site)
 
 
 @pytest.fixture(scope="session")
 def night_on(
-    prefect_server: None,
+    prefect_server: dict[str, str],
     moph: Sandbox,
     database_on: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,

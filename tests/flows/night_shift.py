@@ -15,7 +15,7 @@ from sandbox.his import HisSummary, build_hosxp
 from sandbox.process import Sandbox
 
 # The last day is 200 days into the fiscal year: every trap has room.
-DAYS = 4
+DAYS = 2
 FIRST_DAY = date(2026, 5, 14)
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 WINDOW = {"date_from": FIRST_DAY.isoformat(), "date_to": LAST_DAY.isoformat()}
@@ -127,6 +127,10 @@ class Trial:
         """A new run of `reconcile`."""
         return self._begin("reconcile", parameters)
 
+    def import_workbook(self, **parameters: Any) -> Ended:
+        """A new run of `import-workbook`, by default of every file in the inbox."""
+        return self._begin("import_workbook", parameters)
+
     def _begin(self, flow: str, parameters: dict[str, Any]) -> Ended:
         from prefect.client.orchestration import get_client
 
@@ -229,7 +233,7 @@ def artifacts_of(run: Ended) -> dict[str, str]:
 
 def week_of(url: str, **wishes: Any) -> HisSummary:
     """A small hospital with every trap, its window the one the flow is run for."""
-    return build_hosxp(url, **{"first_day": FIRST_DAY, "days": DAYS, "visits_a_day": 30, **wishes})
+    return build_hosxp(url, **{"first_day": FIRST_DAY, "days": DAYS, "visits_a_day": 60, **wishes})
 
 
 def people_of(his: str) -> set[str]:

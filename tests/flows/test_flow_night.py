@@ -1,12 +1,12 @@
 """One night after another: what is sent, what is not sent again, and how often the program logs in."""
 
-import contextvars
 import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from night_shift import FIRST_DAY, LAST_DAY, Ended, Trial
+from up_service import until
 
 from load.database import open_audit
 from load.runs import start_run
@@ -78,25 +78,26 @@ def test_five_thousand_claims_and_a_token_that_runs_out_twice_need_three_log_ins
     assert set(trial.sandbox.received().values()) == {1}
 
 
-def test_two_runs_at_once_never_overlap_and_send_each_claim_once(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_runs_at_once_never_overlap_and_send_each_claim_once(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(trial.site.config))
-    trial.sandbox.change(latency_ms=300)
     ended: list[Ended] = []
-    # Prefect's settings of this test live in its context.
-    threads = [
-        threading.Thread(
-            target=contextvars.copy_context().run, args=(lambda: ended.append(trial.run(**ONE_DAY, concurrency=4)),)
-        )
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    first, second = (
+        threading.Thread(target=lambda: ended.append(trial.run(**ONE_DAY, concurrency=2))) for _ in range(2)
+    )
+    trial.sandbox.change(latency_ms=5000)  # the first is not through before the second waits
+    first.start()
+    until(lambda: trial.sandbox.stats()["requests"] != {})
+    second.start()
+    until(lambda: "waiting for run" in caplog.text)
+    trial.sandbox.change(latency_ms=0)
+    for thread in (first, second):
         thread.join()
     assert [run.state for run in ended] == ["Completed", "Completed"]
-    assert sum("waiting for run" in run.text for run in ended) == 1
-    first, second = trial.site.rows("select started_at, ended_at from run order by started_at")
-    assert first["ended_at"] <= second["started_at"]
+    assert ["waiting for run" in run.text for run in ended] == [False, True]
+    one, other = trial.site.rows("select started_at, ended_at from run order by started_at")
+    assert one["ended_at"] <= other["started_at"]
     assert set(trial.sandbox.received().values()) == {1}
     assert trial.sandbox.stats()["logins"] == 1
 

@@ -53,6 +53,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"concurrency": 65},
         "The parameter concurrency cannot be used: it is a whole number from 1 to 64.",
     ),
+    "a facility that is not there": (
+        {"facility": "hospital"},
+        "There is no facility hospital: the configuration has one facility only, name none.",
+    ),
     "neither yes nor no": (
         {"dry_run": "perhaps"},
         "The parameter dry_run cannot be used: it is true or false.",

@@ -5,23 +5,17 @@ import gzip
 import hashlib
 import hmac
 import json
-import os
 import pickle
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
 from command_line import Said, moph_claim
 from left_behind import files_in, leaks
 from night_shift import FIRST_DAY, Site, people_of, week_of
+from officer import fill, rows_of
+from prefect_service import prefect_server
 
 from sandbox.process import running_sandbox
 from sandbox.world import Account, Fault
@@ -29,6 +23,7 @@ from sandbox.world import Account, Fault
 pytestmark = pytest.mark.xdist_group("privacy")
 
 ACCOUNT = Account(username="claim-officer", password="Krung-Thep_2569!ลับ", secret_key="K$ey-0f-the-hospital")
+FILE_OF = "สมหมาย-ผ่องใส"
 MISTYPED = "Krung-Thep_2568!ลับ"
 DEBUG = {
     "PREFECT_LOGGING_LEVEL": "DEBUG",
@@ -60,51 +55,25 @@ def password_hash(password: str) -> str:
     return hmac.new(ACCOUNT.secret_key.encode(), password.encode(), hashlib.sha256).hexdigest().upper()
 
 
-@contextmanager
-def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server all of whose files and words stay in the folder; gives the environment of its runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    temporary = folder / "server-tmp"
-    temporary.mkdir()
-    home = {"PREFECT_HOME": str(folder / "home")}
-    quiet = {
-        "TMPDIR": str(temporary),
-        "PREFECT_SERVER_UI_ENABLED": "false",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-    start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-    environment = {**os.environ, **home, **quiet, "PREFECT_SERVER_LOGGING_LEVEL": "DEBUG"}
-    with (folder / "server.log").open("wb") as log:
-        server = subprocess.Popen(start, env=environment, stdout=log, stderr=log)
-    try:
-        api = f"http://127.0.0.1:{port}/api"
-        for _ in range(600):
-            with suppress(requests.ConnectionError):
-                if requests.get(f"{api}/health", timeout=5).ok:
-                    break
-            time.sleep(0.1)
-        yield {**home, "PREFECT_API_URL": api}
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """Three runs of the real command over three days, in a folder that is theirs alone."""
     folder = tmp_path_factory.mktemp("privacy")
     his = f"sqlite:///{tmp_path_factory.mktemp('his') / 'hosxp.sqlite'}"
     week_of(his, days=3, visits_a_day=10)
-    with running_sandbox(accounts=(ACCOUNT,)) as sandbox, prefect_server(folder) as server:
+    with (
+        running_sandbox(accounts=(ACCOUNT,)) as sandbox,
+        prefect_server(folder, PREFECT_SERVER_LOGGING_LEVEL="DEBUG") as server,
+    ):
         site = Site(folder / "site", his=his, sandbox=sandbox)
         said: dict[str, Said] = {}
 
         def run(name: str, day: int) -> None:
             date = (FIRST_DAY + timedelta(days=day)).isoformat()
-            screen = moph_claim(site.folder, "run", "--from", date, "--to", date, **server, **DEBUG)
-            said[name] = screen
+            call(name, "run", "--from", date, "--to", date)
+
+        def call(name: str, *words: str) -> None:
+            screen = said[name] = moph_claim(site.folder, *words, **server, **DEBUG)
             (folder / f"{name}.out").write_text(screen.out, encoding="utf-8")
             (folder / f"{name}.err").write_text(screen.err, encoding="utf-8")
 
@@ -115,6 +84,13 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         sandbox.change(faults=(), accounts=(ACCOUNT,))
         site.write(MOPH_CLAIM_API__PASSWORD=MISTYPED)
         run("refused", 2)
+        site.write(MOPH_CLAIM_API__PASSWORD=ACCOUNT.password)
+        # A person's name in a file's name is not told either; of the two one cannot be read at all.
+        book = fill(site.folder / f"{FILE_OF}.xlsx", rows_of(his, [FIRST_DAY + timedelta(days=2)]))
+        call("import", "import", book.name)
+        broken = site.folder / f"{FILE_OF}-2.xlsx"
+        broken.write_bytes(book.read_bytes()[:5000])
+        call("unreadable", "import", broken.name)
     claims = [json.loads(_part(token)) for token in tokens]
     assert len(tokens) == 2
     secrets = people_of(his) | {ACCOUNT.password, MISTYPED, ACCOUNT.secret_key}
@@ -122,7 +98,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     secrets |= {part for token in tokens for part in (token, *token.split(".")[1:])}
     secrets |= {str(claim["client"][name]) for claim in claims for name in ("name", "email")}
     kept = {site.config, site.folder / ".env"}
-    files = [path for path in files_in(folder) if path not in kept and not path.name.startswith("audit.sqlite")]
+    # The audit and the officer's workbooks hold people; that is what they are for.
+    officers = [path for path in files_in(folder) if path.suffix == ".xlsx"]
+    files = [path for path in files_in(folder) if path not in {*kept, *officers} and not path.name.startswith("audit.")]
     return Evidence(site, said, files, secrets)
 
 
@@ -132,9 +110,15 @@ def _part(token: str) -> bytes:
 
 
 def test_runs_ended_as_they_should(evidence: Evidence) -> None:
-    assert {name: said.code for name, said in evidence.said.items()} == {"success": 1, "mid-chunk": 2, "refused": 2}
+    assert {name: said.code for name, said in evidence.said.items()} == {
+        "success": 1,
+        "mid-chunk": 2,
+        "refused": 2,
+        "import": 1,
+        "unreadable": 2,
+    }
     runs = evidence.site.rows("select state, message_en from run order by started_at")
-    assert [run["state"] for run in runs] == ["completed", "failed", "failed"]
+    assert [run["state"] for run in runs] == ["completed", "failed", "failed", "completed"]
     assert "this account may not send claims (403)" in runs[1]["message_en"]
     assert "The log-in to MOPH Claim was refused (401" in runs[2]["message_en"]
     states = evidence.site.states()
@@ -152,6 +136,13 @@ def test_runs_spoke_at_debug_level_and_wrote_to_prefects_database(evidence: Evid
 def test_nothing_secret_or_personal_is_left_outside_the_audit(evidence: Evidence) -> None:
     assert len(evidence.secrets) > 150
     assert leaks(evidence.files, evidence.secrets) == {}
+
+
+def test_the_name_of_an_imported_file_stands_on_its_screen_alone(evidence: Evidence) -> None:
+    assert leaks(evidence.files, {FILE_OF}).keys() == {"import.out", "unreadable.err"}
+    # Of the two the second is what the command itself says, not the lines that are logged.
+    (line,) = (line for line in evidence.said["unreadable"].err.splitlines() if FILE_OF in line)
+    assert line.startswith(f"{FILE_OF}-2.xlsx is damaged")
 
 
 def test_nothing_looks_like_a_token(evidence: Evidence) -> None:

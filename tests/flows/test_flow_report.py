@@ -13,8 +13,12 @@ from flows.report import KIND_NAMES, STATE_NAMES
 from flows.settings import read_settings
 from load.states import State
 from sandbox.world import Fault
+from transform.rules import registry
 
 pytestmark = pytest.mark.xdist_group("prefect")
+
+
+OF_CODES = [code for code, rule in registry().items() if rule.of_code]
 
 
 def table_after(report: str, heading: str) -> list[dict[str, str]]:
@@ -42,13 +46,19 @@ def test_artifact_counts_what_stands_in_the_audit(trial: Trial) -> None:
     waiting = sum(c["baht"] for c in claims if c["state"] == "held")
     assert f"- Left for the next run: **{held}** claims ({waiting:,} baht)\n" in report
     assert f"- **{held}** held: no closing code: the right was not confirmed" in report
-    severities = Counter(i["severity"] for i in trial.site.rows("select severity from issue"))
+    issues = trial.site.rows("select severity, rule, message_en from issue")
+    codes = Counter(i["message_en"] for i in issues if i["rule"] in OF_CODES and i["severity"] == "error")
+    assert len(codes) >= 3
+    nobody_knows = report.split("## Codes of the HIS that nobody knows\n")[1].split("\n## ")[0]
+    assert [f"- **{n}** {said}" for said, n in codes.items() if f"- **{n}** {said}" not in nobody_knows] == []
+    severities = Counter(i["severity"] for i in issues if i["rule"] not in OF_CODES)
     records = Counter({"not claimed": 0, "warning": 0})
     for number, severity in re.findall(r"^- \*\*(\d+)\*\* (not claimed|warning) \(", report, re.MULTILINE):
         records[severity] += int(number)
     (open_warnings,) = trial.site.rows(
         "select count(*) n from issue i where severity = 'warning' and not exists (select 1 from claim c "
-        "where c.kind = i.kind and c.vn = i.vn and c.item = i.item and c.state = 'accepted')"
+        "where c.kind = i.kind and c.vn = i.vn and c.item = i.item and c.state = 'accepted') "
+        f"and rule not in ({', '.join(map(repr, OF_CODES))})"
     )
     assert records == {"not claimed": severities["error"], "warning": open_warnings["n"]}
     assert "Confirm the right (closing code) of the held visits" in report.split("## Next steps")[1]
@@ -81,7 +91,7 @@ def test_bar_ends_at_a_hundred(night_on: Callable[[str], Night]) -> None:
 
 
 @pytest.fixture
-def here(site: Site, prefect_server: None, monkeypatch: pytest.MonkeyPatch) -> Site:
+def here(site: Site, prefect_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site, for the command's own way to run the flow, against the test's Prefect server."""
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
     monkeypatch.setattr("flows.by_hand.settle_prefect", lambda _: None)

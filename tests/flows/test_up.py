@@ -1,6 +1,7 @@
 """`moph-claim up`, for real: server, worker and a browser at its pages. The tests stand in the order of a day."""
 
 import os
+import shutil
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ from typing import Any
 import pytest
 import requests
 from night_shift import FIRST_DAY, LAST_DAY, Site, week_of
+from officer import fill, rows_of
+from prefect_service import free_port
 from selenium.webdriver import Chrome
-from up_service import CHROMIUM, ENDED, Service, browser, field, find, free_port, picture, until, up
+from up_service import CHROMIUM, ENDED, Service, browser, field, find, picture, until, up
 
 from flows.up import DEAD_RUNS, POOL
 from sandbox.process import running_sandbox
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("service")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +111,7 @@ def test_a_run_from_the_form_ends_in_the_audit_table(service: Service, page: Chr
         find(page, field(name, "button[contains(., 'date')]")).click()
         find(page, field(name, "input[@type='date']")).send_keys(f"{day:%m%d%Y}")
     assert find(page, field("send", "select")).text.split("\n") == ["new and due", "only failed", "everything again"]
-    picture(page, "run-form", 1180, 1730)
+    picture(page, "run-form", 1180, 1840)
     begun = submit(service, page)
     run = until(lambda: [r for r in service.by_hand(*ENDED) if r["id"] == begun["id"]])[0]
     assert run["state_type"] == "COMPLETED", run["state"]["message"]
@@ -125,6 +128,20 @@ def test_a_run_from_the_form_ends_in_the_audit_table(service: Service, page: Chr
     page.get(f"{service.url}/artifacts/artifact/{artifacts['claims-report']['id']}")
     find(page, f"//h1[contains(., '{FIRST_DAY} to {LAST_DAY}')]")
     picture(page, "claims-report", 1180, 1500)
+
+
+def test_a_workbook_put_into_the_inbox_is_imported_within_a_minute(service: Service, tmp_path: Path) -> None:
+    inbox = service.site.folder / "var" / "inbox"
+    book = fill(tmp_path / "claims.xlsx", rows_of(service.site.values["his.url"], [FIRST_DAY]))
+    # As most programs do: written elsewhere, then put there whole.
+    shutil.copyfile(book, inbox / ".claims.part")
+    (inbox / ".claims.part").rename(inbox / "claims.xlsx")
+    until(lambda: (inbox / "done" / "claims.result.xlsx").is_file(), seconds=60)
+    deployment = service.deployment("inbox")["id"]
+    (run,) = until(lambda: [r for r in service.runs(*ENDED) if r["deployment_id"] == deployment])
+    assert (run["state_type"], run["parameters"]) == ("COMPLETED", {})
+    assert service.site.rows("select 1 from workbook_row")
+    assert [path.name for path in inbox.iterdir() if path.is_file()] == []
 
 
 def test_a_run_whose_process_is_killed_is_crashed_at_once(service: Service) -> None:
@@ -151,7 +168,8 @@ def test_after_a_power_cut_no_dead_run_keeps_others_waiting(service: Service) ->
     # All stand still first, so that none sees another go.
     for what in (signal.SIGSTOP, signal.SIGKILL):
         for pid in (service.process.pid, *service.processes()):
-            os.kill(pid, what)
+            with suppress(ProcessLookupError):  # it has ended by itself just now
+                os.kill(pid, what)
     service.process.wait()
     service.start()
     assert dead["id"] in [r["id"] for r in service.runs("CRASHED")]

@@ -189,6 +189,17 @@ def test_what_was_said_of_a_visit_on_the_day_it_has_left_is_resolved(each_audit:
     assert listed(each_audit, hcode) == []
 
 
+def test_of_what_was_taken_from_a_workbook_the_his_is_no_record(each_audit: Engine, hcode: str):
+    changed, gone, his = (make_claim(number, hcode=hcode) for number in (1, 2, 3))
+    with holding(each_audit, hcode=hcode) as run:
+        Ledger(each_audit, run).register(DAY, KINDS, [changed, gone], origin="workbook")
+    send(each_audit, hcode, his)
+    read(each_audit, hcode, (DAY, [make_claim(1, hcode=hcode, **LAB)]), (NEXT_DAY, []))
+    read(each_audit, hcode, (NEXT_DAY, [make_claim(2, day=NEXT_DAY, hcode=hcode)]))
+    assert listed(each_audit, hcode) == [vanished()]
+    assert open_issues(each_audit, "sandbox", hcode=hcode)["vn"].tolist() == [his.vn]
+
+
 def test_other_warnings_about_a_taken_claim_stay_hidden(each_audit: Engine, hcode: str):
     sent = make_claim(hcode=hcode)
     send(each_audit, hcode, sent)

@@ -20,7 +20,7 @@ from load.settings import ApiSettings
 from load.tables import metadata
 from sandbox.process import Sandbox
 
-TABLES = {"run", "facility_lock", "claim", "claim_history", "submission", "issue", "alembic_version"}
+TABLES = {"run", "facility_lock", "claim", "claim_history", "submission", "issue", "workbook_row", "alembic_version"}
 
 
 def refused(url: str) -> MophClaimError:

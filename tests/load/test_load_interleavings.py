@@ -180,6 +180,16 @@ class Interleavings(RuleBasedStateMachine):
             assert self.sandbox.stats()["received"] - before <= about_to_leave
             self.settled.clear()
 
+    @rule(number=visits, change=st.sampled_from([{}, {"marriage": "3"}, {"marriage": "married"}]))
+    def workbook_is_imported(self, number: int, change: dict[str, Any]) -> None:
+        """A person writes the visit down, as the HIS has it or otherwise; it goes with the next run."""
+        self.leases_run_out()
+        written = replace(self.his[number], **change)
+        with holding(self.audit, hcode=self.hcode) as hold:
+            ledger = Ledger(self.audit, hold)
+            ledger.recover()
+            ledger.register(written.day, KINDS, [written.claim(self.hcode)], origin="workbook")
+
     def leases_run_out(self) -> None:
         let_leases_run_out(self.audit)
         self.clock.hours += 2

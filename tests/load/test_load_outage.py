@@ -153,6 +153,16 @@ def test_a_server_forgets_a_run_that_was_cut_off_in_mid_transaction(server_audit
         assert connection.exec_driver_sql(seconds[server_audit.dialect.name]).scalar_one() == 15
 
 
+def test_a_connection_cut_off_after_its_transaction_logs_no_traceback(
+    server_audit: Engine, caplog: pytest.LogCaptureFixture
+):
+    with server_audit.connect() as connection:
+        connection.exec_driver_sql("select 1")
+        connection.rollback()
+        break_all_connections(server_audit.url.render_as_string(hide_password=False))
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
+
+
 def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: Engine):
     url = server_audit.url.render_as_string(hide_password=False)
     hasty = open_audit(url)

@@ -13,7 +13,8 @@ from load.database import open_audit
 from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import CAUSES, DUE, MACHINE, SETTLED, Cause, IllegalTransition, State, arrows, check
-from load.tables import claim, claim_history, run, submission
+from load.tables import claim, claim_history, run, submission, workbook_row
+from load.workbooks import WorkbookRow, note_rows
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 
@@ -111,29 +112,32 @@ def test_sending_without_a_run_is_refused(connection: Connection, template: dict
     assert not refused(connection, mine.values(state=State.SENDING, run_id=template["run_id"]))
 
 
-def test_exchanges_and_history_are_never_changed_and_no_claim_is_deleted(
+def test_exchanges_history_and_workbooks_are_never_changed_and_no_claim_is_deleted(
     new_database: Callable[[], str], sandbox: Sandbox, api: ApiSettings
 ):
     engine = open_audit(new_database())
     night(engine, api, [make_claim()])
-    before = [rows(engine, table) for table in (claim, submission, claim_history)]
+    with holding(engine) as held:
+        note_rows(engine, held, "f" * 64, "มีนาคม.xlsx", [WorkbookRow("dmht", 5, "dm", "1", "", make_claim().key)])
+    before = [rows(engine, table) for table in (claim, submission, claim_history, workbook_row)]
     assert all(before)
     forbidden: list[Executable] = [delete(claim), delete(claim).where(claim.c.vn == make_claim().vn)]
-    for table in (submission, claim_history):
+    for table in (submission, claim_history, workbook_row):
         forbidden += [delete(table), delete(table).where(table.c.id == 1), update(table).values(id=table.c.id + 1)]
     forbidden += [
         update(submission).values(response="{}"),
         update(submission).where(submission.c.id == 1).values(outcome="final"),
         update(claim_history).values(after=State.FINAL),
+        update(workbook_row).values(claim_id=None),
     ]
+    names = ("submission", "claim_history", "workbook_row", "claim")
     if engine.dialect.name != "postgresql":
-        names = ("submission", "claim_history", "claim")
         forbidden += [text(f"replace into {name} select * from {name} where id = 1") for name in names]
     else:
-        forbidden += [text(f"truncate {name} cascade") for name in ("submission", "claim_history", "claim", "run")]
+        forbidden += [text(f"truncate {name} cascade") for name in (*names, "run")]
     with engine.connect() as connection:
         assert [str(statement) for statement in forbidden if not refused(connection, statement)] == []
-    assert [rows(engine, table) for table in (claim, submission, claim_history)] == before
+    assert [rows(engine, table) for table in (claim, submission, claim_history, workbook_row)] == before
     engine.dispose()
 
 

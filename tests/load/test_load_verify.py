@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from load_night import DAY, let_leases_run_out, make_claim, make_claims, night, rows, settings_for
+from alembic.migration import MigrationContext
+from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from test_load_crash import sending
 
@@ -21,7 +23,7 @@ from load.chain import beginning, link
 from load.database import connect, open_audit
 from load.settings import ApiSettings
 from load.states import State
-from load.tables import claim, claim_history, metadata, run, submission
+from load.tables import claim, claim_history, issue, metadata, run, submission, workbook_row
 from load.verify import Misfit, verify
 from sandbox.process import Sandbox
 from sandbox.world import Fault
@@ -329,11 +331,12 @@ def test_a_claim_tampered_with_is_named(tampered: Tampered, how: str):
 
 def test_a_claim_made_accepted_with_its_history_but_without_an_answer_is_named(tampered: Tampered):
     real = rows(tampered.engine, claim)[0]
+    steps = rows(tampered.engine, claim_history, claim_id=real.id)
     with tampered.engine.begin() as connection:
         connection.execute(insert(claim).values(**dict(real._mapping) | {"id": 77, "vn": "forged"}))
-        steps = connection.execute(select(claim_history).where(claim_history.c.claim_id == real.id)).mappings().all()
         for number, step in enumerate(steps):
-            connection.execute(insert(claim_history).values(**dict(step) | {"id": 700 + number, "claim_id": 77}))
+            new = {"id": 700 + number, "claim_id": 77}
+            connection.execute(insert(claim_history).values(**dict(step._mapping) | new))
     misfit = verify(tampered.engine, "sandbox").misfit
     assert misfit is not None
     assert (misfit.what, misfit.vn) == (says.UNPROVEN, "forged")
@@ -422,4 +425,64 @@ def test_an_audit_from_before_the_chain_is_chained_as_it_is_opened(
     misfit = verify(engine, "sandbox").misfit
     assert misfit is not None
     assert (misfit.what, misfit.run_id, misfit.number) == (says.CHANGED, "old-0", 2)
+    engine.dispose()
+
+
+# An audit of the version before workbooks.
+
+
+def test_an_audit_from_before_workbooks_is_of_the_his_and_goes_on(
+    new_database: Callable[[], str], sandbox: Sandbox, api: ApiSettings
+):
+    url = new_database()
+    old = as_of(url, "0001")
+    fill_old(old)
+    old.dispose()
+    old = as_of(url, "0002")
+    with old.begin() as connection:
+        seen = {"first_seen_at": datetime.now(UTC), "seen_at": datetime.now(UTC), "first_run_id": "old-0"}
+        connection.execute(insert(issue).values(**seen, **of_issue(), run_id="old-0", environment="sandbox"))
+    columns = ("id", "vn", "state", "payload", "payload_hash", "transaction_uid", "updated_at")
+    kept = select(*(claim.c[name] for name in columns)).order_by(claim.c.id)
+    with old.connect() as connection:
+        before = connection.execute(kept).all()
+    old.dispose()
+    engine = open_audit(url)
+    with engine.connect() as connection:
+        assert connection.execute(kept).all() == before
+    stand = [(row.origin, row.record) for table in (claim, issue) for row in rows(engine, table)]
+    assert stand == [("his", None)] * (len(before) + 1)
+    assert rows(engine, workbook_row) == []
+    assert_fits(engine)
+    night(engine, api, make_claims(4))
+    assert [row.state for row in rows(engine, claim)][2:4] == [State.ACCEPTED] * 2
+    assert_fits(engine)
+    engine.dispose()
+
+
+def of_issue() -> dict[str, Any]:
+    made = make_issue()
+    of_issue = {name: getattr(made, name) for name in ("hcode", "kind", "vn", "item", "rule", "severity", "hn")}
+    return of_issue | {"service_date": DAY, "field": made.column, "message_th": "–", "message_en": "–"}
+
+
+def test_a_migration_to_workbooks_that_was_killed_is_done_to_its_end(database_on: Callable[[str], str]):
+    """On MariaDB, where each step of it stays done."""
+    url = database_on("mariadb")
+    as_of(url, "0003").dispose()
+    engine = connect(url)
+    with engine.begin() as connection:
+        connection.execute(text("drop trigger workbook_row_no_delete"))
+        connection.execute(text("drop index ix_workbook_row_file_hash on workbook_row"))
+        connection.execute(text("alter table issue drop column record"))
+        connection.execute(text("update alembic_version set version_num = '0002'"))
+    engine.dispose()
+    engine = open_audit(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        triggers = connection.scalars(
+            text("select trigger_name from information_schema.triggers where trigger_schema = database()")
+        )
+        assert {"workbook_row_no_delete", "workbook_row_no_update"} <= set(triggers)
     engine.dispose()

@@ -7,9 +7,6 @@ report to one Prefect server, as those of a service do.
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,10 +17,10 @@ from itertools import count
 from multiprocessing import connection, forkserver, get_context
 from pathlib import Path
 
-from flows.prefect_home import is_healthy
+from prefect_service import prefect_server
+
 from flows.settings import use_only
 
-START_SECONDS = 120
 # What a run imports, the things its libraries import late among it.
 _IMPORTED_ONCE = [
     "flows.submit_claims",
@@ -137,47 +134,15 @@ def run_service(folder: Path) -> Iterator[None]:
     Args:
         folder: Prefect's files go there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-        "PREFECT_SERVER_UI_ENABLED": "false",
-        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-        "PREFECT_LOGGING_LEVEL": "INFO",
-    }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MOPH_CLAIM", "PREFECT"))}
-    log = folder / "server.log"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [*command, "--no-services"],
-            env=clean | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
-        with _environment(clean | environment):
+    with prefect_server(folder, "--no-services") as server:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("MOPH_CLAIM", "PREFECT"))}
+        with _environment(clean | server | {"PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false"}):
             _forks.set_forkserver_preload(_IMPORTED_ONCE)
             forkserver.ensure_running()
-        deadline = time.monotonic() + START_SECONDS
-        while not is_healthy(url):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the Prefect server does not run:\n{log.read_text()[-2000:]}")
-            time.sleep(0.2)
-        yield
-    finally:
-        forkserver._forkserver._stop()
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        try:
+            yield
+        finally:
+            forkserver._forkserver._stop()
 
 
 @contextmanager

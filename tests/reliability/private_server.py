@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from prefect_service import free_port
 
 START_SECONDS = 60
 _FILLER = "filler"
@@ -69,9 +69,7 @@ class PrivateServer(ABC):
         self._as = {"user": self.user, "group": self.user, "extra_groups": []} if os.geteuid() == 0 else {}
         if self._as and self.user not in {entry.pw_name for entry in pwd.getpwall()}:
             raise NotHere(f"there is no user {self.user} here")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.folder.mkdir(mode=0o700)
         if self._as:
             shutil.chown(self.folder, self.user, self.user)

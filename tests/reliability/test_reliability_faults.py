@@ -24,20 +24,20 @@ ANYWHERE = [trouble for trouble in TROUBLES if not trouble.needs and trouble.nam
 def test_after_a_fault_every_claim_is_taken_once(stage: Stages, trouble: Trouble, audit: str):
     with stage(audit) as here:
         row = play(trouble, here)
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 @pytest.mark.parametrize("audit", ["sqlite", "mariadb"])
 def test_after_the_audit_was_away_every_claim_is_taken_once(stage: Stages, audit: str):
     with stage(audit) as here:
         row = play(BY_NAME[OF_THE_AUDIT], here)
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_after_the_audits_cable_was_pulled_every_claim_is_taken_once(stage: Stages):
     with stage("postgresql") as here:
         row = play(BY_NAME["audit's cable pulled in mid-run"], here)
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_after_kill_9_of_the_audits_server_every_claim_is_taken_once(stage: Stages, open_folder: Path):
@@ -50,7 +50,7 @@ def test_after_kill_9_of_the_audits_server_every_claim_is_taken_once(stage: Stag
             row = play(BY_NAME["audit server killed in mid-run"], here)
     except NotHere as lack:
         pytest.skip(str(lack))
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_after_the_disk_was_full_every_claim_is_taken_once(stage: Stages, tmp_path: Path):
@@ -66,7 +66,7 @@ def test_after_the_disk_was_full_every_claim_is_taken_once(stage: Stages, tmp_pa
             row = play(full, here)
     assert row.ended is not None
     assert row.ended.failure is not None
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_after_the_his_went_away_in_mid_extract_every_claim_is_taken_once(
@@ -79,7 +79,7 @@ def test_after_the_his_went_away_in_mid_extract_every_claim_is_taken_once(
     assert 0 < row.left < hospital.claims
     assert row.ended is not None
     assert row.ended.failure is not None
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_a_run_with_two_per_cent_of_every_fault_ends_by_itself_and_says_what_is_left(stage: Stages):
@@ -90,4 +90,4 @@ def test_a_run_with_two_per_cent_of_every_fault_ends_by_itself_and_says_what_is_
     assert row.ended.report is not None
     assert row.left > 0
     assert "goes again" in row.ended.report or "in doubt" in row.ended.report
-    assert row.holds, row
+    assert row.holds, str(row)

@@ -12,13 +12,13 @@ def test_after_kill_9_at_random_instants_every_claim_is_taken_once(stage: Stages
     with stage(audit) as here:
         row = kill_at_random(here, kills, seed=kills)
     assert row.kills_in_sending > 0
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 def test_two_runs_started_together_send_every_claim_once_between_them(stage: Stages):
     with stage("mariadb") as here:
         row = start_two(here)
-    assert row.holds, row
+    assert row.holds, str(row)
 
 
 @pytest.mark.parametrize("audit", ["mariadb", "postgresql"])
@@ -27,4 +27,4 @@ def test_a_run_cut_off_from_the_audit_is_taken_over_and_sends_nothing_more_when_
 ):
     with stage(audit) as here:
         row = take_over(here)
-    assert row.holds, row
+    assert row.holds, str(row)

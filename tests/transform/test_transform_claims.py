@@ -29,7 +29,7 @@ from day_builder import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extract.contract import DayTables
+from extract.contract import TABLES, DayTables
 from transform.claim import Transformed
 from transform.claims import make_claims
 from transform.codes import Lab
@@ -80,9 +80,17 @@ def test_the_day_gives_what_it_should() -> None:
 
 
 def test_the_tables_given_are_not_changed() -> None:
-    before = pickle.dumps(FULL)
+    before = {name: getattr(FULL, name).copy() for name in TABLES}
     make(FULL)
-    assert pickle.dumps(FULL) == before
+    for name, frame in before.items():
+        pd.testing.assert_frame_equal(getattr(FULL, name), frame)
+
+
+def test_where_no_record_of_a_day_goes_none_is_told_that_another_went() -> None:
+    visits = [visit(), visit("2", cid="1990000000015"), visit("3", cid=None)]
+    made = make(tables(visits, vaccinations=[dose(vn=v["vn"], lot_number=None) for v in visits]))
+    assert made.claims == ()
+    assert "vaccine.same_day" not in {issue.rule for issue in made.issues}
 
 
 def test_an_empty_day_gives_nothing() -> None:

@@ -76,15 +76,19 @@ def test_an_unlisted_code_is_no_issue() -> None:
     assert (made.claims, made.issues) == ((), ())
 
 
-def test_vaccines_without_a_code_are_one_error_a_visit() -> None:
-    rows = [dose(None, vaccine_name=name) for name in ("B", "A", "B")]
-    issue = only_error(make(tables([visit()], vaccinations=rows)))
-    assert "“A” (5), “B” (5)." in issue.message.en
+def test_vaccines_without_a_code_are_one_error_a_visit_and_code() -> None:
+    rows = [dose(None, vaccine_name=name, local_code=code) for name, code in (("B", "6"), ("A", "5"), ("B", "6"))]
+    issues = make(tables([visit()], vaccinations=rows)).issues
+    assert [(issue.rule, issue.item) for issue in issues] == [
+        ("vaccine.code_missing", "5"),
+        ("vaccine.code_missing", "6"),
+    ]
+    assert ["“A” (5)." in issues[0].message.en, "“B” (6)." in issues[1].message.en] == [True, True]
 
 
 def test_a_vaccine_without_a_code_is_an_error_that_names_it() -> None:
     issue = only_error(make(epi_day(None, vaccine_name="IPV lot 3", local_code="31")))
-    assert (issue.rule, issue.kind, issue.item) == ("vaccine.code_missing", "epi", "")
+    assert (issue.rule, issue.kind, issue.item) == ("vaccine.code_missing", "epi", "31")
     assert "IPV lot 3" in issue.message.th
     assert only_error(make(epi_day(None), kinds=("dt",))).kind == "dt"
     assert make(epi_day(None), kinds=("dm",)).issues == ()

@@ -61,7 +61,8 @@ def test_dashes_and_spaces_are_taken_out_of_the_identity_number(stored: str) -> 
         ({"dob": "1905-09-21"}, "person.dob_too_old"),
         ({"sex": "9"}, "person.sex_unknown"),
         ({"sex": None}, "person.sex_unknown"),
-        ({"nation": None}, "person.nation_unmapped"),
+        ({"nation": None}, "person.nation_missing"),
+        ({"nation": None, "local_nation": "77"}, "person.nation_unmapped"),
         ({"nation": "TH"}, "person.nation_unmapped"),
         ({"hcode": "10954"}, "visit.other_hospital"),
         ({"hcode": None}, "visit.other_hospital"),
@@ -109,8 +110,9 @@ def test_titles_are_written_in_one_way(stored: str, sent: str) -> None:
     assert _sent(make(dm_day(title=stored)))["title"] == sent
 
 
-def test_a_missing_title_goes_empty_with_a_warning() -> None:
-    made = make(dm_day(title=None))
+@pytest.mark.parametrize("title", [None, "999"], ids=["none", "a code that nobody has put into words"])
+def test_a_missing_title_goes_empty_with_a_warning(title: str | None) -> None:
+    made = make(dm_day(title=title))
     assert _sent(made)["title"] == ""
     assert rules(made, "warning") == ["person.title_missing"]
 

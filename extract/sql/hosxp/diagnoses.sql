@@ -10,14 +10,16 @@ UNION ALL
 
 SELECT o.vn, b.icd10, MIN(b.diagtype), MIN(p.vstdate), CAST(NULL AS TIME), 1
 FROM (
-    SELECT DISTINCT v.vn, v.hn, v.vsttime
-    FROM ovst v
-    JOIN ovstdiag n ON n.vn = v.vn
-    WHERE v.vn IN :visits AND v.hn <> '' AND UPPER(SUBSTR(TRIM(n.icd10), 1, 3)) IN :first_time_icd10
-) o
+    -- first the few visits that matter
+    SELECT DISTINCT n.vn
+    FROM ovstdiag n
+    WHERE n.vn IN :visits AND UPPER(SUBSTR(TRIM(n.icd10), 1, 3)) IN :first_time_icd10
+) f
+JOIN ovst o ON o.vn = f.vn
 JOIN ovst p ON p.hn = o.hn
 JOIN ovstdiag b ON b.vn = p.vn
-WHERE p.vn <> o.vn
+WHERE o.hn <> ''
+    AND p.vn <> o.vn
     AND UPPER(SUBSTR(TRIM(b.icd10), 1, 3)) IN :first_time_icd10
     AND (
         (p.vstdate > :zero_day AND p.vstdate < :day)

@@ -42,19 +42,17 @@ SELECT
     CASE WHEN h.report_date > :zero_day THEN h.report_time ELSE h.order_time END AS result_time
 FROM (
     -- first the few visits that matter, so that the server looks up their labs by number
-    {% for number in ["vn", "an"] if number == "vn" or has("ovst.an") %}
-    {{ "" if loop.first else "UNION ALL" }}
-    SELECT v.vn, v.{{ number }} AS lab_vn
+    SELECT v.vn, {{ "v.an" if has("ovst.an") else "NULL" }} AS an
     FROM ovst v
     WHERE v.vstdate IN (:day, :buddhist_day)
-        {{ "AND v.an <> ''" if number == "an" else "" }}
         AND EXISTS (
             SELECT 1 FROM ovstdiag d
             WHERE d.vn = v.vn AND UPPER(SUBSTR(TRIM(d.icd10), 1, 3)) IN :icd10_prefixes
         )
-    {% endfor %}
 ) o
-JOIN lab_head h ON h.vn = o.lab_vn
+-- each paired with the two numbers its labs may stand under, so that the day's visits are read once
+LEFT JOIN (SELECT 'vn' AS number UNION ALL SELECT 'an') n ON n.number = 'vn' OR o.an <> ''
+JOIN lab_head h ON h.vn = CASE n.number WHEN 'vn' THEN o.vn ELSE o.an END
 JOIN lab_order l ON l.lab_order_number = h.lab_order_number
 JOIN lab_items i ON i.lab_items_code = l.lab_items_code
 {% if by_billing %}
@@ -72,4 +70,11 @@ LEFT JOIN (
 {% endif %}
 WHERE l.confirm = 'Y'
     AND TRIM(l.lab_order_result) <> ''
-    AND ({{ nhso_code }} IN :lab_codes OR CAST(i.lab_items_code AS CHAR(20)) IN :mapped_labs)
+    AND (
+        {{ nhso_code }} IN :lab_codes
+        OR CAST(i.lab_items_code AS CHAR(20)) IN :mapped_labs
+        {% if "labs" in reviewed %}
+        -- an item that neither the site's map nor the HIS knows is said to a person
+        OR ({{ nhso_code }} IS NULL AND CAST(i.lab_items_code AS CHAR(20)) NOT IN :decided_labs)
+        {% endif %}
+    )

@@ -1,87 +1,94 @@
 {# The day's vaccinations of the five families, as stored: a dose may stand in two of them.
 
-   given_at is the moment of the dose where the family keeps one; else given_date and given_time, the visit's, count.
-   In ovst_vaccine lot and expiry are spelt differently from the other four. -#}
+   The day's visits are read once, each paired with the families; a row holds what one family holds, all others are NULL
+   in it. given_at is the moment of the dose where the family keeps one; else given_date, the service's where it keeps a day,
+   and given_time, the visit's, count. In ovst_vaccine lot and expiry are spelt differently from the other four. -#}
 
-{% set branches = namespace(count=0) %}
 {% set by_doctor = has("doctor.code", "doctor.name", "doctor.licenseno") %}
-{% macro provider() %}
-{{ "r.name" if by_doctor else "NULL" }} AS provider_name,
-    {{ "r.licenseno" if by_doctor else "NULL" }} AS license_no
-{%- endmacro %}
-{% if has("ovst_vaccine.vn", "person_vaccine.export_vaccine_code") %}
-{% set branches.count = 1 %}
 {% set by_his = has("ovst_vaccine_eligible.ovst_vaccine_id", "ovst_vaccine_eligible.claim_transaction_uid") %}
-SELECT
-    o.vn,
-    v.export_vaccine_code AS vaccine_code,
-    v.person_vaccine_id AS local_code,
-    v.vaccine_name,
-    d.vaccine_lot_no AS lot_number,
-    d.expire_date AS expiration_date,
-    {{ "d.immunization_datetime" if has("ovst_vaccine.immunization_datetime") else "NULL" }} AS given_at,
-    o.vstdate AS given_date,
-    o.vsttime AS given_time,
-    {{ "d.dose_qty" if has("ovst_vaccine.dose_qty") else "NULL" }} AS dose_quantity,
-    NULL AS manufacturer,
-    {{ provider() }},
-    'ovst' AS family,
-    {{ "e.uid" if by_his else "NULL" }} AS his_claim_uid
-FROM ovst o
-JOIN ovst_vaccine d ON d.vn = o.vn
-LEFT JOIN person_vaccine v ON v.person_vaccine_id = d.person_vaccine_id
-{% if by_doctor %}
-LEFT JOIN doctor r ON r.code = d.doctor_code
+{% set families = [] %}
+{% if has("ovst_vaccine.vn", "person_vaccine.export_vaccine_code") %}
+{% set _ = families.append({
+    "name": "ovst", "service": none, "detail": "ovst_vaccine", "parent": "vn", "vaccine": "person_vaccine",
+    "label": "v_ovst.vaccine_name", "local_code": "v_ovst.person_vaccine_id", "lot": "d_ovst.vaccine_lot_no",
+    "expiry": "d_ovst.expire_date", "doctor": "d_ovst.doctor_code"}) %}
 {% endif %}
-{% if by_his %}
-LEFT JOIN (
-    -- newer HOSxP sends claims itself: the dose is claimed already
-    SELECT q.ovst_vaccine_id, MAX(q.claim_transaction_uid) AS uid
-    FROM ovst oq
-    JOIN ovst_vaccine dq ON dq.vn = oq.vn
-    JOIN ovst_vaccine_eligible q ON q.ovst_vaccine_id = dq.ovst_vaccine_id
-    WHERE oq.vstdate IN (:day, :buddhist_day)
-    GROUP BY q.ovst_vaccine_id
-) e ON e.ovst_vaccine_id = d.ovst_vaccine_id
-{% endif %}
-WHERE o.vstdate IN (:day, :buddhist_day)
-{% endif %}
-{% for family, service, detail, service_id, vaccine, doctor in [
-    ("wbc", "person_wbc_service", "person_wbc_vaccine_detail", "person_wbc_service_id", "wbc_vaccine", "doctor_code"),
-    ("epi", "person_epi_vaccine", "person_epi_vaccine_list", "person_epi_vaccine_id", "epi_vaccine", "doctor_code"),
-    ("school", "village_student_vaccine", "village_student_vaccine_list", "village_student_vaccine_id", "student_vaccine",
+{% set days = [] %}
+{% for name, service, service_day, detail, parent, vaccine, doctor in [
+    ("wbc", "person_wbc_service", "service_date", "person_wbc_vaccine_detail", "person_wbc_service_id", "wbc_vaccine",
         "doctor_code"),
-    ("anc", "person_anc_service", "person_anc_service_detail", "person_anc_service_id", "anc_service", "anc_doctor_code"),
+    ("epi", "person_epi_vaccine", "vaccine_date", "person_epi_vaccine_list", "person_epi_vaccine_id", "epi_vaccine",
+        "doctor_code"),
+    ("school", "village_student_vaccine", "vaccine_date", "village_student_vaccine_list", "village_student_vaccine_id",
+        "student_vaccine", "doctor_code"),
+    ("anc", "person_anc_service", "anc_service_date", "person_anc_service_detail", "person_anc_service_id", "anc_service",
+        "anc_doctor_code"),
 ] if has(service ~ ".vn", detail, vaccine ~ ".export_vaccine_code") %}
-{{ "UNION ALL" if branches.count else "" }}
-{% set branches.count = branches.count + 1 %}
+{% set _ = families.append({
+    "name": name, "service": service, "detail": detail, "parent": parent, "vaccine": vaccine,
+    "label": "v_" ~ name ~ "." ~ vaccine ~ "_name", "local_code": "d_" ~ name ~ "." ~ vaccine ~ "_id",
+    "lot": "d_" ~ name ~ ".vaccine_lotno", "expiry": "d_" ~ name ~ ".vaccine_expire_date",
+    "doctor": "d_" ~ name ~ "." ~ doctor}) %}
+{% if has(service ~ "." ~ service_day) %}
+{% set _ = days.append("s_" ~ name ~ "." ~ service_day) %}
+{% endif %}
+{% endfor %}
+{% macro of_any(column) %}
+COALESCE({{ families | map(attribute=column) | join(", ") }}, NULL)
+{%- endmacro %}
+{# for the other families a number that no visit has, and not NULL: MariaDB goes through all rows without a visit for it #}
+{% macro of_visit(alias, name) %}
+{{ alias }}_{{ name }}.vn = CASE f.family WHEN '{{ name }}' THEN o.vn ELSE '-' END AND f.family = '{{ name }}'
+{%- endmacro %}
+{% if families %}
 SELECT
     o.vn,
-    v.export_vaccine_code AS vaccine_code,
-    d.{{ vaccine }}_id AS local_code,
-    v.{{ vaccine }}_name AS vaccine_name,
-    d.vaccine_lotno AS lot_number,
-    d.vaccine_expire_date AS expiration_date,
-    NULL AS given_at,
-    o.vstdate AS given_date,
+    COALESCE({% for f in families %}v_{{ f.name }}.export_vaccine_code, {% endfor %}NULL) AS vaccine_code,
+    {{ of_any("local_code") }} AS local_code,
+    {{ of_any("label") }} AS vaccine_name,
+    {{ of_any("lot") }} AS lot_number,
+    {{ of_any("expiry") }} AS expiration_date,
+    {{ "d_ovst.immunization_datetime" if families[0].name == "ovst" and has("ovst_vaccine.immunization_datetime") else "NULL" }} AS given_at,
+    COALESCE({% for day in days %}{{ day }}, {% endfor %}o.vstdate) AS given_date,
     o.vsttime AS given_time,
-    NULL AS dose_quantity,
+    {{ "d_ovst.dose_qty" if families[0].name == "ovst" and has("ovst_vaccine.dose_qty") else "NULL" }} AS dose_quantity,
     NULL AS manufacturer,
-    {{ provider() }},
-    '{{ family }}' AS family,
-    NULL AS his_claim_uid
+    {{ "r.name" if by_doctor else "NULL" }} AS provider_name,
+    {{ "r.licenseno" if by_doctor else "NULL" }} AS license_no,
+    f.family,
+    {% if families[0].name == "ovst" and by_his %}
+    -- newer HOSxP sends claims itself: the dose is claimed already
+    (SELECT MAX(q.claim_transaction_uid) FROM ovst_vaccine_eligible q WHERE q.ovst_vaccine_id = d_ovst.ovst_vaccine_id)
+    {%- else %}
+    NULL
+    {%- endif %} AS his_claim_uid
 FROM ovst o
-JOIN {{ service }} s ON s.vn = o.vn
-JOIN {{ detail }} d ON d.{{ service_id }} = s.{{ service_id }}
-LEFT JOIN {{ vaccine }} v ON v.{{ vaccine }}_id = d.{{ vaccine }}_id
+LEFT JOIN (
+    {% for f in families %}
+    {{ "" if loop.first else "UNION ALL " }}SELECT '{{ f.name }}' AS family
+    {% endfor %}
+) f ON 1 = 1
+{% for f in families %}
+{% if f.service %}
+LEFT JOIN {{ f.service }} s_{{ f.name }} ON {{ of_visit("s", f.name) }}
+LEFT JOIN {{ f.detail }} d_{{ f.name }} ON d_{{ f.name }}.{{ f.parent }} = s_{{ f.name }}.{{ f.parent }}
+{% else %}
+LEFT JOIN {{ f.detail }} d_{{ f.name }} ON {{ of_visit("d", f.name) }}
+{% endif %}
+LEFT JOIN {{ f.vaccine }} v_{{ f.name }} ON v_{{ f.name }}.{{ f.vaccine }}_id = d_{{ f.name }}.{{ f.vaccine }}_id
+{% endfor %}
 {% if by_doctor %}
-LEFT JOIN doctor r ON r.code = d.{{ doctor }}
+LEFT JOIN doctor r ON r.code = {{ of_any("doctor") }}
 {% endif %}
 WHERE o.vstdate IN (:day, :buddhist_day)
-    {# antenatal services are mostly no vaccinations: one has a vaccine's code, or at least a lot #}
-    {{ "AND (TRIM(v.export_vaccine_code) <> '' OR TRIM(d.vaccine_lotno) <> '')" if family == "anc" else "" }}
-{% endfor %}
-{% if not branches.count %}
+    AND (
+        {% for f in families %}
+        {{ "" if loop.first else "OR " }}d_{{ f.name }}.{{ f.parent }} IS NOT NULL
+            {# antenatal services are mostly no vaccinations: one has a vaccine's code, or at least a lot #}
+            {{ "AND (TRIM(v_anc.export_vaccine_code) <> '' OR TRIM(d_anc.vaccine_lotno) <> '')" if f.name == "anc" else "" }}
+        {% endfor %}
+    )
+{% else %}
 {# no vaccine table at all: no rows #}
 SELECT
     o.vn, NULL AS vaccine_code, NULL AS local_code, NULL AS vaccine_name, NULL AS lot_number, NULL AS expiration_date,

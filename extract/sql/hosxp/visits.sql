@@ -29,6 +29,13 @@ SELECT
     {{ "p.nationality" if has("patient.nationality") else "NULL" }} AS nation,
     {% endif %}
     t.hipdata_code AS scheme,
+    {{ "p.marrystatus" if has("patient.marrystatus") else "NULL" }} AS local_marriage,
+    {{ "p.occupation" if has("patient.occupation") else "NULL" }} AS local_occupa,
+    {{ "p.nationality" if has("patient.nationality") else "NULL" }} AS local_nation,
+    o.pttype AS local_scheme,
+    {{ "m.name" if has("marrystatus.name", "marrystatus.nhso_marriage_code", "patient.marrystatus") else "NULL" }} AS marriage_name,
+    {{ "n.name" if has("nationality.name", "nationality.nhso_code", "patient.nationality") else "NULL" }} AS nation_name,
+    {{ "t.name" if has("pttype.name") else "NULL" }} AS scheme_name,
     {{ "r.code" if has("visit_pttype.auth_code") or has("visit_pttype.claim_code") else "NULL" }} AS closing_code,
     {{ "e.uid" if has("ovst_nhso_eligible.claim_transaction_uid") else "NULL" }} AS his_claim_uid,
     {% if has("person_anc_service.vn", "person_anc.preg_no") %}

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from load.chain import beginning, link
+from load.migrations.append_only import append_only, never_replaced
 from load.tables import Id, Instant
 
 revision = "0002"
@@ -155,26 +156,25 @@ def _names(columns: tuple[str, ...]) -> Iterator[str]:
 
 def _triggers(dialect: str) -> Iterator[str]:
     pairs = ", ".join(f"'{before}>{after}'" for before, some in TRANSITIONS.items() for after in some)
-    keep = {"submission": "a submission is never changed", "claim_history": "history is never changed"}
+    keep = (
+        ("submission", "a submission is never changed", "run_id = new.run_id and number = new.number"),
+        ("claim_history", "history is never changed"),
+    )
     into = f"insert into claim_history ({', '.join(_names(_HISTORY))}) values"
     said = "case when new.cause in ('answered', 'person') then new.message end"
     rest = f"new.state, new.cause, new.changed_by, new.payload_hash, {said})"
     first, later = f"{into} (new.id, new.updated_at, null, {rest}", f"{into} (new.id, new.updated_at, old.state, {rest}"
+    if dialect == "postgresql":
+        yield (
+            "create or replace function moph_claim_keep() returns trigger language plpgsql as $$ "
+            "begin raise exception '% is never changed', tg_table_name using errcode = 'integrity_constraint_violation'; end $$"
+        )
+    for of_table in keep:
+        yield from append_only(dialect, *of_table)
     if dialect == "sqlite":
-        for table, why in keep.items():
-            for verb in ("update", "delete"):
-                yield f"create trigger {table}_no_{verb} before {verb} on {table} begin select raise(abort, '{why}'); end"
         yield "create trigger claim_no_delete before delete on claim begin select raise(abort, 'a claim is never deleted'); end"
-        # "Insert or replace" deletes without a delete trigger.
-        keys = {
-            "submission": "run_id = new.run_id and number = new.number",
-            "claim_history": "false",
-            "claim": " and ".join(f"{c} = new.{c}" for c in ("environment", "hcode", "kind", "vn", "item")),
-        }
-        for table, same in keys.items():
-            there = f"select 1 from {table} where id = new.id or ({same})"  # noqa: S608 - names of ours
-            refuse = "begin select raise(abort, 'a row is never replaced'); end"
-            yield f"create trigger {table}_no_replace before insert on {table} when exists ({there}) {refuse}"
+        key = ("environment", "hcode", "kind", "vn", "item")
+        yield never_replaced("claim", " and ".join(f"{c} = new.{c}" for c in key))
         yield (
             "create trigger claim_transition before update of state on claim "
             f"when old.state <> new.state and old.state || '>' || new.state not in ({pairs}) "
@@ -185,15 +185,6 @@ def _triggers(dialect: str) -> Iterator[str]:
             f"create trigger claim_moved after update of state on claim when old.state <> new.state begin {later}; end"
         )
     elif dialect == "postgresql":
-        yield (
-            "create or replace function moph_claim_keep() returns trigger language plpgsql as $$ "
-            "begin raise exception '% is never changed', tg_table_name using errcode = 'integrity_constraint_violation'; end $$"
-        )
-        for table in keep:
-            yield (
-                f"create trigger {table}_keep before update or delete or truncate on {table} "
-                "for each statement execute function moph_claim_keep()"
-            )
         yield (
             "create trigger claim_keep before delete or truncate on claim for each statement execute function moph_claim_keep()"
         )
@@ -214,12 +205,6 @@ def _triggers(dialect: str) -> Iterator[str]:
         )
     else:
         refuse = "signal sqlstate '45000' set message_text"
-        for table, why in keep.items():
-            for verb in ("update", "delete"):
-                yield (
-                    f"create or replace trigger {table}_no_{verb} before {verb} on {table} "
-                    f"for each row {refuse} = '{why}'"
-                )
         yield f"create or replace trigger claim_no_delete before delete on claim for each row {refuse} = 'a claim is never deleted'"
         yield (
             "create or replace trigger claim_transition before update on claim for each row "

@@ -152,7 +152,7 @@ def given_elsewhere(stage: Stage) -> list[str]:
     """A dose another hospital gave, kept as history beside today's D21: only D21 is a claim."""
     child = stage.child()
     day = stage.next_day()
-    stage.records.add("person_vaccine_elsewhere", child.number, 6, day.isoformat(), "11111")
+    stage.records.given_elsewhere(child, "081", day)
     return [stage.epi(child, day=day)]
 
 

@@ -6,11 +6,9 @@ it does at sites that widened it. The vaccination tables carry an index on `vn` 
 of the hospital open them by.
 """
 
-import re
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.types import TypeEngine
+
+from sandbox.his.schema import tables_of
 
 _SCHEMA = """
 opdconfig(hospitalcode varchar(9) pk, hospitalname varchar(50))
@@ -57,41 +55,7 @@ ovst_nhso_eligible(ovst_nhso_eligible_id int pk, vn varchar(13) ix, nhso_eligibl
 ovst_vaccine_eligible(ovst_vaccine_eligible_id int pk, ovst_nhso_eligible_id int, ovst_vaccine_id int ix, claim_transaction_uid varchar(50))
 """
 
-_SIMPLE: dict[str, type[TypeEngine[Any]]] = {
-    "int": sa.Integer,
-    "double": sa.Double,
-    "date": sa.Date,
-    "time": sa.Time,
-    "datetime": sa.DateTime,
-}
-
-
-def _type(spelling: str) -> TypeEngine[Any]:
-    """The SQLAlchemy type of `int`, `date`, `varchar(13)`, …"""
-    if sized := re.fullmatch(r"(varchar|char)\((\d+)\)", spelling):
-        length = int(sized[2])
-        return sa.CHAR(length) if sized[1] == "char" else sa.String(length)
-    return _SIMPLE[spelling]()
-
-
-def _table(metadata: sa.MetaData, line: str) -> sa.Table:
-    """One line of the schema as a table; MariaDB and MySQL keep it in TIS-620, as hospitals do."""
-    name, body = re.fullmatch(r"(\w+)\((.*)\)", line).groups()  # type: ignore[union-attr]
-    parts: list[sa.Column[Any] | sa.Constraint] = []
-    for part in re.split(r",\s*(?![^(]*\))", body):
-        if several := re.fullmatch(r"(pk|unique)\((.+)\)", part):
-            kind = sa.PrimaryKeyConstraint if several[1] == "pk" else sa.UniqueConstraint
-            parts.append(kind(*several[2].split(",")))
-            continue
-        column, spelling, *marks = part.split()
-        key = "pk" in marks
-        parts.append(sa.Column(column, _type(spelling), primary_key=key, autoincrement=False, index="ix" in marks))
-    return sa.Table(name, metadata, *parts, mysql_charset="tis620", mariadb_charset="tis620")
-
 
 def hosxp_tables() -> sa.MetaData:
     """All HOSxP tables the project reads, and those around them, in the order they are best filled."""
-    metadata = sa.MetaData()
-    for line in _SCHEMA.strip().splitlines():
-        _table(metadata, line)
-    return metadata
+    return tables_of(_SCHEMA)

@@ -1,0 +1,87 @@
+"""One import of a workbook (dry run), or pandas reading it, in a process of its own; prints what it took as JSON.
+
+`python -m bench.import_child CONFIG WORKBOOK RESULT`, or with the two last left out: pandas alone, CONFIG the workbook.
+"""
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flows.import_answers import answers
+from flows.import_report import write_answers
+from flows.importing import open_import
+from flows.settings import read_settings, use_only
+from flows.wish import make_importing
+
+
+class Clocked:
+    """Something whose methods are timed.
+
+    Attributes:
+        seconds: What they took so far.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        def timed(*args: Any, **named: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return method(*args, **named)
+            finally:
+                self.seconds += time.perf_counter() - started
+
+        return timed
+
+
+def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
+    """Import a workbook as a dry run; tells the seconds of its parts."""
+    use_only(config)
+    asked = make_importing(dry_run=True, chunk_size=500, concurrency=16)
+    started = time.perf_counter()
+    with open_import(read_settings(), workbook, workbook.name, asked, "bench", lambda _: None) as shift:
+        ledger: Any = Clocked(shift.ledger)
+        shift.ledger = ledger
+        read = time.perf_counter()
+        shift.make_claims()
+        made, asked_ledger = time.perf_counter(), ledger.seconds
+        write_answers(result, shift=shift, found=answers(shift), source=workbook)
+    done = time.perf_counter()
+    return {
+        "claims": shift.tally.would_send,
+        "seconds": done - started,
+        "reading": read - started,
+        "making": made - read - asked_ledger,
+        "ledger": asked_ledger,
+        "writing": done - made,
+    }
+
+
+def read_with_pandas(workbook: Path) -> dict[str, float]:
+    """Read every cell of a workbook as pandas does with openpyxl."""
+    started = time.perf_counter()
+    pd.read_excel(workbook, sheet_name=None, engine="openpyxl", dtype=str)
+    return {"seconds": time.perf_counter() - started}
+
+
+def main(first: str, *rest: str) -> None:
+    """Do it, then tell what it took, and peak memory of this process and of the largest of its children."""
+    took = import_dry(Path(first), *map(Path, rest)) if rest else read_with_pandas(Path(first))
+    memory = {
+        name: resource.getrusage(whose).ru_maxrss / 1024
+        for name, whose in (("memory_mb", resource.RUSAGE_SELF), ("child_mb", resource.RUSAGE_CHILDREN))
+    }
+    sys.stdout.write(json.dumps(took | memory) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

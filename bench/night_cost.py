@@ -1,0 +1,168 @@
+"""What a night costs the hospital: the rows its server examines, beside those that the night's visits own.
+
+A hospital system is one row of `SYSTEMS` and one file in `bench/owned`: which rows belong to visits, counted by plain SQL
+that knows nothing of how they are read.
+"""
+
+import csv
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from bench.rows_examined import RowsExamined
+from extract.clock import today
+from extract.settings import HisSettings
+from extract.source import open_source
+from sandbox.his import HisSummary, build_hosxp, build_jhcis
+from sandbox.his.database import create_database, drop_database
+from transform.claim import KINDS
+from transform.claims import make_claims, wanted
+
+OWNED = Path(__file__).with_name("owned")
+NO_HISTORY = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+SERVERS = {
+    "MariaDB": os.environ.get("BENCH_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306"),
+    "PostgreSQL": os.environ.get("BENCH_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """A hospital system.
+
+    Args:
+        name: As people call it.
+        kind: Its folder of SQL, and its file in `bench/owned`.
+        build: Fills a database with a synthetic hospital of it.
+        servers: The servers it runs on.
+    """
+
+    name: str
+    kind: str
+    build: Callable[..., HisSummary]
+    servers: tuple[str, ...]
+
+
+SYSTEMS = (
+    System("HOSxP", "hosxp", build_hosxp, ("MariaDB", "PostgreSQL")),
+    System("JHCIS", "jhcis", build_jhcis, ("MariaDB", "PostgreSQL")),
+)
+
+
+@dataclass(frozen=True)
+class NightCost:
+    """One day read from a database of many.
+
+    Args:
+        candidates: Visits that become a claim or an issue.
+        claims: Claims found.
+        examined: Rows examined, by contract table.
+        owned: Rows that belong to the candidates ("visits"), rows of code lists they point at ("dictionaries"), and
+            rows of the day's other visits that must be seen to tell that they are none ("other visits").
+    """
+
+    candidates: int
+    claims: int
+    examined: Counter[str]
+    owned: Counter[str]
+
+
+@contextmanager
+def large_hospital(system: System, server: str, *, days: int, visits_a_day: int) -> Iterator[str]:
+    """The URL of a synthetic hospital whose last day was yesterday, while the block lasts; "" without such a server."""
+    url = sa.make_url(SERVERS[server]).set(database=f"bench_{uuid.uuid4().hex[:12]}")
+    address = url.render_as_string(hide_password=False)
+    try:
+        create_database(address)
+    except sa.exc.SQLAlchemyError:
+        yield ""
+        return
+    try:
+        first = today() - timedelta(days=days)
+        system.build(address, first_day=first, days=days, visits_a_day=visits_a_day, traps=False)
+        analyze(address)
+        yield address
+    finally:
+        drop_database(address)
+
+
+def analyze(url: str) -> None:
+    """Bring the statistics up to date, as a server in service does by itself."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        postgres = engine.dialect.name == "postgresql"
+        connection.exec_driver_sql("ANALYZE" if postgres else f"ANALYZE TABLE {', '.join(tables)}")
+
+
+def measure(url: str, kind: str, day: date) -> NightCost:
+    """Read one day as the nightly run does, counting.
+
+    Args:
+        url: The database, on MariaDB or PostgreSQL.
+        kind: The hospital system's folder of SQL.
+        day: The service day.
+    """
+    with open_source(HisSettings(url=SecretStr(url), kind=kind)) as source:
+        connection = source.reader.connection
+        hcode = source.facility().hcode
+        rows = RowsExamined(connection)
+        tables = source.read_day(day, wanted(KINDS))
+        examined = rows.by_table.copy()
+        made = make_claims(tables, kinds=KINDS, hcode=hcode, history=NO_HISTORY)
+        owned = rows_owned(connection, kind, list(tables.visits["vn"]), hcode, day)
+    return NightCost(len(tables.visits), len(made.claims), examined, owned)
+
+
+def rows_owned(connection: sa.Connection, kind: str, visits: list[str], hcode: str, day: date) -> Counter[str]:
+    """The rows of `bench/owned/<kind>.csv`: each counted for every visit that has it, though two share it."""
+    owned: Counter[str] = Counter()
+    numbers = [int(vn) for vn in visits if vn.isdecimal()]
+    asked: dict[str, object] = {"visits": visits, "visit_numbers": numbers, "hcode": hcode, "day": day}
+    quoted = connection.dialect.identifier_preparer.quote_identifier
+    with (OWNED / f"{kind}.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            count = sa.text(f"SELECT COUNT(*) FROM {line['rows'].format(user=quoted('user'))}")
+            bound = {name: asked[name] for name in count.compile().params}
+            lists = (sa.bindparam(name, expanding=True) for name, value in bound.items() if isinstance(value, list))
+            owned[line["what"]] += connection.execute(count.bindparams(*lists), bound).scalar_one()
+    return owned
+
+
+def table_row(name: str, cost: NightCost) -> list[str]:
+    """One line of the table."""
+    examined, theirs = cost.examined.total(), cost.owned["visits"] + cost.owned["dictionaries"]
+    least = theirs + cost.owned["other visits"]
+    return [
+        name,
+        f"{cost.candidates:,}",
+        f"{cost.claims:,}",
+        f"{examined:,}",
+        f"{examined / cost.claims:.1f}",
+        f"{theirs:,}",
+        f"{examined / theirs:.2f}",
+        f"{least / theirs:.2f}",
+        f"{examined / cost.owned['visits']:.2f}",
+    ]
+
+
+HEADS = (
+    "",
+    "candidates",
+    "claims",
+    "rows examined",
+    "a claim",
+    "rows owned",
+    "examined of owned",
+    "least possible",
+    "of those without code lists",
+)

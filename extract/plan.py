@@ -1,0 +1,155 @@
+"""How a server means to run a statement: table by table, by which index, and whether it reads a whole table for it.
+
+Only names and numbers are kept of what the server says: its own words hold the values that are looked for.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from extract.statements import PARAMETERS
+
+LARGE = 10_000
+"""Rows from which on a table is too large to be read whole for one day's few visits."""
+
+_WORDS = re.compile(
+    r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"  # what is no structure
+    r"|(?P<open>\()|(?P<close>\))|(?P<select>\bSELECT\b)"
+    r"|\b(?:FROM|JOIN)\s+(?P<table>[`\"\w.]+)"
+    r"(?:\s+(?:AS\s+)?(?!(?:ON|WHERE|JOIN|LEFT|INNER|CROSS|GROUP|ORDER|UNION|USING|LIMIT)\b)(?P<alias>\w+))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_SQLITE_STEP = re.compile(
+    r"(?P<how>SCAN|SEARCH) (?:TABLE )?(?P<name>\w+)(?: AS (?P<alias>\w+))?(?: USING (?P<index>.*))?"
+)
+_SQLITE_INDEX = re.compile(r"\b(?:INDEX (?P<name>\w+)|(?P<key>(?:INTEGER )?PRIMARY KEY)|(?P<made>AUTOMATIC \w+))")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One table of a plan.
+
+    Args:
+        table: Its name; several where the statement gives them one short name and the server says no more.
+        index: The index it is read by, "" for none.
+        rows: About how many rows that reads, each time; None where the server does not say.
+        whole: Whether it reads the whole table, or a whole index of it.
+        size: Where it does: about how many rows the table has; None where nobody knows.
+    """
+
+    table: str
+    index: str
+    rows: int | None
+    whole: bool
+    size: int | None = None
+
+    @property
+    def too_much(self) -> bool:
+        """Whether a whole large table is read."""
+        return self.whole and (self.size or 0) >= LARGE
+
+
+def explain(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> tuple[Step, ...]:
+    """The plan of a statement, which is not run.
+
+    Args:
+        connection: Read-only.
+        statement: As `Statements.statement` gives it.
+        values: The values of its parameters.
+
+    Raises:
+        SQLAlchemyError: The server does not explain it.
+    """
+    server = connection.dialect.name
+    command, read = {
+        "sqlite": ("EXPLAIN QUERY PLAN", _of_sqlite),
+        "postgresql": ("EXPLAIN (VERBOSE, FORMAT JSON)", _of_postgresql),
+    }.get(server, ("EXPLAIN", _of_mysql))
+    names = set(statement.compile().params)
+    asked = sa.text(f"{command} {statement.text}").bindparams(*(PARAMETERS[name] for name in names))
+    rows = connection.execute(asked, {name: values[name] for name in names}).mappings().all()
+    steps = dict.fromkeys(read([dict(row) for row in rows], _sources(statement.text)))
+    return tuple(_sized(connection, step) for step in steps)
+
+
+Sources = Mapping[tuple[int, str], str]
+"""Tables by the number of their SELECT in the statement, from 1, and the short name it gives them. Under 0 stand the names
+of all SELECTs; " / " is between tables where one name stands for several."""
+
+
+def _sources(sql: str) -> Sources:
+    found: dict[tuple[int, str], dict[str, None]] = {}
+    inside, selects = [0], 0
+    for word in _WORDS.finditer(sql):
+        if word["open"]:
+            inside.append(inside[-1])
+        elif word["close"] and len(inside) > 1:
+            inside.pop()
+        elif word["select"]:
+            inside[-1] = selects = selects + 1
+        elif table := word["table"]:
+            table = table.replace("`", "").replace('"', "")
+            for number in (0, inside[-1]):
+                found.setdefault((number, (word["alias"] or table).lower()), {})[table] = None
+    return {place: " / ".join(tables) for place, tables in found.items()}
+
+
+def _of_mysql(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:
+    for row in rows:
+        # A subquery of ours has a name such as <derived2>; one that was drawn into another has that one's number.
+        name = str(row["table"]).lower()
+        if table := sources.get((int(row["id"] or 0), name), sources.get((0, name))):
+            about = None if row["rows"] is None else int(row["rows"])
+            whole = str(row["type"]).lower() in ("all", "index")
+            yield Step(table, str(row["key"] or ""), about, whole, about if whole else None)
+
+
+def _of_postgresql(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:  # noqa: ARG001
+    (said,) = rows[0].values()
+    nodes = [(json.loads(said) if isinstance(said, str) else said)[0]["Plan"]]
+    while nodes:
+        node = nodes.pop(0)
+        nodes = node.get("Plans", []) + nodes
+        condition = "Index Cond" in node
+        if "Relation Name" in node:
+            bitmap = node["Node Type"] == "Bitmap Heap Scan"
+            index = node.get("Index Name") or next((inner.get("Index Name", "") for inner in node.get("Plans", [])), "")
+            yield Step(node["Relation Name"], index, int(node["Plan Rows"]), not condition and not bitmap)
+
+
+def _of_sqlite(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:
+    for row in rows:
+        step = _SQLITE_STEP.match(str(row["detail"]))
+        if step and (table := sources.get((0, (step["alias"] or step["name"]).lower()))):
+            index = _SQLITE_INDEX.search(step["index"] or "")
+            made = index is not None and index["made"] is not None
+            name = "" if index is None or made else index["name"] or index["key"]
+            # An index that SQLite makes for the one statement is made of the whole table.
+            yield Step(table, name, None, step["how"] == "SCAN" or made)
+
+
+def _sized(connection: sa.Connection, step: Step) -> Step:
+    if not step.whole or step.size is not None:
+        return step
+    sizes = [size for table in step.table.split(" / ") if (size := _size(connection, table)) is not None]
+    return Step(step.table, step.index, step.rows, True, max(sizes, default=None))
+
+
+def _size(connection: sa.Connection, table: str) -> int | None:
+    """About how many rows a table has, without reading it; MySQL and MariaDB say so in the plan."""
+    quoted = ".".join(connection.dialect.identifier_preparer.quote(part) for part in table.split("."))
+    try:
+        with connection.begin_nested():
+            if connection.dialect.name == "sqlite":
+                size = connection.execute(sa.text(f"SELECT MAX(rowid) FROM {quoted}")).scalar()  # noqa: S608
+            else:
+                (plan,) = connection.execute(sa.text(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {quoted}")).one()  # noqa: S608
+                size = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"]
+    except SQLAlchemyError:  # a view has no rows of its own, and a guest may not ask everything
+        return None
+    return int(size) if size is not None else None

@@ -1,0 +1,206 @@
+"""The statements of a HIS's folder, run over one open connection: what they ask, and the rows as the database gives them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import date
+from functools import partial
+from typing import get_args
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from extract import contract
+from extract.catalogue import Catalogue
+from extract.contract import ZERO_DAY, TableName, Wanted
+from extract.errors import ConfigurationError
+from extract.failures import plainly
+from extract.his_file import NAME as HIS_FILE
+from extract.his_file import Server
+from extract.messages import Message
+from extract.plan import explain
+from extract.session import can_hash_join, hash_joins, parse_url, read_only_connection, where
+from extract.settings import HisSettings
+from extract.site_maps import SiteMaps, read_site_maps
+from extract.statements import Statements
+from extract.values import column
+
+BUDDHIST_YEARS = 543
+FIRST_BUDDHIST_DAY = date(2400, 1, 1)
+"""Stored days from here on are in Buddhist years: 2400 was the year 1857."""
+VISITS_A_STATEMENT = 500
+"""Visits named in one statement: within every server's limit of parameters, and a short time for the server."""
+
+HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
+    "visits": {"marriage_name": "text", "nation_name": "text", "scheme_name": "text"},
+    "diagnoses": {},
+    "labs": {"lab_order": "text"},
+    "vaccinations": {"given_at": "text"},
+}
+"""What a SQL file gives besides the contract's columns: what people call a local code, the order a result belongs to,
+the moment of a dose."""
+
+Rows = tuple[list[str], list[tuple[object, ...]]]
+"""The column names (lower case) and rows that a statement gives."""
+
+WRONG_SERVER = Message(
+    th="ไฟล์ SQL ของ {his} ไม่ได้เขียนไว้สำหรับฐานข้อมูลชนิด {server} กรุณาตรวจค่า his.url และ his.kind",
+    en="The SQL of {his} is not written for a {server} database: check the settings his.url and his.kind.",
+)
+
+
+@contextmanager
+def open_reader(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator["Reader"]:
+    """The configured hospital database and its HIS's folder, open while the block lasts.
+
+    Args:
+        settings: Where it is and how it is read.
+        maps: The site's own code maps; None: those of its folder.
+
+    Raises:
+        ConfigurationError: A setting is missing or impossible, or the HIS's SQL is not for such a server.
+        SourceError: The database does not answer, or refuses.
+    """
+    statements = Statements(settings.kind, settings.sql_folder)
+    url, his = parse_url(settings), statements.his
+    server = {"mariadb": "mysql"}.get(name := url.get_backend_name(), name)
+    if server in get_args(Server) and server not in his.servers:
+        raise ConfigurationError(WRONG_SERVER.fill(his=his.name, server=server))
+    with read_only_connection(settings, his) as connection:
+        yield Reader(connection, statements, read_site_maps(settings.maps_folder) if maps is None else maps, where(url))
+
+
+class Reader:
+    """An open hospital database. Made by `open_reader`.
+
+    Attributes:
+        connection: Read-only.
+        statements: The HIS's folder.
+        maps: The site's own code maps.
+        at: Where it is, for sentences.
+        catalogue: The tables and columns it has.
+    """
+
+    def __init__(self, connection: sa.Connection, statements: Statements, maps: SiteMaps, at: str) -> None:
+        self.connection = connection
+        self.statements = statements
+        self.maps = maps
+        self.at = at
+        self.catalogue = Catalogue(connection)
+        self._quoted = connection.dialect.identifier_preparer.quote_identifier
+        self._reads_whole: dict[str, bool] = {}
+
+    def missing_tables(self) -> list[str]:
+        """Required tables ("ovst") and columns ("ovst.an") that are not there; empty when all is well."""
+        required = self.statements.his.required
+        with self.snapshot():
+            return plainly(self.at, HIS_FILE, lambda: self.catalogue.missing(required))
+
+    def check_statements(self) -> None:
+        """Shape the four statements to this database, as reading a day does.
+
+        Raises:
+            ConfigurationError: An SQL file cannot be used.
+            SourceError: A table may not be read, also one that the statements could do without.
+        """
+        with self.snapshot():
+            for file in (f"{table}.sql" for table in contract.TABLES):
+                plainly(self.at, file, partial(self.statement, file, Wanted()))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One transaction, always rolled back: nothing of ours stays open on a production server."""
+        try:
+            yield
+        finally:
+            with suppress(SQLAlchemyError):  # on a lost connection there is nothing to roll back
+                self.connection.rollback()
+
+    def parameters(self, day: date, wanted: Wanted) -> dict[str, object]:
+        """The values of a service day's statements, the visits' numbers apart."""
+        of_folder, of_site = self.statements.his.maps.get("labs", {}), self.maps.get("labs", {})
+        return {
+            "day": day,
+            "buddhist_day": _buddhist(day),
+            "zero_day": ZERO_DAY,
+            "first_buddhist_day": FIRST_BUDDHIST_DAY,
+            "icd10_prefixes": list(wanted.icd10_prefixes),
+            "first_time_icd10": list(wanted.first_time_icd10),
+            "lab_codes": [*wanted.lab_codes, *(own for own, code in of_folder.items() if code in wanted.lab_codes)],
+            "mapped_labs": [local for local, code in of_site.items() if code in wanted.lab_codes],
+            "decided_labs": list(of_site),
+        }
+
+    def statement(self, file: str, wanted: Wanted, has: Callable[..., bool] | None = None) -> sa.TextClause:
+        """One statement of the folder, shaped to this database; `has` may answer for its catalogue.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        has = has or self.catalogue.has
+        return self.statements.statement(file, has, wanted, quoted=self._quoted, reviewed=frozenset(self.maps))
+
+    def rows(self, file: str, wanted: Wanted, values: dict[str, object]) -> Rows:
+        """What one SQL file gives.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+            SourceError: The database cannot be read, or not in time.
+        """
+
+        def read() -> Rows:
+            statement = self.statement(file, wanted)
+            bound = {name: values[name] for name in statement.compile().params}
+            whole = self._must_read_whole(file, statement, bound)
+            with hash_joins(self.connection) if whole else nullcontext():
+                result = self.connection.execute(statement, bound)
+                names = [name.lower() for name in result.keys()]  # noqa: SIM118 - rows have keys, but are no mapping
+                return names, [tuple(row) for row in result]
+
+        return plainly(self.at, file, read)
+
+    def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
+        """Whether a large table has no index by which this statement's rows could be looked up; asked once."""
+        if file not in self._reads_whole:
+            self._reads_whole[file] = can_hash_join(self.connection) and self._plan_reads_whole(statement, values)
+        return self._reads_whole[file]
+
+    def _plan_reads_whole(self, statement: sa.TextClause, values: dict[str, object]) -> bool:
+        try:
+            with self.connection.begin_nested():
+                return any(step.too_much for step in explain(self.connection, statement, values))
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise
+            return False  # a guest who may read a view is not told how that is done
+
+    def rows_of_visits(self, file: str, wanted: Wanted, values: dict[str, object], visits: list[str]) -> Rows:
+        """What one SQL file gives for visits, a statement per `VISITS_A_STATEMENT`; without visits nothing is asked."""
+        names: list[str] = []
+        rows: list[tuple[object, ...]] = []
+        for start in range(0, len(visits), VISITS_A_STATEMENT):
+            names, found = self.rows(file, wanted, values | named(visits[start : start + VISITS_A_STATEMENT]))
+            rows.extend(found)
+        return names, rows
+
+
+def named(visits: list[str]) -> dict[str, object]:
+    """Visits as statements name them: by text, or by number where a HIS counts them."""
+    return {"visits": visits, "visit_numbers": [int(vn) for vn in visits if vn.isdecimal()]}
+
+
+def typed(table: TableName, names: list[str], rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    """Rows as a contract table with its helper columns; a column that is none of these is left out."""
+    kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
+    by_column = list(zip(*rows, strict=True)) or [()] * len(names)
+    return pd.DataFrame(
+        {name: column(stored, kinds[name]) for name, stored in zip(names, by_column, strict=True) if name in kinds}
+    )
+
+
+def _buddhist(day: date) -> date:
+    """The same day in Buddhist years; the day itself where that calendar has no such leap day."""
+    try:
+        return day.replace(year=day.year + BUDDHIST_YEARS)
+    except ValueError:
+        return day

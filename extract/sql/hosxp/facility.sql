@@ -1,2 +1,0 @@
-SELECT c.hospitalcode AS hcode, c.hospitalname AS hospital_name
-FROM opdconfig c

@@ -1,0 +1,54 @@
+{# The day's results of wanted lab items, at visits with a wanted diagnosis that were not cancelled.
+
+   The list of lab items can be edited at the site: its own map comes first, then the map in his.toml. A result stands as
+   a number; where there is none (or 0, which the form leaves behind), as text; without either there is none. Servers spell a whole number each in
+   its own way ("72", "72.0"): it is spelt as one. -#}
+
+{% set mapped = has("cdisease.diseasecode", "cdisease.mapdisease") %}
+SELECT
+    o.visitno AS vn,
+    {{ "l.seqonday" if has("visitlabchcyhembmsse.seqonday") else "NULL" }} AS lab_order,
+    TRIM(l.labcode) AS local_code,
+    {{ "i.labname" if has("clabchcyhembmsse.labname") else "NULL" }} AS lab_name,
+    CASE
+        WHEN l.labresultdigit = 0 AND TRIM(l.labresulttext) <> '' THEN l.labresulttext
+        WHEN l.labresultdigit = ROUND(l.labresultdigit) AND ABS(l.labresultdigit) < 1000000000
+            THEN REPLACE(CAST(CAST(l.labresultdigit AS DECIMAL(9, 0)) AS CHAR(30)), '.0', '')
+        WHEN l.labresultdigit IS NOT NULL THEN CAST(l.labresultdigit AS CHAR(30))
+        ELSE l.labresulttext
+    END AS result,
+    UPPER(TRIM(l.labcode)) AS lab_code,
+    {{ "l.datecheck" if has("visitlabchcyhembmsse.datecheck") else "o.visitdate" }} AS result_date,
+    NULL AS result_time
+FROM (
+    -- first the few visits that matter, so that the server looks up their labs by number
+    SELECT v.pcucode, v.visitno, v.visitdate
+    FROM visit v
+    WHERE v.visitdate IN (:day, :buddhist_day)
+        AND COALESCE(v.flagservice, '') <> '99'
+        AND v.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
+        AND EXISTS (
+            SELECT 1
+            FROM visitdiag d
+            {% if mapped %}
+            LEFT JOIN cdisease c ON c.diseasecode = d.diagcode
+            {% endif %}
+            WHERE d.pcucode = v.pcucode AND d.visitno = v.visitno
+                AND UPPER(SUBSTR(TRIM(
+                    {{ "CASE WHEN TRIM(c.mapdisease) <> '' THEN c.mapdisease ELSE d.diagcode END" if mapped else "d.diagcode" }}
+                ), 1, 3)) IN :icd10_prefixes
+        )
+) o
+JOIN visitlabchcyhembmsse l ON l.pcucode = o.pcucode AND l.visitno = o.visitno
+{% if has("clabchcyhembmsse.labname") %}
+LEFT JOIN clabchcyhembmsse i ON i.labcode = l.labcode
+{% endif %}
+WHERE (l.labresultdigit <> 0 OR TRIM(l.labresulttext) <> '')
+    AND (
+        UPPER(TRIM(l.labcode)) IN :lab_codes
+        OR TRIM(l.labcode) IN :mapped_labs
+        {% if "labs" in reviewed %}
+        -- an item that the site's map does not know is said to a person
+        OR TRIM(l.labcode) NOT IN :decided_labs
+        {% endif %}
+    )

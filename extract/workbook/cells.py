@@ -1,0 +1,257 @@
+"""What a cell means, by the type of its column; nothing is guessed: what may mean two things is none."""
+
+import difflib
+import math
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from extract.workbook.dates import has_two_orders, read_date, read_time
+from extract.workbook.faults import Unusable, unusable
+from extract.workbook.layout import Choice, Choices, Column, ColumnType
+from extract.workbook.rows import Broken, CellValue, Value
+
+Moment = date | datetime | time | timedelta
+Filled = str | float | Moment
+"""A cell that holds something: text is cleaned and neither empty nor a dash."""
+
+LONGEST_CODE = 32
+"""As the audit keeps visit and hospital numbers."""
+LONGEST_TEXT = 100
+"""Of a name, a title, an occupation or a manufacturer."""
+THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+# What nobody sees, and every kind of blank: zero-width characters, direction marks, soft hyphens; no-break blanks, tabs.
+_INVISIBLE = dict.fromkeys(
+    [0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF]
+)  # fmt: skip
+_BLANKS = dict.fromkeys(
+    [9, 10, 11, 12, 13, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000], " "
+)
+_CLEANED = str.maketrans({**_INVISIBLE, **_BLANKS})
+
+_DASHES = "-‐‑‒–—―−"
+_DASHED = re.compile(f"[{_DASHES} ]+")
+_NO_VALUE = re.compile(f"[{_DASHES}]+")
+_NO_CODE = frozenset({"ไม่มี", "n/a"})
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.I)
+_SHORTENED_CODE = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I)
+_ICD10 = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
+_CID = re.compile(r"[1-9]\d{12}")
+# What is left of thirteen digits once 3.10012E+12 was saved and opened again. One in ten has a right check digit.
+_ROUNDED = re.compile(r"[1-9]\d{6}0{6}")
+_NAME_LENGTH = 80
+_CLOSE = 0.75
+_OFFERED = 4
+
+
+def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusable | None:
+    """What a cell means.
+
+    Args:
+        value: As the file has it.
+        column: The column it stands in.
+        choices: Every drop-down.
+
+    Returns:
+        Its meaning; None where it is empty; or why it cannot be used. Nothing is raised, whatever the value.
+    """
+    if isinstance(value, bool):
+        return str(int(value)) if column.choices == "yes_no" else unusable("cell.true_false")
+    if isinstance(value, Broken):
+        return unusable(f"cell.{value.why}")
+    if isinstance(value, str):
+        value = cleaned(value)
+    if value is None or value == "" or (isinstance(value, str) and _NO_VALUE.fullmatch(value)):
+        return None
+    if isinstance(value, int):  # a float to the type checker
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return unusable("cell.error")
+    return _READERS[column.type](value, choices[column.choices] if column.choices else ())
+
+
+def may_have_month_first(value: CellValue) -> bool:
+    """Whether a cell is a date in figures that is another day where the month comes first."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and has_two_orders(_plain_digits(cleaned(value)))
+
+
+def cleaned(text: str) -> str:
+    """Text without what nobody sees or means: zero-width characters, direction marks, a leading apostrophe, blanks around."""
+    return text.translate(_CLEANED).strip().removeprefix("'").strip()
+
+
+def plain(number: float) -> str:
+    """A number as plain decimal text, of as many digits as a spreadsheet program keeps: 7.0 is 7."""
+    return format(Decimal(f"{number:.15g}"), "f")
+
+
+def spelling(text: str) -> str:
+    """What is alike of two spellings of a name: letters (with their marks) and digits, in small letters."""
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(THAI_DIGITS)
+    return "".join(letter for letter in folded if letter.isalnum() or unicodedata.category(letter) in ("Mn", "Mc"))
+
+
+def _digits(value: Filled) -> Filled:
+    return _plain_digits(value) if isinstance(value, str) else value
+
+
+def _plain_digits(text: str) -> str:
+    return " ".join(text.translate(THAI_DIGITS).split())
+
+
+def _date(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    return read_date(_digits(value))
+
+
+def _time(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    return read_time(_digits(value))
+
+
+def _cid(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    if isinstance(value, float):
+        digits = plain(value)
+        return digits if _CID.fullmatch(digits) and not _ROUNDED.fullmatch(digits) else unusable("cell.cid_mangled")
+    if isinstance(value, str):
+        digits = _DASHED.sub("", value.translate(THAI_DIGITS))
+        if _SHORTENED.fullmatch(value) or _ROUNDED.fullmatch(digits):
+            return unusable("cell.cid_mangled")
+        # A wrong length is told by the rules about the person.
+        return digits or None
+    return unusable("cell.turned_into_date")
+
+
+def _code(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    if isinstance(value, float):
+        return unusable("cell.code_number")
+    if not isinstance(value, str):
+        return unusable("cell.turned_into_date")
+    if value.casefold() in _NO_CODE:
+        return None
+    if len(value) > LONGEST_CODE:
+        return unusable("cell.code_long", most=LONGEST_CODE)
+    return unusable("cell.code_mangled") if _SHORTENED_CODE.fullmatch(value) else value.translate(THAI_DIGITS)
+
+
+def _result(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    if isinstance(value, float):
+        return plain(value)
+    return value if isinstance(value, str) else unusable("cell.turned_into_date")
+
+
+def _text(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    text = _result(value, choices)
+    return unusable("cell.text_long", most=LONGEST_TEXT) if isinstance(text, str) and len(text) > LONGEST_TEXT else text
+
+
+def _choice(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    text = _result(value, choices)
+    if not isinstance(text, str):
+        return text
+    found = _meant(text, choices)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        return unusable("cell.choice_ambiguous", matches=" / ".join(_label(code, choices) for code in found))
+    if close := _close(text, choices):
+        more = [] if len(close) <= _OFFERED else ["…"]
+        labels = [_label(code, choices) for code in close[:_OFFERED]]
+        return unusable("cell.choice_close", matches=" / ".join(labels + more))
+    return unusable("cell.choice_unknown", offered=", ".join(choice.label for choice in choices[:_OFFERED]))
+
+
+def _suggest(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    text = _text(value, choices)
+    if not isinstance(text, str):
+        return text
+    found = _meant(text, choices)
+    return found[0] if len(found) == 1 else text
+
+
+def _count(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    text = _digits(plain(value) if isinstance(value, float) else value)
+    return str(int(text)) if isinstance(text, str) and re.fullmatch(r"\d{1,2}", text) else unusable("cell.count")
+
+
+def _icd10(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    if not isinstance(value, str):
+        return unusable("cell.icd10" if isinstance(value, float) else "cell.turned_into_date")
+    codes = [code.replace(".", "").upper() for code in re.split(r"[,;\s]+", value) if code]
+    return ", ".join(dict.fromkeys(codes)) if all(map(_ICD10.fullmatch, codes)) else unusable("cell.icd10")
+
+
+_READERS: Mapping[ColumnType, Callable[[Filled, tuple[Choice, ...]], Value | Unusable | None]] = {
+    "code": _code,
+    "text": _text,
+    "cid": _cid,
+    "date": _date,
+    "time": _time,
+    "choice": _choice,
+    "suggest": _suggest,
+    "icd10": _icd10,
+    "result": _result,
+    "count": _count,
+}
+
+
+def _meant(text: str, choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    """The codes a text may mean: itself, as a name of theirs, or as a number that has lost its leading zeros."""
+    code = text.translate(THAI_DIGITS).upper()
+    if any(choice.value == code for choice in choices):
+        return (code,)
+    spelt = spelling(text)
+    found = _spellings(choices).get(spelt, ())
+    if found or not re.fullmatch("[0-9]{1,9}", spelt):
+        return found
+    return tuple(
+        choice.value for choice in choices if re.fullmatch("[0-9]+", choice.value) and int(choice.value) == int(spelt)
+    )
+
+
+def _close(text: str, choices: tuple[Choice, ...]) -> list[str]:
+    """The codes whose names begin so or, where there are none, are spelt nearly so, in the order of the list."""
+    if len(text) > _NAME_LENGTH:  # text of any length may stand there
+        return []
+    spelt = spelling(text)
+    pairs = _pairs(spelt)
+    close = [name for name in _names(choices) if pairs and name.startswith(spelt)]
+    if not close:
+        near = [name for name, known in _names_with_pairs(choices) if len(pairs & known) * 3 >= len(known)]
+        close = difflib.get_close_matches(spelt, near, _OFFERED, _CLOSE)
+    codes = {code for spelt in close for code in _spellings(choices)[spelt]}
+    return [choice.value for choice in choices if choice.value in codes]
+
+
+@lru_cache(maxsize=64)
+def _spellings(choices: tuple[Choice, ...]) -> Mapping[str, tuple[str, ...]]:
+    """The codes each spelling means; a name may stand before or behind its code."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for choice in choices:
+        names, code = _names((choice,)), spelling(choice.value)
+        for spelt in (code, *names, *(name + code for name in names), *(code + name for name in names)):
+            found[spelt][choice.value] = None
+    return {spelt: tuple(codes) for spelt, codes in found.items()}
+
+
+@lru_cache
+def _names(choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    names = (spelling(name) for choice in choices for name in (choice.label, *choice.also))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+@lru_cache
+def _names_with_pairs(choices: tuple[Choice, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
+    return tuple((name, _pairs(name)) for name in _names(choices))
+
+
+def _pairs(text: str) -> frozenset[str]:
+    """Its pairs of neighbouring letters: names that share few of them need no closer look, which takes time."""
+    return frozenset(text[place : place + 2] for place in range(len(text) - 1))
+
+
+def _label(code: str, choices: tuple[Choice, ...]) -> str:
+    label = next(choice.label for choice in choices if choice.value == code)
+    return label if code in label else f"{label} ({code})"

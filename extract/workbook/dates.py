@@ -1,0 +1,157 @@
+"""Dates and times of day as people and spreadsheet programs write them; what could mean two days means none."""
+
+import re
+from datetime import date, datetime, time, timedelta
+
+from extract.contract import ZERO_DAY
+from extract.workbook.faults import Unusable, unusable
+
+BUDDHIST_YEARS = 543
+CE_YEARS = range(ZERO_DAY.year, 2200)
+BUDDHIST = range(CE_YEARS.start + BUDDHIST_YEARS, CE_YEARS.stop + BUDDHIST_YEARS)
+"""A written year within is a Buddhist one."""
+THAI_CENTURY = 2500
+"""Two digits behind a Thai month's name are a year of this Buddhist century."""
+_LENGTH = 60
+_THAI = (
+    "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม",
+    "มค กพ มีค เมย พค มิย กค สค กย ตค พย ธค",
+)
+_ENGLISH = (
+    "january february march april may june july august september october november december",
+    "jan feb mar apr may jun jul aug sep oct nov dec",
+)
+_THAI_MONTHS = {name: number for names in _THAI for number, name in enumerate(names.split(), start=1)}
+_ENGLISH_MONTHS = {name: number for names in _ENGLISH for number, name in enumerate(names.split(), start=1)} | {
+    "sept": 9
+}
+_MONTHS = _THAI_MONTHS | _ENGLISH_MONTHS
+
+_DAY_FIRST = re.compile(r"(?P<day>\d{1,2}) ?([-/.]) ?(?P<month>\d{1,2}) ?\2 ?(?P<year>\d+)")
+_YEAR_FIRST = re.compile(r"(?P<year>\d{4}) ?([-/.]) ?(?P<month>\d{1,2}) ?\2 ?(?P<day>\d{1,2})")
+_NAMED = re.compile(
+    r"(?:วัน[^\d\s]*ที่ ?|[a-z]+, ?)?(?P<day>\d{1,2}) ?[-/.]? ?(?P<name>[a-zก-์. ]+?) ?[-/,]? ?(?P<year>\d+)", re.I
+)
+_NAME_FIRST = re.compile(r"(?:[a-z]+, ?)?(?P<name>[a-z]+)\.? ?(?P<day>\d{1,2})(?:, ?| )(?P<year>\d+)", re.I)
+_ERA = re.compile(r"(?P<era>[พค])\.? ?ศ\.? ?(?=\d+\Z)")
+_TIME_BEHIND = re.compile(
+    r"(?<=\d)(?:T| ?, ?| )(?:เวลา ?)?\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)? ?(?:น\.?|[ap]m|z|[-+]\d{2}:?\d{2})?\Z",
+    re.I,
+)
+_TIME = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.]\d{2}(?:\.\d+)?)? ?(?:น\.?|(?P<half>[ap])\.?m\.?)?", re.I)
+_SECONDS_A_DAY = 86_400
+
+
+def read_date(value: str | float | date | time | timedelta) -> date | Unusable:
+    """The day a cell means, CE.
+
+    Args:
+        value: As the file has it; text cleaned and not empty, its digits ASCII, one blank at most in a row.
+    """
+    if isinstance(value, datetime):
+        value = value.date()
+    if isinstance(value, date):
+        # The numbers 0 and 1 become 30 December 1899 to 1 January 1900 when they are shown as a date.
+        return (
+            unusable("cell.date_none")
+            if value <= ZERO_DAY
+            else _day(f"{value.year:04}", value.month, value.day, value.isoformat())
+        )
+    if isinstance(value, float):
+        return unusable("cell.date_number")
+    if isinstance(value, time | timedelta):
+        return unusable("cell.date_none" if value in (time(), timedelta()) else "cell.date_unreadable")
+    if value.isdecimal():
+        return unusable("cell.date_number")
+    return _written_day(_TIME_BEHIND.sub("", value)) if len(value) <= _LENGTH else unusable("cell.date_unreadable")
+
+
+def has_two_orders(text: str) -> bool:
+    """Whether a date in figures is another day where the month comes first; text as of `read_date`."""
+    found = _DAY_FIRST.fullmatch(_ERA.sub("", _TIME_BEHIND.sub("", text)))
+    return found is not None and int(found["day"]) != int(found["month"]) and int(found["day"]) <= 12
+
+
+def _written_day(text: str) -> date | Unusable:
+    era = _ERA.search(text)
+    plain = _ERA.sub("", text)
+    if (found := _DAY_FIRST.fullmatch(plain)) and int(found["day"]) <= 12 < int(found["month"]) <= 31:
+        return unusable("cell.date_month_first", shown=text, month=found["month"])
+    if found := found or _YEAR_FIRST.fullmatch(plain):
+        return _day(found["year"], int(found["month"]), int(found["day"]), text, era and era["era"])
+    found = _NAMED.fullmatch(plain) or _NAME_FIRST.fullmatch(plain)
+    name = re.sub("[. ]", "", found["name"]).casefold() if found else ""
+    if found is None or name not in _MONTHS:
+        return unusable("cell.date_unreadable")
+    thai = "พ" if name in _THAI_MONTHS and len(found["year"]) == 2 else None
+    return _day(found["year"], _MONTHS[name], int(found["day"]), text, era["era"] if era else thai)
+
+
+def _day(year: str, month: int, day: int, shown: str, era: str | None = None) -> date | Unusable:
+    """The day of the calendar.
+
+    Args:
+        year: As written, of either calendar.
+        month: As written.
+        day: As written.
+        shown: The whole date, for the sentence.
+        era: "พ" where the year is said to be Buddhist, "ค" CE.
+    """
+    if 0 in (month, day) or (year.strip("0") == "" and len(year) != 2):
+        return unusable("cell.date_none")
+    if len(year) not in (2, 4):
+        return unusable("cell.date_year", shown=shown)
+    if len(year) == 2 and era != "พ":
+        return unusable("cell.date_two_digit_year", shown=shown)
+    number = int(year) + (THAI_CENTURY if len(year) == 2 else 0)
+    if number in BUDDHIST and era != "ค":
+        number -= BUDDHIST_YEARS
+    elif number not in CE_YEARS or era == "พ":
+        return unusable("cell.date_year", shown=shown)
+    try:
+        found = date(number, month, day)
+    except ValueError:
+        return unusable("cell.date_impossible", shown=shown)
+    return found if found > ZERO_DAY else unusable("cell.date_none")
+
+
+def read_time(value: str | float | date | time | timedelta) -> str | Unusable:
+    """The time of day a cell means, as "HH:MM", seconds dropped; arguments as of `read_date`."""
+    if isinstance(value, float):
+        return unusable("cell.time_number")
+    if isinstance(value, datetime):
+        # A day without a time is midnight to the spreadsheet program.
+        return unusable("cell.time_unreadable") if value.time() == time() else _clock(value)
+    if isinstance(value, time):
+        return _clock(value)
+    if isinstance(value, timedelta):
+        return _of_seconds(value.total_seconds())
+    if isinstance(value, date):
+        return unusable("cell.time_unreadable")
+    return _written_time(value)
+
+
+def _clock(value: datetime | time) -> str | Unusable:
+    return _of_seconds(value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1_000_000)
+
+
+def _of_seconds(seconds: float) -> str | Unusable:
+    if not 0 <= seconds < _SECONDS_A_DAY:
+        return unusable("cell.time_unreadable")
+    # A time is stored as a fraction of a day: 08:30 may come as 08:29:59.999999.
+    whole = min(round(seconds), _SECONDS_A_DAY - 1)
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}"
+
+
+def _written_time(text: str) -> str | Unusable:
+    if text.isdecimal():
+        return unusable("cell.time_number")
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return unusable("cell.time_unreadable")
+    hour, minute = int(found[1]), int(found[2])
+    if half := found["half"]:
+        if not 1 <= hour <= 12:
+            return unusable("cell.time_unreadable")
+        hour = hour % 12 + (12 if half in "pP" else 0)
+    return f"{hour:02}:{minute:02}" if hour < 24 and minute < 60 else unusable("cell.time_unreadable")

@@ -1,0 +1,9 @@
+"""Cells without a value: those that show an error, formulas that were never calculated, and those under a merged one."""
+
+from typing import Literal
+
+Why = Literal["error", "uncalculated"]
+Marks = dict[int, dict[int, Why]]
+"""Why a cell has no value, by its row, then its column, from 0."""
+Merged = tuple[tuple[int, int], tuple[int, int]]
+"""The first and the last cell of a merged range, each its row and its column, from 0."""

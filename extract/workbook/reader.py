@@ -1,0 +1,241 @@
+"""Reads a workbook as officers fill it: finds the sheets and headings, says what each cell means or why it cannot be used."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from extract.clock import today
+from extract.errors import WorkbookError
+from extract.messages import Message
+from extract.settings import WorkbookSettings
+from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse
+from extract.workbook.faults import Unusable, unusable
+from extract.workbook.file import file_hash, read_sheets, shown
+from extract.workbook.headings import Headings, find_headings, heading_of, is_heading_row
+from extract.workbook.layout import EXAMPLE, OWN_SHEETS, Choices, SheetLayout, layouts
+from extract.workbook.rows import CellValue, RawSheet, Reading, SheetRead, Value
+from extract.workbook.visits import Draft, join_visits
+
+FIRST_DAY = date(2020, 1, 1)
+"""A visit before that day is a year mistyped."""
+WHOSE = ("vn", "cid")
+WHAT = ("lab_code", "vaccine_code")
+"""A row of data holds a test or vaccine that is known, or says whose and what it is, or one of these and at least three
+things; all else are notes."""
+LEAST_CELLS = 3
+MOST_DOUBTFUL = 20
+
+_EXAMPLE = re.compile(f"{EXAMPLE} *[0-9]*")
+
+HIDDEN = Message(
+    "ไม่ได้อ่านแผ่นงาน {sheet} เพราะถูกซ่อนไว้ หากต้องการให้อ่านกรุณายกเลิกการซ่อน",
+    "Sheet {sheet} was not read, for it is hidden: unhide it if it should be.",
+)
+UNKNOWN = Message(
+    "ไม่ได้อ่านแผ่นงาน {sheet} เพราะไม่พบหัวคอลัมน์ตามแบบฟอร์ม หากเป็นข้อมูลเคลมกรุณาใช้หัวคอลัมน์ตามแบบฟอร์ม",
+    "Sheet {sheet} was not read, for it has no headings as in the template: give it those if it holds claims.",
+)
+ANSWERED = Message(
+    "ไม่ได้อ่านแผ่นงาน {sheet} เพราะเป็นผลการนำเข้าครั้งก่อน แถวที่ต้องแก้อยู่ในแผ่นงานสำหรับแก้ไข",
+    "Sheet {sheet} was not read, for it holds the results of an earlier import: the rows to mend stand in the sheet for mending.",
+)
+NOTHING = Message(
+    "ไฟล์นี้ไม่มีแผ่นงานที่มีหัวคอลัมน์ตามแบบฟอร์ม กรุณาใช้แบบฟอร์มของโปรแกรม หรือตั้งหัวคอลัมน์ให้ตรงกับแบบฟอร์ม แล้วนำเข้าใหม่",
+    "The file has no sheet with headings as in the template: use the program's template, or its headings, and import it again.",
+)
+ONLY_ANSWERED = Message(
+    "ไฟล์นี้มีเฉพาะผลการนำเข้าครั้งก่อน จึงไม่มีอะไรให้อ่าน กรุณาแก้แถวในแผ่นงานสำหรับแก้ไข หรือนำเข้าไฟล์ต้นฉบับ",
+    "The file holds only the results of an earlier import, so there is nothing to read: "
+    "mend the rows in its sheet for mending, or import the original file.",
+)
+
+
+def read_workbook(path: Path, limits: WorkbookSettings, choices: Choices) -> Reading:
+    """The rows of a workbook.
+
+    Args:
+        path: The file.
+        limits: How large it may be.
+        choices: Every drop-down.
+
+    Raises:
+        WorkbookError: It cannot be read, no sheet of it can, or a sheet lacks a column that is needed.
+    """
+    raw = read_sheets(path, limits)
+    return understand(shown(path.name), file_hash(path), raw, choices)
+
+
+def understand(
+    file_name: str, sha256: str, raw: tuple[RawSheet, ...], choices: Choices, day: date | None = None
+) -> Reading:
+    """What the sheets of a workbook say.
+
+    Args:
+        file_name: Its name, without folders.
+        sha256: Of the file, 64 hex digits.
+        raw: Its sheets as the file has them.
+        choices: Every drop-down.
+        day: The last day a visit may have; None is today.
+
+    Raises:
+        WorkbookError: As of `read_workbook`.
+    """
+    sheets: list[SheetRead] = []
+    drafts: list[Draft] = []
+    left_out: list[Message] = []
+    answered = False
+    for sheet in raw:
+        headings = find_headings(sheet)
+        if headings is None or headings.answered or not sheet.visible:
+            answered = answered or (headings is not None and headings.answered)
+            if why := _why_left_out(sheet, headings):
+                left_out.append(why.fill(sheet=sheet.name))
+            continue
+        rows, notes, doubtful = _rows(sheet, headings, choices, day or today())
+        drafts += rows
+        sheets.append(_sheet_read(sheet, headings, notes, doubtful))
+    if not sheets:
+        raise WorkbookError(ONLY_ANSWERED if answered else NOTHING)
+    join_visits(drafts)
+    rows_read = tuple(draft.row() for draft in drafts)
+    return Reading(file_name, sha256, raw, tuple(sheets), rows_read, tuple(left_out))
+
+
+def _why_left_out(sheet: RawSheet, headings: Headings | None) -> Message | None:
+    """What to say of a sheet that is not read; nothing of one that is empty, our own, or hidden and no table of claims."""
+    if sheet.name in OWN_SHEETS and (headings is None or headings.answered):
+        return None
+    if headings is not None:
+        return ANSWERED if sheet.visible else HIDDEN
+    says_nothing = all(cell is None for row in sheet.rows for cell in row)
+    return None if says_nothing or not sheet.visible else UNKNOWN
+
+
+def _sheet_read(sheet: RawSheet, headings: Headings, notes: int, doubtful: list[int]) -> SheetRead:
+    return SheetRead(
+        name=sheet.name,
+        layout=headings.layout,
+        header_row=headings.row + 1,
+        columns=headings.columns,
+        surplus=headings.surplus,
+        missing=tuple(c.name for c in layouts()[headings.layout].columns if c.name not in headings.columns),
+        notes=notes,
+        doubtful=tuple(doubtful),
+    )
+
+
+class _Meanings:
+    """The cells of one column: each different value is understood once."""
+
+    def __init__(self, layout: SheetLayout, name: str, place: int, choices: Choices, day: date) -> None:
+        self.column = layout.column(name)
+        self.place = place
+        listed = choices.get(self.column.choices, ())
+        # What is offered in place of an unknown word is what the sheet's own drop-down offers.
+        own_first = sorted(listed, key=lambda choice: bool(choice.sheets) and layout.name not in choice.sheets)
+        self._choices = {self.column.choices: tuple(own_first)}
+        self._day = day
+        self._known: dict[CellValue, Value | Unusable | None] = {}
+
+    def of(self, value: CellValue) -> Value | Unusable | None:
+        if isinstance(value, bool):  # equal to a number, and yet another thing
+            return parse(value, self.column, self._choices)
+        try:
+            return self._known[value]
+        except KeyError:
+            meaning = self._known[value] = self._understood(value)
+            return meaning
+
+    def _understood(self, value: CellValue) -> Value | Unusable | None:
+        meaning = parse(value, self.column, self._choices)
+        if self.column.name == "visit_date" and isinstance(meaning, date):
+            if meaning > self._day:
+                return unusable("cell.date_future", shown=meaning.isoformat())
+            if meaning < FIRST_DAY:
+                return unusable("cell.date_too_early", shown=meaning.isoformat(), first=FIRST_DAY.isoformat())
+        return meaning
+
+
+def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> tuple[list[Draft], int, list[int]]:
+    """The rows of data; how many rows are none though they hold something; and which of these are doubtful."""
+    layout = layouts()[headings.layout]
+    columns = [_Meanings(layout, name, place, choices, day) for name, place in headings.columns.items()]
+    drafts, notes = [], 0
+    doubtful: list[int] = []
+    for number, row in enumerate(sheet.rows, start=1):
+        if number - 1 in headings.rows or not any(row):
+            continue
+        draft = Draft(sheet.name, number, layout, headings.columns)
+        if number - 1 > headings.row:
+            _fill(draft, row, columns)
+        if _is_data(draft, row):
+            drafts.append(draft)
+        elif any(not isinstance(cell, str) or cleaned(cell) for cell in row if cell is not None):
+            notes += 1
+            if len(doubtful) < MOST_DOUBTFUL and _is_doubtful(draft, row):
+                doubtful.append(number)
+    _doubt_order(drafts)
+    return drafts, notes, doubtful
+
+
+def _doubt_order(drafts: list[Draft]) -> None:
+    """Refuse every date in figures that may be two days once another of the sheet has its month first.
+
+    Spreadsheet programs set to American habits write a .csv so.
+    """
+    faults = (fault for draft in drafts for fault in draft.faults.values())
+    first = next((fault for fault in faults if fault.rule == "cell.date_month_first"), None)
+    if first is None:
+        return
+    for draft in drafts:
+        for name in [name for name, value in draft.values.items() if isinstance(value, date)]:
+            if may_have_month_first(shown := draft.raw[name]):
+                why = unusable("cell.date_order", shown=cleaned(str(shown)), cell=first.address)
+                draft.refuse(draft.layout.column(name), why)
+
+
+def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_Meanings]) -> None:
+    width = len(row)
+    for cells in columns:
+        value = row[cells.place] if cells.place < width else None
+        if value is None:
+            continue
+        meaning = cells.of(value)
+        if meaning is None and isinstance(value, str) and not cleaned(value):
+            continue
+        draft.raw[cells.column.name] = value
+        if isinstance(meaning, Unusable):
+            draft.refuse(cells.column, meaning)
+        elif meaning is not None:
+            draft.values[cells.column.name] = meaning
+
+
+def _is_data(draft: Draft, row: Sequence[CellValue]) -> bool:
+    whose, what = ([draft.raw[name] for name in names if name in draft.raw] for names in (WHOSE, WHAT))
+    known = any(name in draft.values for name in WHAT)
+    if not known and not (whose and what) and not ((whose or what) and len(draft.raw) >= LEAST_CELLS):
+        return False
+    if not (draft.values or draft.faults):  # dashes alone
+        return False
+    # The headings of a later page are no dates and no times.
+    if len(draft.faults) >= 2 and any(map(_is_heading, whose + what)) and is_heading_row(row):
+        return False
+    return not _is_example(draft)
+
+
+def _is_example(draft: Draft) -> bool:
+    return _EXAMPLE.fullmatch(str(draft.values.get("vn", ""))) is not None
+
+
+def _is_doubtful(draft: Draft, row: Sequence[CellValue]) -> bool:
+    """Whether a row that was taken for none may be data."""
+    numbers = [str(draft.raw.get(name, "")) for name in WHOSE]
+    # A note may stand where the number of a visit or a person should: that has digits, and is short.
+    whose = any(len(number) <= LONGEST_CODE and any(map(str.isdigit, number)) for number in numbers)
+    what = any(name in draft.faults for name in WHAT)
+    return (whose or what) and not _is_example(draft) and not is_heading_row(row)
+
+
+def _is_heading(value: CellValue) -> bool:
+    return isinstance(value, str) and heading_of(value) is not None

@@ -1,0 +1,1 @@
+"""JHCIS: what its tables hold, how it writes people and visits down, and the difficulties of its own."""

@@ -1,0 +1,95 @@
+"""What reading one day costs the hospital's server does not grow with the years the database holds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from small_hospital import ALL, settings_for
+
+from bench.rows_examined import RowsExamined
+from extract.contract import TABLES, DayTables
+from extract.source import open_source
+from sandbox.his import build_hosxp
+
+FIRST_DAY = date(2026, 9, 14)
+DAYS = 10
+LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
+
+OF_NO_VISIT = {
+    "lab_head": "lab_order_number",
+    "ovst_vaccine": "ovst_vaccine_id",
+    "person_wbc_service": "person_wbc_service_id",
+    "person_epi_vaccine": "person_epi_vaccine_id",
+}
+"""Tables that also hold rows without a visit, such as what was given elsewhere, and their keys."""
+
+
+@contextmanager
+def _administrator(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+
+
+def _analyze(connection: sa.Connection) -> None:
+    """As the server itself does from time to time."""
+    names = sa.inspect(connection).get_table_names()
+    postgres = connection.dialect.name == "postgresql"
+    connection.exec_driver_sql("ANALYZE" if postgres else f"ANALYZE TABLE {', '.join(names)}")
+
+
+def _examined(url: str, days: int) -> tuple[int, dict[str, int]]:
+    """Visits read of the same day of the same hospital, whatever its days, and the rows examined for each table."""
+    build_hosxp(url, first_day=FIRST_DAY, days=days, visits_a_day=150, traps=False)
+    with _administrator(url) as connection:
+        for table, number in OF_NO_VISIT.items():
+            rows = ", ".join(f"({n})" for n in range(1_000_000, 1_000_000 + 10 * days))
+            connection.exec_driver_sql(f"INSERT INTO {table} ({number}) VALUES {rows}")
+        _analyze(connection)
+    with open_source(settings_for(url)) as source:
+        source.missing_tables()
+        rows = RowsExamined(source.reader.connection)
+        read = source.read_day(LAST_DAY, ALL)
+    return len(read.visits), dict(rows.by_table)
+
+
+@pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
+def test_rows_examined_for_a_day_do_not_grow_with_the_other_days(new_database: Callable[[], str]) -> None:
+    visits, once = _examined(new_database(), DAYS)
+    again, four_times = _examined(new_database(), 4 * DAYS)
+    assert visits == again > 20
+    assert min(once[table] for table in TABLES) > visits
+    # At most one row a visit: of a small code list, which a server looks up for each or reads whole, as it pleases.
+    assert {table: rows for table, rows in four_times.items() if rows > once[table] + visits} == {}
+
+
+@pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
+def test_a_large_table_without_an_index_is_read_once_and_not_for_each_visit(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    build_hosxp(url, first_day=FIRST_DAY, days=DAYS, visits_a_day=150, traps=False)
+    with _administrator(url) as connection:
+        rows = ", ".join(f"({n})" for n in range(1_000_000, 1_012_000))
+        connection.exec_driver_sql(f"INSERT INTO ovst_vaccine (ovst_vaccine_id) VALUES {rows}")
+        _analyze(connection)
+        sound, settings_of_sound = _read_and_settings(url)
+        (index,) = (
+            i["name"] for i in sa.inspect(connection).get_indexes("ovst_vaccine") if i["column_names"] == ["vn"]
+        )
+        of_table = " ON ovst_vaccine" if connection.dialect.name == "mysql" else ""
+        connection.exec_driver_sql(f"DROP INDEX {index}{of_table}")
+    read, settings = _read_and_settings(url)
+    assert settings_of_sound == []
+    assert [setting.rpartition(" = ")[2] for setting in settings] in (["4", "2"], ["on", "off"])
+    for table in TABLES:
+        pd.testing.assert_frame_equal(getattr(read, table), getattr(sound, table))
+
+
+def _read_and_settings(url: str) -> tuple[DayTables, list[str]]:
+    """The last day, and the statements by which it was changed how the server joins."""
+    said: list[str] = []
+    with open_source(settings_for(url)) as source:
+        sa.event.listen(source.reader.connection, "before_cursor_execute", lambda *told: said.append(told[2]))
+        return source.read_day(LAST_DAY, ALL), [sql for sql in said if "SET " in sql]

@@ -1,0 +1,109 @@
+"""What a local code of the HIS stands for is not known: said of every record, listed once per code with its count."""
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import pandas as pd
+
+from extract.messages import Message
+from transform import diagnoses
+from transform.claim import Issue, Kind
+from transform.labs import RESULT_LENGTH
+from transform.rule import Finding, Rule, issues
+from transform.service_day import ServiceDay, right_qualifies
+from transform.text import shown
+
+LIST = "list of claimable vaccines"
+DATA = "reports of hospital databases"
+LONGEST_ITEM = 32
+"""Characters of a local code that an issue keeps."""
+
+LAB = Rule(
+    "lab.code_unmapped",
+    "error",
+    "labs.lab_code",
+    Message("ไม่รู้จักรายการแล็บ {names}", "The lab item {names} is not known."),
+    Message(
+        "กรุณาใส่รหัส สปสช. ใน labs.csv ของ his.maps_folder หรือใส่ - หากไม่ใช่รายการที่เบิก",
+        "Give it its NHSO code in labs.csv of his.maps_folder, or - where it is nothing that is claimed.",
+    ),
+    DATA,
+    ("dm", "ht"),
+    of_code=True,
+)
+VACCINE = Rule(
+    "vaccine.code_missing",
+    "error",
+    "vaccinations.vaccine_code",
+    Message("วัคซีนไม่มีรหัสส่งออก: {names}", "Vaccine without an export code: {names}."),
+    Message(
+        "กรุณาใส่รหัสวัคซีนมาตรฐานในตารางวัคซีนของ HIS หรือใน vaccines.csv ของ his.maps_folder",
+        "Give it its standard code in the HIS's table of vaccines, or in vaccines.csv of his.maps_folder.",
+    ),
+    LIST,
+    ("epi", "dt"),
+    of_code=True,
+)
+SCHEME = Rule(
+    "visit.scheme_unmapped",
+    "error",
+    "visits.scheme",
+    Message("ไม่รู้ว่าสิทธิ {code} ของ HIS คือสิทธิใด", "What scheme the HIS's right {code} is, is not known."),
+    Message(
+        "กรุณาใส่รหัสสิทธิ (เช่น UCS OFC SSS) ในตารางสิทธิของ HIS หรือใน schemes.csv ของ his.maps_folder",
+        "Give it its scheme (UCS, OFC, SSS, …) in the HIS's table of rights, or in schemes.csv of his.maps_folder.",
+    ),
+    DATA,
+    ("dm", "ht"),
+    of_code=True,
+)
+RULES = (LAB, VACCINE, SCHEME)
+
+
+def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
+    """Records that should perhaps be claims, nobody can tell: one issue a visit and local code.
+
+    Args:
+        day: The service day.
+        kinds: The kinds of claim wanted; what has no kind itself is listed under the first it might be of.
+    """
+    if vaccines := [kind for kind in VACCINE.kinds if kind in kinds]:
+        yield from _items(day, day.vaccinations, "vaccine", VACCINE, vaccines[0])
+    of_labs = [kind for kind in LAB.kinds if kind in kinds]
+    seen: set[str] = set()
+    for kind in of_labs:
+        visits = diagnoses.visits_with(day, kind, day.visits)
+        visits = visits[~visits["vn"].isin(seen)]
+        seen.update(visits["vn"])
+        paid = visits.loc[right_qualifies(day, kind).reindex(visits.index), "vn"]
+        yield from _items(day, day.labs[day.labs["vn"].isin(paid)], "lab", LAB, kind)
+        yield from _schemes(day, visits, kind)
+
+
+def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kind) -> Iterator[Issue]:
+    """One issue a visit and local code of the lab results or doses that have no code, those that the HIS claimed left out."""
+    rows = rows[rows[f"{what}_code"].isna()].rename(columns={f"{what}_name": "name"})
+    if "his_claim_uid" in rows:
+        rows = rows[rows["his_claim_uid"].isna()]
+    if rows.empty:  # nearly always
+        return
+    visits = day.visits.loc[day.visits["his_claim_uid"].isna(), ["vn", "hn"]]
+    found = visits.merge(rows[["vn", "local_code", "name"]], on="vn").drop_duplicates(["vn", "local_code"])
+    found = found.sort_values(["vn", "local_code"]).reset_index(drop=True)
+    local = found["local_code"].fillna("")
+    names = "“" + found["name"].fillna("").map(lambda name: shown(name, RESULT_LENGTH)) + "” (" + local + ")"
+    finding = Finding(rule, np.ones(len(found), dtype=np.bool_), {"names": names})
+    found = found.assign(item=local.str[:LONGEST_ITEM])
+    yield from issues(found, [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error")
+
+
+def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: Kind) -> Iterator[Issue]:
+    """Visits with a diagnosis and a result of the kind, of a right that nobody knows."""
+    unknown = visits["scheme"].isna() & visits["local_scheme"].notna() & visits["his_claim_uid"].isna()
+    if not unknown.any():  # nearly always
+        return
+    codes = [lab.code for lab in day.codes.labs_of(kind, day.day)]
+    with_result = visits["vn"].isin(day.labs.loc[day.labs["lab_code"].isin(codes), "vn"])
+    found = visits[with_result & unknown].sort_values("vn").reset_index(drop=True)
+    finding = Finding(SCHEME, np.ones(len(found), dtype=np.bool_), {"code": found["local_scheme"]})
+    yield from issues(found.assign(item=""), [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error")
