@@ -16,7 +16,7 @@ from night_shift import FIRST_DAY, LAST_DAY, Site, week_of
 from officer import fill, rows_of
 from prefect_service import free_port
 from selenium.webdriver import Chrome
-from up_service import CHROMIUM, ENDED, Service, browser, field, find, picture, until, up
+from up_service import CHROMIUM, ENDED, PATIENCE, Service, browser, field, find, picture, until, up
 
 from flows.up import DEAD_RUNS, POOL
 from sandbox.process import running_sandbox
@@ -50,7 +50,7 @@ def page() -> Iterator[Chrome]:
 def refused(folder: Path, port: int, *options: str) -> str:
     """The one sentence it says, in English, when it does not start."""
     process = up(folder, port, *options)
-    said, error = process.communicate(timeout=60)
+    said, error = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (2, "")
     assert error.count("\n") == 1
     return error
@@ -71,7 +71,7 @@ def test_a_run_stands_scheduled_for_its_time_in_bangkok(service: Service, name: 
 
 
 def test_the_pool_takes_runs_as_processes_of_this_machine(service: Service) -> None:
-    pool = requests.get(f"{service.url}/api/work_pools/{POOL}", timeout=30).json()
+    pool = requests.get(f"{service.url}/api/work_pools/{POOL}", timeout=PATIENCE).json()
     assert (pool["type"], pool["status"]) == ("process", "READY")
 
 
@@ -82,10 +82,10 @@ def test_a_run_that_is_silent_for_90_seconds_will_be_crashed(service: Service) -
 
 
 def test_telemetry_is_off_and_pages_from_elsewhere_may_not_ask(service: Service) -> None:
-    settings = requests.get(f"{service.url}/api/admin/settings", timeout=30).json()
+    settings = requests.get(f"{service.url}/api/admin/settings", timeout=PATIENCE).json()
     assert settings["server"]["analytics_enabled"] is False
     asked = {"Origin": "http://example.org", "Access-Control-Request-Method": "POST"}
-    reply = requests.options(f"{service.url}/api/flow_runs/filter", headers=asked, timeout=30)
+    reply = requests.options(f"{service.url}/api/flow_runs/filter", headers=asked, timeout=PATIENCE)
     assert "access-control-allow-origin" not in reply.headers
 
 
@@ -136,7 +136,7 @@ def test_a_workbook_put_into_the_inbox_is_imported_within_a_minute(service: Serv
     # As most programs do: written elsewhere, then put there whole.
     shutil.copyfile(book, inbox / ".claims.part")
     (inbox / ".claims.part").rename(inbox / "claims.xlsx")
-    until(lambda: (inbox / "done" / "claims.result.xlsx").is_file(), seconds=60)
+    until(lambda: (inbox / "done" / "claims.result.xlsx").is_file())
     deployment = service.deployment("inbox")["id"]
     (run,) = until(lambda: [r for r in service.runs(*ENDED) if r["deployment_id"] == deployment])
     assert (run["state_type"], run["parameters"]) == ("COMPLETED", {})

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from command_line import moph_claim
 from night_shift import DAYS, FIRST_DAY, WINDOW, Site
 from officer import fill, rows_of
-from up_service import ENDED, OUR_VARIABLES, Service, until
+from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 
 from extract.errors import ConfigurationError
 from flows.settings import read_settings
@@ -104,7 +104,7 @@ def second_worker(service: Service, home: Path) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        worker.wait(60)
+        worker.wait(PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,11 @@ def nights(tmp_path_factory: pytest.TempPathFactory, database_on: Callable[[str]
     ]
     with running_sandbox(accounts=tuple(accounts)) as moph:
         site = Province(tmp_path_factory.mktemp("province") / "office", moph, database_on)
-        service = Service(site)
+        # As docs/operations.md has it for several facilities.
+        under_prefect = sa.make_url(database_on("postgresql")).set(drivername="postgresql+asyncpg")
+        service = Service(
+            site, PREFECT_SERVER_DATABASE_CONNECTION_URL=under_prefect.render_as_string(hide_password=False)
+        )
         service.start()
         try:
             yield Nights(service, site, side_by_side(service, site, tmp_path_factory.mktemp("second")))
@@ -266,7 +270,7 @@ def test_a_workbook_is_imported_for_the_facility_whose_inbox_it_lies_in(nights: 
     book = fill(tmp_path / "claims.xlsx", rows_of(nights.site.his["hospital"], [FIRST_DAY]))
     shutil.copyfile(book, inbox / ".claims.part")
     (inbox / ".claims.part").rename(inbox / "claims.xlsx")
-    until(lambda: (inbox / "done" / "claims.result.xlsx").is_file(), seconds=60)
+    until(lambda: (inbox / "done" / "claims.result.xlsx").is_file())
     came = "select distinct r.hcode from workbook_row w join run r on r.id = w.run_id"
     assert nights.site.rows(came) == [{"hcode": HCODES["hospital"]}]
 

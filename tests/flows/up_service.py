@@ -39,17 +39,21 @@ CHROMIUM_FLAGS = [
 ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 
+# Seconds. Whoever waits longer waits for nothing, on a busy machine too.
+PATIENCE = 300
+
 UNDER_WAY = ("SCHEDULED", "PENDING", "RUNNING")
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-def up(folder: Path, port: int, *options: str) -> "subprocess.Popen[str]":
-    """Start the command in a folder; nothing of this process's settings goes along."""
+def up(folder: Path, port: int, *options: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start the command in a folder with these variables; nothing of this process's settings goes along."""
     command = Path(sys.executable).with_name("moph-claim")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
     return subprocess.Popen(
         [command, "up", "--port", str(port), *options],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)},
+        env=clean | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -62,17 +66,19 @@ class Service:
 
     Args:
         site: The hospital it serves.
+        variables: Of its environment.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, **variables: str) -> None:
         self.site = site
+        self.variables = variables
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.said: list[str] = []
 
     def start(self) -> None:
         """Start it and wait until it says that all is ready."""
-        self.process = up(self.site.folder, self.port)
+        self.process = up(self.site.folder, self.port, **self.variables)
         assert self.process.stdout is not None
         self.said = []
         for line in self.process.stdout:
@@ -85,15 +91,16 @@ class Service:
     def stop(self, how: signal.Signals) -> str:
         """Send it a signal, and give what it said until it had ended."""
         self.process.send_signal(how)
-        said, _ = self.process.communicate(timeout=60)
+        said, _ = self.process.communicate(timeout=PATIENCE)
         return said
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the Prefect API answers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
-            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=30)
-            # Prefect's SQLite is busy: its own clients ask again as well.
+            # Prefect waits for its SQLite for up to a minute.
+            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=PATIENCE)
+            # Then it says that it is busy, and its own clients ask again as well.
             if reply.status_code != 503 or time.monotonic() > deadline:
                 reply.raise_for_status()
                 return reply.json()
@@ -130,7 +137,7 @@ class Service:
         return found
 
 
-def until(look: Callable[[], Found], seconds: float = 150) -> Found:
+def until(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
     """What `look` finds, as soon as it finds something."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -154,7 +161,7 @@ def browser() -> Iterator[Chrome]:
         page.quit()
 
 
-def find(page: Chrome, xpath: str, seconds: float = 30) -> WebElement:
+def find(page: Chrome, xpath: str, seconds: float = PATIENCE) -> WebElement:
     """An element, once it can be seen."""
 
     def seen(_: Chrome) -> WebElement | None:
