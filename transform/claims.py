@@ -91,8 +91,9 @@ def make_claims(
         ConfigurationError: A code list of the site is not of the form.
     """
     day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings(), meant=meant)
+    of_visits = [*visits.findings(day.visits, hcode, day.day), *person.findings(day.visits, day.codes)]
     parts = [
-        _of_kind(day, made_as)
+        _of_kind(day, made_as, of_visits)
         for made_as in KINDS_OF_CLAIM
         if made_as.kind in kinds and not getattr(tables, made_as.table).empty
     ]
@@ -107,7 +108,7 @@ def make_claims(
     )
 
 
-def _of_kind(day: ServiceDay, made_as: KindOfClaim) -> Transformed:
+def _of_kind(day: ServiceDay, made_as: KindOfClaim, of_visits: list[Finding]) -> Transformed:
     kind = made_as.kind
     candidates = made_as.candidates(day)
     by_his = candidates["his_claimed"]
@@ -115,9 +116,9 @@ def _of_kind(day: ServiceDay, made_as: KindOfClaim) -> Transformed:
     candidates = candidates[~by_his].sort_values(["vn", "item"]).reset_index(drop=True)
     if candidates.empty:
         return Transformed(counts=counts)
+    rows = pd.Index(day.visits["vn"]).get_indexer(candidates["vn"])
     findings = [
-        *visits.findings(candidates, day.hcode, day.day),
-        *person.findings(candidates, day.codes, day.day),
+        *(finding.at(rows) for finding in of_visits),
         *made_as.findings(day, candidates),
         Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy()),
     ]

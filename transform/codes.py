@@ -1,11 +1,12 @@
 """The lists that change by announcement: CSV files in `codes/`, every row with its validity and its source."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -85,41 +86,85 @@ class Codes:
     marital_status: pd.DataFrame
     nationalities: pd.DataFrame
 
-    def labs_of(self, kind: Kind, day: date) -> tuple[Lab, ...]:
-        """The lab results claimed for a kind on a day, in the order of the list."""
-        listed = valid_on(self.labs, day)
-        return tuple(
-            Lab(
-                row["code"],
-                row["name"],
-                tuple(unit for name in ("unit", "also_unit") if isinstance(unit := row[name], str)),
-                Decimal(row["low"]),
-                Decimal(row["high"]),
-            )
-            for row in listed[listed["kind"] == kind].to_dict("records")
-        )
+    def on(self, day: date) -> "CodesOn":
+        """The lists as they stand on a day."""
+        return _on(self, day)
 
-    def limit(self, name: str, day: date) -> int:
-        """A limit in force on a day.
+
+@dataclass(frozen=True, eq=False)
+class CodesOn:
+    """What holds on one service day.
+
+    Args:
+        day: The day.
+        vaccines: The whole list: a code must be valid on the day its dose was given.
+        titles: The rows valid on the day, as of the lists that follow.
+        marital_status: As titles.
+        nationalities: As titles.
+        icd10: As titles.
+        rights: The rights that pay for a kind of claim.
+        labs: The lab results claimed for a kind, in the order of the list.
+        rates: Baht an item.
+        limits: By name.
+    """
+
+    day: date
+    vaccines: pd.DataFrame
+    titles: pd.DataFrame
+    marital_status: pd.DataFrame
+    nationalities: pd.DataFrame
+    icd10: pd.DataFrame
+    rights: dict[Kind, frozenset[str]]
+    labs: dict[Kind, tuple[Lab, ...]]
+    rates: dict[str, int]
+    limits: dict[str, int]
+
+    def limit(self, name: str) -> int:
+        """A limit in force.
 
         Raises:
             ConfigurationError: The list gives none for that day.
         """
-        listed = valid_on(self.limits, day)
-        values = listed.loc[listed["name"] == name, "value"].tolist()
-        if not values:
+        if name not in self.limits:
             raise ConfigurationError(
                 Message(
                     "ไฟล์ limits.csv ไม่มีค่า {name} ที่ใช้ได้ในวันที่ {day} กรุณาเพิ่มแถวของค่านี้",
                     "limits.csv has no {name} in force on {day}: add a row for it.",
-                ).fill(name=name, day=day.isoformat())
+                ).fill(name=name, day=self.day.isoformat())
             )
-        return int(values[0])
+        return self.limits[name]
 
-    def rates_on(self, day: date) -> dict[str, int]:
-        """Baht an item on a day."""
-        listed = valid_on(self.rates, day)
-        return dict(zip(listed["item"].tolist(), listed["baht"].astype(int).tolist(), strict=True))
+    def prefixes(self, kind: Kind, *, first_time_only: bool = False) -> tuple[str, ...]:
+        """The ICD-10 codes a kind of claim begins with; or only those that must be newly diagnosed."""
+        listed = self.icd10[self.icd10["kind"] == kind]
+        return tuple(listed.loc[(listed["first_time"] == "yes") | (not first_time_only), "prefix"])
+
+
+@lru_cache(maxsize=32)
+def _on(codes: Codes, day: date) -> CodesOn:
+    rights, labs = valid_on(codes.rights, day), valid_on(codes.labs, day)
+    return CodesOn(
+        day=day,
+        vaccines=codes.vaccines,
+        titles=valid_on(codes.titles, day),
+        marital_status=valid_on(codes.marital_status, day),
+        nationalities=valid_on(codes.nationalities, day),
+        icd10=valid_on(codes.icd10, day),
+        rights={kind: frozenset(rights.loc[rights["kind"] == kind, "right"]) for kind in KINDS},
+        labs={kind: tuple(map(_lab, labs[labs["kind"] == kind].to_dict("records"))) for kind in KINDS},
+        rates=_numbers(codes.rates, "item", "baht", day),
+        limits=_numbers(codes.limits, "name", "value", day),
+    )
+
+
+def _lab(row: dict[Hashable, Any]) -> Lab:
+    units = tuple(unit for name in ("unit", "also_unit") if isinstance(unit := row[name], str))
+    return Lab(row["code"], row["name"], units, Decimal(row["low"]), Decimal(row["high"]))
+
+
+def _numbers(listed: pd.DataFrame, key: str, number: str, day: date) -> dict[str, int]:
+    valid = valid_on(listed, day)
+    return dict(zip(valid[key].tolist(), valid[number].astype(int).tolist(), strict=True))
 
 
 def valid_on(listed: pd.DataFrame, day: date) -> pd.DataFrame:

@@ -5,11 +5,9 @@ import pandas as pd
 
 from extract.messages import Message
 from transform.claim import Kind
-from transform.codes import valid_on
 from transform.dates import day_texts
 from transform.payload import DAY, Diagnosis
 from transform.rule import Finding, Rule
-from transform.service_day import ServiceDay
 
 MEND = Message("กรุณาแก้การวินิจฉัยของการรับบริการนี้ใน HIS", "Mend the visit's diagnoses in the HIS.")
 UNUSABLE = Rule(
@@ -38,13 +36,16 @@ LEFT_OUT = Rule(
 RULES = (UNUSABLE, LEFT_OUT)
 
 
-def of_visits(day: ServiceDay, visits: pd.DataFrame) -> pd.DataFrame:
-    """The diagnoses of these visits themselves: vn, icd10, dx_type, dx_minute, usable; one row a visit and code.
+def own_diagnoses(diagnoses: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+    """The visits' own diagnoses: vn, icd10, dx_type, dx_minute, usable; one row a visit and code, the principal first.
 
     A diagnosis without a day or time of its own has the visit's.
+
+    Args:
+        diagnoses: The contract table.
+        visits: The contract table.
     """
-    rows = day.diagnoses[~day.diagnoses["earlier"]]
-    rows = rows.merge(visits[["vn", "visit_date", "visit_time"]].drop_duplicates("vn"), on="vn")
+    rows = diagnoses[~diagnoses["earlier"]].merge(visits[["vn", "visit_date", "visit_time"]], on="vn")
     made = rows["dx_date"].fillna(rows["visit_date"])
     usable = (
         rows["icd10"].str.fullmatch("[A-Z][0-9][0-9A-Z]{1,5}").fillna(False).astype(bool)
@@ -59,37 +60,30 @@ def of_visits(day: ServiceDay, visits: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(["vn", "icd10"])[["vn", "icd10", "dx_type", "dx_minute", "usable"]]
 
 
-def prefixes(day: ServiceDay, kind: Kind, *, first_time_only: bool = False) -> tuple[str, ...]:
-    """The ICD-10 codes a kind of claim begins with on this day; or only those that must be newly diagnosed."""
-    listed = valid_on(day.codes.icd10, day.day)
-    listed = listed[listed["kind"] == kind]
-    return tuple(listed.loc[(listed["first_time"] == "yes") | (not first_time_only), "prefix"])
+def findings(own: pd.DataFrame, candidates: pd.DataFrame, kind: Kind, prefixes: tuple[str, ...]) -> list[Finding]:
+    """Diagnoses that cannot be sent: an error where no other makes the claim, else a warning.
 
-
-def visits_with(day: ServiceDay, kind: Kind, visits: pd.DataFrame) -> pd.DataFrame:
-    """The visits that have a diagnosis of the kind, of any rank."""
-    rows = day.diagnoses[~day.diagnoses["earlier"] & day.diagnoses["icd10"].str.startswith(prefixes(day, kind))]
-    return visits[visits["vn"].isin(rows["vn"])]
-
-
-def findings(day: ServiceDay, candidates: pd.DataFrame, kind: Kind) -> list[Finding]:
-    """Diagnoses that cannot be sent: an error where no other makes the claim, else a warning."""
-    rows = of_visits(day, candidates)
+    Args:
+        own: As `own_diagnoses` gives them.
+        candidates: One row a claim that might be.
+        kind: The kind of claim.
+        prefixes: The ICD-10 codes it begins with.
+    """
     vn = candidates["vn"]
+    rows = own[own["vn"].isin(vn)]
     unusable = rows[~rows["usable"]].drop_duplicates("vn").set_index("vn")["icd10"]
     broken = np.zeros(len(vn), dtype=np.bool_)
     if kind in UNUSABLE.kinds:
-        makes = rows.loc[rows["usable"] & rows["icd10"].str.startswith(prefixes(day, kind)), "vn"]
+        makes = rows.loc[rows["usable"] & rows["icd10"].str.startswith(prefixes), "vn"]
         broken = ~vn.isin(makes).to_numpy()
     left_out = vn.isin(unusable.index).to_numpy() & ~broken
     return [Finding(UNUSABLE, broken), Finding(LEFT_OUT, left_out, {"icd10": unusable.reindex(vn)})]
 
 
-def parts(day: ServiceDay, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
+def parts(own: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
     """The `diagnosis` of each visit's payload, principal first; visits without any are not there."""
-    rows = of_visits(day, candidates)
     found: dict[str, list[Diagnosis]] = {}
-    for row in rows[rows["usable"]].itertuples(index=False):
+    for row in own[own["usable"] & own["vn"].isin(candidates["vn"])].itertuples(index=False):
         part = Diagnosis.model_validate({"dx_date_time": row.dx_minute, "icd10": row.icd10, "dx_type": row.dx_type})
         found.setdefault(str(row.vn), []).append(part)
     return {vn: tuple(diagnoses) for vn, diagnoses in found.items()}

@@ -42,14 +42,14 @@ RULES = (INTERVAL, FISCAL_YEAR)
 def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     """What is wrong with the candidates by the rules of dm."""
     return [
-        *diagnoses.findings(day, candidates, "dm"),
-        *labs.findings(candidates, day.codes.labs_of("dm", day.day), all_meant=day.meant),
+        *diagnoses.findings(day.diagnoses, candidates, "dm", day.codes.prefixes("dm")),
+        *labs.findings(candidates, day.codes.labs["dm"], all_meant=day.meant),
         *_history(day, candidates),
     ]
 
 
 def _history(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
-    months, often = day.codes.limit("dm_interval_months", day.day), day.codes.limit("dm_per_fiscal_year", day.day)
+    months, often = day.codes.limit("dm_interval_months"), day.codes.limit("dm_per_fiscal_year")
     others = day.other_claims(candidates, "dm")
     claimed = others["service_date"]
     near = others[nearer_than_months(claimed, day_column(day.day, claimed.index), months)]
@@ -65,7 +65,7 @@ def _history(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
 
 def repeated(day: ServiceDay, found: Mask) -> Finding:
     """The finding for a person's later visit of the same day."""
-    months = day.codes.limit("dm_interval_months", day.day)
+    months = day.codes.limit("dm_interval_months")
     return Finding(INTERVAL, found, {"date": day.day.isoformat(), "months": str(months)})
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from transform import diagnoses
 from transform.labs import with_readings
 from transform.payload import DmhtPayload, LabService, Payload
-from transform.service_day import ServiceDay, right_qualifies
+from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.visits import visit_fields
 
 DmOrHt = Literal["dm", "ht"]
@@ -16,8 +16,8 @@ DmOrHt = Literal["dm", "ht"]
 
 def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
     """Visits whose right and diagnosis qualify and that have any result of the kind's labs, usable or not."""
-    of_kind, rates = day.codes.labs_of(kind, day.day), day.codes.rates_on(day.day)
-    visits = diagnoses.visits_with(day, kind, day.visits[right_qualifies(day, kind)])
+    of_kind, rates = day.codes.labs[kind], day.codes.rates
+    visits = day.visits[right_qualifies(day, kind) & has_diagnosis(day, kind)]
     visits = with_readings(visits, day.labs, of_kind).reset_index(drop=True)
     baht = pd.Series(0.0, index=visits.index)
     for lab in of_kind:
@@ -29,7 +29,7 @@ def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
 
 def dmht_payloads(day: ServiceDay, going: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:
     """Makes the payload of a candidate of `going`."""
-    of_kind, parts = day.codes.labs_of(kind, day.day), diagnoses.parts(day, going)
+    of_kind, parts = day.codes.labs[kind], diagnoses.parts(day.diagnoses, going)
 
     def payload(row: Any) -> Payload:
         numbers = ((lab, getattr(row, f"number_{lab.code}")) for lab in of_kind)

@@ -173,7 +173,7 @@ RULES = (
 def dose_findings(day: ServiceDay, doses: pd.DataFrame, kind: Kind) -> list[Finding]:
     """What is wrong with the doses; one row a dose, as `doses` gives them."""
     return [
-        *diagnoses.findings(day, doses, kind),
+        *diagnoses.findings(day.diagnoses, doses, kind, day.codes.prefixes(kind)),
         Finding(CODE_NOT_VALID, doses["name_en"].isna().to_numpy(), {"code": doses["item"], "date": doses["given"]}),
         Finding(
             NOT_CITIZEN,

@@ -25,7 +25,7 @@ def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     rows = day.vaccinations[day.vaccinations["vaccine_code"].isin(listed["code"])]
     rows = _one_a_code(rows.rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"}))
     rows = day.visits[right_qualifies(day, kind)].merge(rows, on="vn").reset_index(drop=True)
-    rate = day.codes.rates_on(day.day).get(kind, np.nan)
+    rate = day.codes.rates.get(kind, np.nan)
     given = rows["given_date"].mask(is_buddhist(rows["given_date"])).fillna(day_column(day.day, rows.index))
     rows = rows.assign(
         baht=float(rate),

@@ -45,7 +45,7 @@ def candidates(day: ServiceDay) -> pd.DataFrame:
 
 def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
     """What is wrong with the doses by the rules of dT."""
-    limit = day.codes.limit("dt_age_years", day.day)
+    limit = day.codes.limit("dt_age_years")
     age = age_years(found["dob"], found["given"])
     # A negative age is a date of birth that other rules refuse.
     young = age.between(0, limit, inclusive="left") & ~found["antenatal"] & ~found["in_anc"]
@@ -55,7 +55,7 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
 
 def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
     """Makes the payload of a dose of `going`."""
-    parts = diagnoses.parts(day, going)
+    parts = diagnoses.parts(day.diagnoses, going)
     return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, parts))
 
 

@@ -68,7 +68,7 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
 
 def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
     """Makes the payload of a dose of `going`."""
-    parts = diagnoses.parts(day, going)
+    parts = diagnoses.parts(day.diagnoses, going)
 
     def payload(row: Any) -> Payload:
         fields = vaccine_fields(row, day.hcode, day.settings, parts)

@@ -40,14 +40,13 @@ RULES = (NOT_NEWLY_DIAGNOSED, CLAIMED_BEFORE)
 
 def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     """What is wrong with the candidates by the rules of ht."""
-    rows = day.diagnoses[day.diagnoses["earlier"]]
-    rows = rows[rows["icd10"].str.startswith(diagnoses.prefixes(day, "ht", first_time_only=True))]
+    rows = day.earlier[day.earlier["icd10"].str.startswith(day.codes.prefixes("ht", first_time_only=True))]
     earlier = rows.sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn").set_index("vn")
     vn = candidates["vn"]
     known = {name: earlier[column].reindex(vn) for name, column in (("icd10", "icd10"), ("date", "dx_date"))}
     return [
-        *diagnoses.findings(day, candidates, "ht"),
-        *labs.findings(candidates, day.codes.labs_of("ht", day.day), all_meant=day.meant),
+        *diagnoses.findings(day.diagnoses, candidates, "ht", day.codes.prefixes("ht")),
+        *labs.findings(candidates, day.codes.labs["ht"], all_meant=day.meant),
         Finding(NOT_NEWLY_DIAGNOSED, vn.isin(earlier.index).to_numpy(), known),
         _claimed_before(day, candidates),
     ]

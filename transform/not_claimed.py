@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator
 import pandas as pd
 
 from extract.messages import Message
-from transform import diagnoses
 from transform.claim import Issue, Kind
 from transform.rule import Finding, Mask, Rule, issues
-from transform.service_day import ServiceDay, right_qualifies
+from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 
 GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
 
@@ -50,15 +49,15 @@ def not_claimed(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
         paid = records["vn"].isin(day.visits.loc[right_qualifies(day, kind), "vn"]).to_numpy()
         findings = [Finding(RIGHT, ~paid, {"scheme": records["scheme"].fillna("?")})]
         if kind in DIAGNOSIS.kinds:
-            fits: Mask = records["vn"].isin(diagnoses.visits_with(day, kind, day.visits)["vn"]).to_numpy()
-            findings.append(Finding(DIAGNOSIS, paid & ~fits, {"prefixes": _words(diagnoses.prefixes(day, kind))}))
+            fits: Mask = records["vn"].isin(day.visits.loc[has_diagnosis(day, kind), "vn"]).to_numpy()
+            findings.append(Finding(DIAGNOSIS, paid & ~fits, {"prefixes": _words(day.codes.prefixes(kind))}))
         yield from issues(records, findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")
 
 
 def _records(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     """What might be claimed of that kind: vn, hn, scheme and item, one row a visit and item, positions from 0."""
     if kind in ("dm", "ht"):
-        codes = [lab.code for lab in day.codes.labs_of(kind, day.day)]
+        codes = [lab.code for lab in day.codes.labs[kind]]
         found = day.labs.loc[day.labs["lab_code"].isin(codes), ["vn"]].assign(item="")
     else:
         listed = day.codes.vaccines.loc[day.codes.vaccines["service"] == kind, "code"]

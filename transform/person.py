@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from extract.messages import Message
-from transform.codes import Codes, valid_on
+from transform.codes import CodesOn
 from transform.dates import age_years, day_column, is_buddhist
 from transform.rule import Finding, Mask, Rule
 from transform.text import is_blank, is_unreadable
@@ -214,16 +214,16 @@ def identity_numbers(visits: pd.DataFrame) -> "pd.Series[str]":
     return visits["cid"].str.replace(r"[-\s]", "", regex=True)
 
 
-def with_person(visits: pd.DataFrame, codes: Codes, day: date) -> pd.DataFrame:
+def with_person(visits: pd.DataFrame, codes: CodesOn) -> pd.DataFrame:
     """The visits with the person as payloads say it: pid, sent_title, sent_occupa, sent_marriage, sent_nation, citizen.
 
     pid is the identity number without dashes and spaces, sent_nation 3 digits or missing; citizen says whether the
     nationality is one the immunisation fund pays for.
     """
-    listed = valid_on(codes.nationalities, day)
+    listed = codes.nationalities
     nation = visits["nation"].where(visits["nation"].str.fullmatch("[0-9]{2,3}").fillna(False)).str.zfill(3)
-    title, title_marriage = _titles(visits["title"], valid_on(codes.titles, day))
-    married = visits["marriage"].isin(valid_on(codes.marital_status, day)["code"])
+    title, title_marriage = _titles(visits["title"], codes.titles)
+    married = visits["marriage"].isin(codes.marital_status["code"])
     return visits.assign(
         pid=identity_numbers(visits),
         sent_title=title.fillna(""),
@@ -247,7 +247,7 @@ def _titles(titles: "pd.Series[Any]", listed: pd.DataFrame) -> "tuple[pd.Series[
     return spaceless.map(exact["standard"]).astype("str").fillna(words), marriage
 
 
-def findings(visits: pd.DataFrame, codes: Codes, day: date) -> list[Finding]:
+def findings(visits: pd.DataFrame, codes: CodesOn) -> list[Finding]:
     """What is wrong with the person; `visits` as `with_person` gives them, one row a candidate."""
     spoilt = is_unreadable(visits["title"]) | is_unreadable(visits["fname"]) | is_unreadable(visits["lname"])
     names = spoilt.to_numpy()
@@ -258,7 +258,7 @@ def findings(visits: pd.DataFrame, codes: Codes, day: date) -> list[Finding]:
         Finding(NAME_UNREADABLE, names),
         Finding(NAME_MISSING, missing & ~names),
         Finding(TITLE_MISSING, (visits["sent_title"] == "").to_numpy()),
-        *_birth(visits["dob"], codes.limit("person_age_years", day), day),
+        *_birth(visits["dob"], codes.limit("person_age_years"), codes.day),
         Finding(SEX_UNKNOWN, ~visits["sex"].isin(["1", "2"]).to_numpy()),
         Finding(NATION_MISSING, (visits["sent_nation"].isna() & nation.isna()).to_numpy()),
         _unmapped(NATION_UNMAPPED, nation, visits["sent_nation"].isna()),

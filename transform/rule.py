@@ -84,6 +84,11 @@ class Finding:
     found: Mask
     values: Mapping[str, "str | pd.Series[Any]"] = field(default_factory=dict)
 
+    def at(self, rows: NDArray[np.intp]) -> "Finding":
+        """The same of the candidates that stand in these rows."""
+        values = {name: value if isinstance(value, str) else value.iloc[rows] for name, value in self.values.items()}
+        return Finding(self.rule, self.found[rows], values)
+
     def sentences(self) -> Iterator[tuple[int, Message]]:
         """The position of every candidate found and the sentence about it."""
         plain = {} if self.values else {"sentence": self.rule.sentence()}

@@ -10,7 +10,8 @@ import pandas as pd
 
 from extract.contract import DayTables
 from transform.claim import Kind
-from transform.codes import Codes, read_codes, valid_on
+from transform.codes import CodesOn, read_codes
+from transform.diagnoses import own_diagnoses
 from transform.payload import Payload
 from transform.person import with_person
 from transform.rule import Finding, Mask
@@ -26,11 +27,12 @@ class ServiceDay:
         day: The service day.
         hcode: The account's facility, 5 digits.
         visits: The contract table with what `with_person` and `with_visit` add.
-        diagnoses: The contract table.
+        diagnoses: Those of the visits themselves, as `own_diagnoses` gives them.
+        earlier: The contract table's rows of earlier visits.
         labs: The contract table.
         vaccinations: The contract table.
         history: Claims accepted or under way: kind, pid, vn, service_date.
-        codes: All lists.
+        codes: The lists as they stand on that day.
         settings: What the site has set.
         meant: Somebody means every record to be claimed, each result of it.
     """
@@ -39,10 +41,11 @@ class ServiceDay:
     hcode: str
     visits: pd.DataFrame
     diagnoses: pd.DataFrame
+    earlier: pd.DataFrame
     labs: pd.DataFrame
     vaccinations: pd.DataFrame
     history: pd.DataFrame
-    codes: Codes
+    codes: CodesOn
     settings: TransformSettings
     meant: bool
 
@@ -80,18 +83,33 @@ def service_day(
     tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, meant: bool = False
 ) -> ServiceDay:
     """The contract tables with what all rules need beside."""
-    codes = read_codes(settings.codes_folder)
+    codes = read_codes(settings.codes_folder).on(tables.day)
     past = history[["kind", "pid", "vn", "service_date"]].astype({"kind": "str", "pid": "str", "vn": "str"})
     past["service_date"] = pd.to_datetime(past["service_date"]).astype("datetime64[us]")
-    visits = with_visit(with_person(tables.visits.reset_index(drop=True), codes, tables.day))
+    visits = with_visit(with_person(tables.visits.reset_index(drop=True), codes))
     return ServiceDay(
-        tables.day, hcode, visits, tables.diagnoses, tables.labs, tables.vaccinations, past, codes, settings, meant
+        day=tables.day,
+        hcode=hcode,
+        visits=visits,
+        diagnoses=own_diagnoses(tables.diagnoses, visits),
+        earlier=tables.diagnoses[tables.diagnoses["earlier"]],
+        labs=tables.labs,
+        vaccinations=tables.vaccinations,
+        history=past,
+        codes=codes,
+        settings=settings,
+        meant=meant,
     )
 
 
 def right_qualifies(day: ServiceDay, kind: Kind) -> "pd.Series[bool]":
     """Whether each visit's right pays for a kind of claim; `*` in the list is any right, a missing one too."""
-    listed = valid_on(day.codes.rights, day.day)
-    rights = set(listed.loc[listed["kind"] == kind, "right"])
+    rights = day.codes.rights[kind]
     scheme = day.visits["scheme"].str.upper()
     return scheme.isin(rights) | ("*" in rights)
+
+
+def has_diagnosis(day: ServiceDay, kind: Kind) -> "pd.Series[bool]":
+    """Whether each visit has a diagnosis of a kind of claim, of any rank."""
+    of_kind = day.diagnoses["icd10"].str.startswith(day.codes.prefixes(kind))
+    return day.visits["vn"].isin(day.diagnoses.loc[of_kind, "vn"])

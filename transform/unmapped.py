@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from extract.messages import Message
-from transform import diagnoses
 from transform.claim import Issue, Kind
 from transform.labs import RESULT_LENGTH
 from transform.rule import Finding, Rule, issues
-from transform.service_day import ServiceDay, right_qualifies
+from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.text import shown
 
 LIST = "list of claimable vaccines"
@@ -72,8 +71,7 @@ def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
     of_labs = [kind for kind in LAB.kinds if kind in kinds]
     seen: set[str] = set()
     for kind in of_labs:
-        visits = diagnoses.visits_with(day, kind, day.visits)
-        visits = visits[~visits["vn"].isin(seen)]
+        visits = day.visits[has_diagnosis(day, kind) & ~day.visits["vn"].isin(seen)]
         seen.update(visits["vn"])
         paid = visits.loc[right_qualifies(day, kind).reindex(visits.index), "vn"]
         yield from _items(day, day.labs[day.labs["vn"].isin(paid)], "lab", LAB, kind)
@@ -102,7 +100,7 @@ def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: Kind) -> Iterator[Issu
     unknown = visits["scheme"].isna() & visits["local_scheme"].notna() & visits["his_claim_uid"].isna()
     if not unknown.any():  # nearly always
         return
-    codes = [lab.code for lab in day.codes.labs_of(kind, day.day)]
+    codes = [lab.code for lab in day.codes.labs[kind]]
     with_result = visits["vn"].isin(day.labs.loc[day.labs["lab_code"].isin(codes), "vn"])
     found = visits[with_result & unknown].sort_values("vn").reset_index(drop=True)
     finding = Finding(SCHEME, np.ones(len(found), dtype=np.bool_), {"code": found["local_scheme"]})

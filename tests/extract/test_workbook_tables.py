@@ -229,7 +229,7 @@ class Hospital:
 
 
 def asked(kind: Kind, item: str, day: date) -> Collection[str]:
-    return [lab.code for lab in read_codes(None).labs_of(kind, day)] if kind in ("dm", "ht") else [item]
+    return [lab.code for lab in read_codes(None).on(day).labs[kind]] if kind in ("dm", "ht") else [item]
 
 
 @pytest.fixture(scope="module")

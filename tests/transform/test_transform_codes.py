@@ -121,7 +121,7 @@ def test_a_list_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
     shutil.copy(FOLDER / "titles.csv", tmp_path)
     text = (FOLDER / "limits.csv").read_text(encoding="utf-8")
     (tmp_path / "limits.csv").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
-    assert read_codes(tmp_path).limit("dt_age_years", date(2026, 9, 21)) == 25
+    assert read_codes(tmp_path).on(date(2026, 9, 21)).limit("dt_age_years") == 25
 
 
 def test_every_rule_says_what_and_what_to_do_in_both_languages() -> None:
