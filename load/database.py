@@ -5,7 +5,7 @@ until it is committed or the engine's patience is over.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
@@ -82,7 +82,7 @@ _MARIADB_AWAY = frozenset(
 # connection that was not made or broke.
 _POSTGRESQL_AWAY = ("08", "53", "40", "55P03", "57P", "58", "25006")
 _SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_FULL")
-_LOCK_NAME = "moph_claim_migration"
+_LOCK_NAME = "moph_claim_migration_"
 _LOCK_NUMBER = 7_060_245  # any number of our own for PostgreSQL's advisory lock
 
 
@@ -314,13 +314,22 @@ def batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 def _alone(connection: Connection) -> Iterator[None]:
     """Two runs that start together must not migrate together. SQLite's transaction is the lock already."""
     backend = connection.dialect.name
-    if backend == "postgresql":
+    if backend == "sqlite":
+        yield
+    elif backend == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:n)"), {"n": _LOCK_NUMBER})
-    elif backend != "sqlite" and connection.scalar(text("select get_lock(:name, 60)"), {"name": _LOCK_NAME}) != 1:
-        raise AuditError(_MIGRATING)
-    yield
-    if backend not in ("postgresql", "sqlite"):
-        connection.execute(text("select release_lock(:name)"), {"name": _LOCK_NAME})
+        yield
+    else:
+        # MariaDB's lock is the whole server's, not a database's.
+        if connection.scalar(text("select get_lock(concat(:name, md5(database())), 60)"), {"name": _LOCK_NAME}) != 1:
+            raise AuditError(_MIGRATING)
+        try:
+            yield
+            # It knows of no transaction: who waited for it must find what was done.
+            connection.exec_driver_sql("commit")
+        finally:
+            with suppress(SQLAlchemyError):  # with its connection the lock is gone as well
+                connection.execute(text("select release_lock(concat(:name, md5(database())))"), {"name": _LOCK_NAME})
 
 
 def _is_away(error: SQLAlchemyError) -> bool:

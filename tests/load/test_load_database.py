@@ -11,7 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from load_night import make_claim, night, standing
-from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 
 from extract.errors import ConfigurationError, MophClaimError
 from load.database import open_audit, transaction
@@ -58,6 +58,25 @@ def test_several_programs_may_open_a_new_audit_at_once(new_database: Callable[[]
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(open_it, range(4))) == [TABLES] * 4
+
+
+@pytest.mark.parametrize("new_database", ["mariadb"], indirect=True)
+def test_who_waits_for_a_migration_finds_it_done(new_database: Callable[[], str]):
+    url, found = new_database(), []
+    looking = create_engine(url, poolclass=NullPool)
+
+    def look(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if "release_lock" in statement:
+            with looking.connect() as connection:
+                found.append(connection.scalar(text("select version_num from alembic_version")))
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        open_audit(url).dispose()
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    with looking.connect() as connection:
+        assert found == [connection.scalar(text("select version_num from alembic_version"))]
 
 
 def test_what_stands_in_the_audit_outlives_its_opening(
