@@ -20,30 +20,15 @@ SELECT
     UPPER(TRIM(l.labcode)) AS lab_code,
     {{ "l.datecheck" if has("visitlabchcyhembmsse.datecheck") else "o.visitdate" }} AS result_date,
     NULL AS result_time
-FROM (
-    -- first the few visits that matter, so that the server looks up their labs by number
-    SELECT v.pcucode, v.visitno, v.visitdate
-    FROM visit v
-    WHERE v.visitdate IN (:day, :buddhist_day)
-        AND COALESCE(v.flagservice, '') <> '99'
-        AND v.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
-        AND EXISTS (
-            SELECT 1
-            FROM visitdiag d
-            {% if mapped %}
-            LEFT JOIN cdisease c ON c.diseasecode = d.diagcode
-            {% endif %}
-            WHERE d.pcucode = v.pcucode AND d.visitno = v.visitno
-                AND UPPER(SUBSTR(TRIM(
-                    {{ "CASE WHEN TRIM(c.mapdisease) <> '' THEN c.mapdisease ELSE d.diagcode END" if mapped else "d.diagcode" }}
-                ), 1, 3)) IN :icd10_prefixes
-        )
-) o
+FROM visit o
 JOIN visitlabchcyhembmsse l ON l.pcucode = o.pcucode AND l.visitno = o.visitno
 {% if has("clabchcyhembmsse.labname") %}
 LEFT JOIN clabchcyhembmsse i ON i.labcode = l.labcode
 {% endif %}
-WHERE (l.labresultdigit <> 0 OR TRIM(l.labresulttext) <> '')
+WHERE o.visitdate IN (:day, :buddhist_day)
+    AND COALESCE(o.flagservice, '') <> '99'
+    AND o.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
+    AND (l.labresultdigit <> 0 OR TRIM(l.labresulttext) <> '')
     AND (
         UPPER(TRIM(l.labcode)) IN :lab_codes
         OR TRIM(l.labcode) IN :mapped_labs
@@ -51,4 +36,16 @@ WHERE (l.labresultdigit <> 0 OR TRIM(l.labresulttext) <> '')
         -- an item that the site's map does not know is said to a person
         OR TRIM(l.labcode) NOT IN :decided_labs
         {% endif %}
+    )
+    -- few visits have such a result: only their diagnoses are looked up
+    AND EXISTS (
+        SELECT 1
+        FROM visitdiag d
+        {% if mapped %}
+        LEFT JOIN cdisease c ON c.diseasecode = d.diagcode
+        {% endif %}
+        WHERE d.pcucode = o.pcucode AND d.visitno = o.visitno
+            AND UPPER(SUBSTR(TRIM(
+                {{ "CASE WHEN TRIM(c.mapdisease) <> '' THEN c.mapdisease ELSE d.diagcode END" if mapped else "d.diagcode" }}
+            ), 1, 3)) IN :icd10_prefixes
     )
