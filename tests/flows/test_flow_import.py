@@ -370,13 +370,15 @@ def test_a_folder_that_is_shut_meanwhile_loses_the_result_alone(by_hand: Trial, 
     )
 
 
-def test_the_command_names_the_files_it_is_given_and_first_sees_whether_they_are_there(officer: Trial) -> None:
+def test_the_command_names_the_files_it_is_given_and_first_sees_whether_they_are_there(
+    officer: Trial, prefect_server: dict[str, str]
+) -> None:
     (officer.site.folder / "bad.xlsx").write_bytes(b"no workbook")
     shutil.copyfile(officer.site.folder / "bad.xlsx", officer.site.folder / "worse.xlsx")
     gone = moph_claim(officer.site.folder, "import", "bad.xlsx", "gone.xlsx")
     assert gone.sentence.startswith("ไม่พบไฟล์ gone.xlsx")
     assert not (officer.site.folder / "var" / "prefect").exists()
-    said = moph_claim(officer.site.folder, "import", "bad.xlsx", "worse.xlsx")
+    said = moph_claim(officer.site.folder, "import", "bad.xlsx", "worse.xlsx", **prefect_server)
     assert (said.code, said.out.split()) == (2, ["bad.xlsx", "worse.xlsx"])
     assert "ไฟล์ worse.xlsx มีเนื้อในเป็นข้อความธรรมดา" in said.err
     assert not list(officer.site.folder.glob("*.result*"))
