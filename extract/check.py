@@ -34,7 +34,7 @@ DAYS_BACK = 31
 
 _ALWAYS_NULL = re.compile(r"\bNULL\s+AS\s+(\w+)", re.IGNORECASE)
 
-Fault = Literal["missing", "unknown", "empty", "twice"]
+Fault = Literal["missing", "unknown", "repeated", "empty", "no date", "twice", "not given"]
 Answer = TypeVar("Answer")
 
 
@@ -66,7 +66,8 @@ class Violation:
     Args:
         table: Whose statement it is.
         column: Which column.
-        fault: Not given, given but not agreed, empty though it may not be, or one number in several rows.
+        fault: Not given, given but not agreed, given twice; empty though it may not be, no date or time in any row, one
+            number in several rows; or visits that have a result or a dose and are not given.
         rows: How many rows it is so in; 0 where it is so of all.
     """
 
@@ -172,7 +173,7 @@ class _Look:
         visits: Sequence[str] | None = None,
     ) -> None:
         self._reader, self._wanted = reader, wanted
-        self.table, self._file = table, f"{table}.sql"
+        self.table, self._file, self._asked = table, f"{table}.sql", set(visits or ())
         self._values = values | named([*(visits or ())][:VISITS_A_STATEMENT])
         self.fault: Message | None = None
         started = time.monotonic()
@@ -212,14 +213,15 @@ class _Look:
         with self._reader.snapshot():
             plan = self._plan()
             absent, costs = self._absent()
+        columns = tuple(self._columns())
         return TableCheck(
             self.table,
             file,
             rows=len(self.rows),
             kept=len(self.tidied),
             seconds=self.seconds,
-            columns=tuple(self._columns()),
-            violations=tuple(self._violations()),
+            columns=columns,
+            violations=tuple(self._violations(columns)),
             plan=plan,
             absent=absent,
             costs=costs,
@@ -264,16 +266,22 @@ class _Look:
             found.append(ColumnCheck(name, name in self.names, len(said), max(0, lost), spoilt, shown))
         return found
 
-    def _violations(self) -> list[Violation]:
+    def _violations(self, columns: Sequence[ColumnCheck]) -> list[Violation]:
         agreed = [column.name for column in agreed_columns(self.table)]
         table = self.table
         found = [Violation(table, name, "missing") for name in agreed if name not in self.names]
         found += [Violation(table, name, "unknown") for name in self.names if name not in agreed]
+        found += [Violation(table, name, "repeated") for name in agreed if self.names.count(name) > 1]
         for name in sorted(contract.REQUIRED[table] & set(self.names)):
-            if empty := int(self.tidied[name].isna().sum()):
+            # A row without is often none that counts, and is gone by then; where all are without, the statement is wrong.
+            of = self.frame if self.frame[name].isna().all() else self.tidied
+            if empty := int(of[name].isna().sum()):
                 found.append(Violation(table, name, "empty", empty))
+        found += [Violation(table, c.name, "no date", c.lost) for c in columns if c.lost == c.filled >= SAMPLES]
         if table == "visits" and (twice := int(self.tidied["vn"].dropna().duplicated(keep=False).sum())):
             found.append(Violation(table, "vn", "twice", twice))
+        if table == "visits" and (lacking := len(self._asked - set(self.tidied["vn"]))):
+            found.append(Violation(table, "vn", "not given", lacking))
         return found
 
 

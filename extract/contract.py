@@ -146,9 +146,9 @@ def broken(origin: str, columns: Iterable[str]) -> ContractError:
     """The error that says which columns of which file are not as the contract wants them."""
     return ContractError(
         Message(
-            th="ไฟล์ {origin} ให้ข้อมูลไม่ตรงข้อตกลงที่คอลัมน์ {columns} กรุณาแก้ไขไฟล์นี้ตามเอกสารเรื่องตารางข้อมูล",
+            th="ไฟล์ {origin} ให้ข้อมูลไม่ตรงข้อตกลงที่คอลัมน์ {columns} กรุณาแก้ไขไฟล์นี้ตาม docs/new-his.md",
             en="{origin} does not give what the contract wants in column {columns}: "
-            "mend this file as the page on contract tables says.",
+            "mend this file as docs/new-his.md says.",
         ).fill(origin=origin, columns=", ".join(sorted(columns)))
     )
 

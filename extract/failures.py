@@ -40,6 +40,10 @@ BAD_CHARSET = Message(
     th="เครื่องแม่ข่าย ({at}) ไม่รู้จักชุดอักขระนี้ กรุณาตั้งค่า his.charset (หรือ his.stored_charset) เป็น utf8 หรือ tis620",
     en="The server ({at}) does not know this character set: set his.charset (or his.stored_charset) to utf8 or tis620.",
 )
+BAD_OPTIONS = Message(
+    th="ใช้ตัวเลือกที่อยู่หลังเครื่องหมาย ? ในค่า his.url ไม่ได้ ({at}) กรุณาแก้หรือลบออก",
+    en="The options behind the ? of the setting his.url cannot be used ({at}): mend or remove them.",
+)
 NO_TABLE = Message(
     th="ไม่พบตารางหรือคอลัมน์ หรือไม่มีสิทธิ์อ่าน ขณะอ่าน {doing} จาก {at} กรุณาตรวจไฟล์ SQL และสิทธิ์ของบัญชี",
     en="A table or column is not there or may not be read ({doing}, {at}): check the SQL file and the account's rights.",
@@ -91,6 +95,8 @@ _BY_TEXT: dict[str, Message] = {
     "not permitted to log in": LOCKED,
     "role ": REFUSED,
     "database ": NO_DATABASE,
+    "connection option": BAD_OPTIONS,
+    "sslmode": BAD_OPTIONS,
 }
 
 

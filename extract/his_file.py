@@ -49,7 +49,7 @@ def read_his_file(path: Path) -> HisFile:
         ConfigurationError: It is not there, is no TOML, or holds what it should not; says which key.
     """
     try:
-        return HisFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return HisFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         th, en = "ไม่พบไฟล์", "it is not there"
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):

@@ -17,8 +17,9 @@ from pymysql.charset import charset_by_name  # type: ignore[import-untyped]
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
+from extract.clock import BANGKOK
 from extract.errors import ConfigurationError, SourceError
-from extract.failures import BAD_CHARSET, plainly
+from extract.failures import BAD_CHARSET, BAD_OPTIONS, plainly
 from extract.his_file import HisFile
 from extract.messages import Message
 from extract.settings import HisSettings
@@ -120,13 +121,20 @@ def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Con
         settings.statement_timeout_seconds or his.statement_timeout_seconds,
     )
     engine = _engine(url, limits)
-    connection = plainly(where(url), "", engine.connect)
+    connection = _connected(engine, url)
     try:
         yield connection
     finally:
         with suppress(sa.exc.SQLAlchemyError):
             connection.close()
         engine.dispose()
+
+
+def _connected(engine: sa.Engine, url: sa.URL) -> sa.Connection:
+    try:
+        return plainly(where(url), "", engine.connect)
+    except (TypeError, ValueError, OSError):  # the driver knows no such option, or not the file that one names
+        raise ConfigurationError(BAD_OPTIONS.fill(at=where(url))) from None
 
 
 def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
@@ -198,6 +206,8 @@ def _prepare_mysql(connection: Any, limits: _Limits) -> None:
 def _prepare_postgresql(connection: Any, limits: _Limits) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"{LABEL}SET default_transaction_read_only = on")
+        # What is stored as an instant is told as the hospital's clock showed it, wherever the server thinks it stands.
+        cursor.execute(f"{LABEL}SET timezone = '{BANGKOK.key}'")
         for setting in _GUEST_OF_POSTGRESQL:
             cursor.execute(f"{LABEL}SET {setting}")
         cursor.execute(f"{LABEL}SET statement_timeout = {limits.statement_seconds * 1000}")

@@ -179,6 +179,10 @@ class HisSource:
         else:
             names, rows = self.reader.rows_of_visits(file, wanted, values, visits)
         names = names or agreed
-        if wrong := set(names) ^ set(agreed):
+        twice = {name for name in names if names.count(name) > 1}
+        if wrong := set(names) ^ set(agreed) | twice:
             raise contract.broken(str(self._statements.path(file)), wrong)
-        return typed(table, names, rows)
+        frame = typed(table, names, rows)
+        if frame["vn"].isna().any():
+            raise contract.broken(str(self._statements.path(file)), {"vn"})
+        return frame

@@ -12,10 +12,11 @@ from pathlib import Path
 import sqlalchemy as sa
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
+from sqlalchemy.exc import SQLAlchemyError
 
 from extract import his_file
 from extract.contract import Wanted
-from extract.errors import ConfigurationError
+from extract.errors import ConfigurationError, MophClaimError
 from extract.his_file import MapName, read_his_file
 from extract.messages import Message
 
@@ -62,7 +63,10 @@ class Statements:
         self.folders = [*([own_folder] if own_folder else []), BUILT_IN / kind]
         self.his = read_his_file(self.path(his_file.NAME))
         self._templates = SandboxedEnvironment(
-            loader=FileSystemLoader(self.folders), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader(self.folders, encoding="utf-8-sig"),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
 
     def path(self, name: str) -> Path:
@@ -102,8 +106,13 @@ class Statements:
             raise self._unusable(name, "ไม่พบไฟล์", "it is not there") from None
         except TemplateSyntaxError as error:
             raise self._unusable(name, f"บรรทัด {error.lineno}", f"line {error.lineno}") from None
-        except (TemplateError, UnicodeDecodeError, TypeError):
-            raise self._unusable(name, "แม่แบบผิดรูป", "the template is wrong") from None
+        except UnicodeDecodeError:
+            raise self._unusable(name, "ไม่ใช่ UTF-8", "it is not UTF-8") from None
+        except (MophClaimError, SQLAlchemyError):  # what `has` meets in the database
+            raise
+        except Exception as error:  # whatever a template's expression may do
+            wrong = error.message if isinstance(error, TemplateError) else type(error).__name__
+            raise self._unusable(name, f"แม่แบบผิดรูป: {wrong}", f"the template is wrong: {wrong}") from None
         if not _SELECT.match(sql):
             raise self._unusable(name, "ต้องเป็นคำสั่ง SELECT คำสั่งเดียว", "it must be one SELECT")
         clause = sa.text(sql)

@@ -32,7 +32,12 @@ TABLE_NAMES: dict[TableName, Message] = {
 FAULTS: dict[Fault, Message] = {
     "missing": Message("ไฟล์ SQL ไม่ได้ให้คอลัมน์นี้", "the SQL file does not give this column"),
     "unknown": Message("ไม่มีคอลัมน์นี้ในข้อตกลง", "the contract has no such column"),
+    "repeated": Message("ไฟล์ SQL ให้คอลัมน์ชื่อนี้สองครั้ง", "the SQL file gives two columns of this name"),
     "empty": Message("ว่าง ทั้งที่ห้ามว่าง", "empty, which it may not be"),
+    "no date": Message("ไม่มีแถวใดเป็นวันที่หรือเวลา", "in no row a date or a time"),
+    "not given": Message(
+        "ครั้งที่มีผลแล็บหรือวัคซีน แต่ไฟล์ SQL นี้ไม่ได้ให้", "visits with a result or a dose that this file does not give"
+    ),
     "twice": Message("ซ้ำ หนึ่งครั้งต้องมีหนึ่งแถว", "in several rows: a visit must be one row"),
 }
 NEVER_EMPTY = Message("ห้ามว่าง", "never empty")

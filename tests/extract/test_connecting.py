@@ -1,6 +1,7 @@
 """Addresses that lead nowhere: one sentence each, and never the password."""
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,16 @@ def test_no_address_is_said() -> None:
 @pytest.mark.parametrize("url", ["nonsense", "mysql://reader:p@ss@host:port/hos", "://"])
 def test_malformed_address_is_said(url: str) -> None:
     assert "malformed" in _refusal(url, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("new_database", "options"),
+    [("mariadb", "foo=1"), ("mariadb", "ssl_ca=/no/such/file"), ("postgresql", "foo=1"), ("postgresql", "sslmode=x")],
+    indirect=["new_database"],
+)
+def test_options_that_the_driver_cannot_use_are_said(new_database: Callable[[], str], options: str) -> None:
+    said = _refusal(f"{new_database()}?{options}", MophClaimError)
+    assert "The options behind the ? of the setting his.url cannot be used" in said
 
 
 @pytest.mark.parametrize("url", [f"oracel://a:{PASSWORD}@b/c", f"mysql+nodriver://a:{PASSWORD}@b/c"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from cottage import FIRST_DAY, FOLDER, build_cottage
 from small_hospital import ALL, DAY, HOSPITAL, fill, settings_for
@@ -88,6 +89,28 @@ def test_all_violations_are_said_at_once(hospital: str, tmp_path: Path) -> None:
     ]
     assert checked.to_look_at
     assert not checked.unreadable
+
+
+@pytest.mark.parametrize(
+    ("table", "ours", "theirs", "fault"),
+    [
+        ("labs", "l.lab_order_result AS result", "NULL AS result", ("result", "empty")),
+        ("diagnoses", "SELECT d.vn, d.icd10,", "SELECT d.vn, NULLIF(d.icd10, d.icd10) AS icd10,", ("icd10", "empty")),
+        ("visits", "    p.lname,\n", "    p.lname, p.fname,\n", ("fname", "repeated")),
+        ("visits", "p.birthday AS dob", "'25100310' AS dob", ("dob", "no date")),
+        ("visits", "    o.vn,\n", "    o.hn AS vn,\n", ("vn", "not given")),
+    ],
+)
+def test_statement_that_gives_nothing_of_use_is_said(
+    hospital: str, tmp_path: Path, table: TableName, ours: str, theirs: str, fault: tuple[str, str]
+) -> None:
+    folder = _site(tmp_path, **{table: (ours, theirs)})
+    if table == "diagnoses":
+        text = (folder / "diagnoses.sql").read_text(encoding="utf-8")
+        (folder / "diagnoses.sql").write_text(text.partition("{% if wanted.first_time_icd10 %}")[0], encoding="utf-8")
+    checked = _check(hospital, sql_folder=folder)
+    assert (table, *fault) in [found[:3] for found in _faults(checked)]
+    assert checked.to_look_at
 
 
 def test_statement_that_cannot_be_run_leaves_the_others_to_be_looked_at(hospital: str, tmp_path: Path) -> None:

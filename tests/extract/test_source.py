@@ -228,6 +228,45 @@ def test_missing_column_of_a_site_file_is_named(hospital: str, tmp_path: Path) -
     assert "dx_date, dx_time" in _message(error)
 
 
+@pytest.mark.parametrize(
+    ("table", "ours", "theirs", "column"),
+    [
+        ("visits", "    p.lname,\n", "    p.lname, p.fname,\n", "fname"),
+        ("labs", "    o.vn,\n", "    NULLIF(o.vn, '690921080000') AS vn,\n", "vn"),
+        ("visits", "    o.vn,\n", "    NULLIF(o.vn, '690921080000') AS vn,\n", "vn"),
+    ],
+    ids=["two of one name", "a result of no visit", "a visit without a number"],
+)
+def test_wrong_column_of_a_site_file_is_named(
+    hospital: str, tmp_path: Path, table: str, ours: str, theirs: str, column: str
+) -> None:
+    built_in = (BUILT_IN / "hosxp" / f"{table}.sql").read_text(encoding="utf-8")
+    assert ours in built_in
+    folder = _folder(tmp_path, **{table: built_in.replace(ours, theirs)})
+    with open_source(settings_for(hospital, sql_folder=folder)) as source, pytest.raises(ContractError) as error:
+        source.read_day(DAY, ALL)
+    assert f"{table}.sql does not give what the contract wants in column {column}:" in _message(error)
+
+
+def test_files_that_a_windows_editor_has_saved_are_read(hospital: str, tmp_path: Path) -> None:
+    for name in ("his.toml", "labs.sql"):
+        ours = (BUILT_IN / "hosxp" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(ours, encoding="utf-8-sig")
+    with open_source(settings_for(hospital, sql_folder=tmp_path)) as source:
+        assert len(source.read_day(DAY, ALL).visits) == 11
+
+
+@pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)
+def test_an_instant_is_told_as_the_clock_in_bangkok_showed_it(new_database: Callable[[], str]) -> None:
+    url = sa.make_url(new_database())
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {url.database} SET timezone = 'UTC'")
+    with read_only_connection(settings_for(url.render_as_string(hide_password=False)), HOSXP) as connection:
+        told = connection.scalar(sa.text("SELECT CAST(TIMESTAMPTZ '2026-05-14 20:30+00' AS TEXT)"))
+    assert told == "2026-05-15 03:30:00+07"
+
+
 def test_visit_given_twice_by_a_site_file_breaks_the_contract(hospital: str, tmp_path: Path) -> None:
     built_in = (Path(source_module.__file__).parent / "sql/hosxp/visits.sql").read_text(encoding="utf-8")
     twice = built_in.replace("LEFT JOIN patient", "LEFT JOIN visit_pttype x ON x.vn = o.vn LEFT JOIN patient").replace(
@@ -248,6 +287,9 @@ def test_visit_given_twice_by_a_site_file_breaks_the_contract(hospital: str, tmp
         ("SELECT '1' AS hcode FROM ovst WHERE vn = :password", "unknown parameter password"),
         ("SELECT {{ nothing }} AS hcode", "template"),
         ("SELECT 1\n{% if %}", "line 2"),
+        ("SELECT {{ wanted.firsttime }} AS hcode", "has no attribute 'firsttime'"),
+        ("SELECT {{ has(1) }} AS hcode", "AttributeError"),
+        ("SELECT {{ 1 / 0 }} AS hcode", "ZeroDivisionError"),
     ],
 )
 def test_unusable_site_file_is_said(hospital: str, tmp_path: Path, sql: str, said: str) -> None:

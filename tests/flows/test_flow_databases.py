@@ -54,7 +54,7 @@ def test_days_read_before_the_his_went_away_are_sent_and_the_rest_goes_in_the_ne
 ) -> None:
     whole = night_on(backend)
     sandbox.reset()
-    site.set(his__url=whole.url, his__day_pause_seconds=1)
+    site.set(his__url=whole.url, his__day_pause_seconds=5)
     cutter = threading.Thread(target=_cut_off_after_a_day, args=(site, whole.url))
     cutter.start()
     ended = Trial(site).run()
