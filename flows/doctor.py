@@ -13,6 +13,8 @@ from flows.shift import facility_code
 from load.account_center import log_in
 from load.database import open_audit
 from load.runs import try_writing
+from transform.codes import read_codes
+from transform.map_targets import not_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """
     hcode = settings.facility.hcode
     guests: list[Guest] = []
+    slips: list[Message] = []
 
     def audit() -> Message:
         engine = open_audit(settings.audit_url())
@@ -88,6 +91,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             facility = source.facility()
             hcode = facility_code(settings, source)
             guests.append(prove(source.reader))
+            slips.extend(not_listed(source.reader.maps, read_codes(settings.transform.codes_folder)))
         return Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")
 
     def account() -> Message:
@@ -105,6 +109,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield replace(of_his, hcode=hcode)
     # What could not be read could not be written either.
     yield from (Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), guest.well, guest.said) for guest in guests)
+    yield from (Finding(Message("ตารางจับคู่รหัส", "Code maps"), False, slip) for slip in slips)
     yield _look(Message("บัญชี MOPH Claim", "MOPH Claim account"), account)
 
 

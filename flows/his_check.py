@@ -22,6 +22,8 @@ from flows.settings import Settings
 from flows.shift import facility_code
 from transform.claim import KINDS as ALL_KINDS
 from transform.claims import wanted
+from transform.codes import read_codes
+from transform.map_targets import not_listed
 
 TABLE_NAMES: dict[TableName, Message] = {
     "labs": Message("ผลแล็บ", "Lab results"),
@@ -77,6 +79,8 @@ def look(settings: Settings, day: date, screen: Console) -> Exit:
             return Exit.NOT_DONE
         guest = prove(reader)
         _say(screen, f"{'✓' if guest.well else '✗'} {guest.said.say(language)}", style="" if guest.well else "yellow")
+        slips = [*not_listed(reader.maps, read_codes(settings.transform.codes_folder))]
+        _say(screen, *(f"✗ {slip.say(language)}" for slip in slips), style="yellow")
         checked = check_day(reader, day, wanted(ALL_KINDS, settings.transform))
     _say(screen, *_of_day(checked, language))
     for table in checked.tables:
@@ -88,7 +92,8 @@ def look(settings: Settings, day: date, screen: Console) -> Exit:
         screen.print(_violations(checked, language))
     if checked.unreadable:
         return Exit.NOT_DONE
-    return Exit.WELL if guest.well and checked.visits and not checked.to_look_at else Exit.NEEDS_A_PERSON
+    well = guest.well and checked.visits and not checked.to_look_at and not slips
+    return Exit.WELL if well else Exit.NEEDS_A_PERSON
 
 
 def _server(dialect: Dialect) -> str:

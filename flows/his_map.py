@@ -14,6 +14,7 @@ from extract.messages import Language, Message
 from extract.site_maps import UNDECIDED
 from extract.source import open_source
 from flows.settings import Settings
+from flows.shift import facility_code
 from transform.claim import KINDS
 from transform.claims import wanted
 
@@ -34,7 +35,7 @@ def map_codes(settings: Settings, days: int, folder: Path | None, screen: Consol
     Args:
         settings: The settings in force.
         days: How many days, up to yesterday.
-        folder: Where the maps lie; None: where the settings say, else `maps`.
+        folder: Where the maps lie; None: where the settings say, else `maps`, with several facilities a folder in it each.
         screen: Where it is said.
 
     Returns:
@@ -45,11 +46,12 @@ def map_codes(settings: Settings, days: int, folder: Path | None, screen: Consol
         SourceError: The database cannot be read.
     """
     language = settings.language
-    where = (folder or settings.his.maps_folder or FOLDER).absolute()
+    where = (folder or settings.his.maps_folder or FOLDER / settings.facility_key).absolute()
     first = today() - timedelta(days=days)
     needs = wanted(KINDS, settings.transform)
     # Without the site's maps: what the HIS itself says is asked, and of lab items all that it does not know.
     with open_source(settings.his, UNDECIDED) as source:
+        facility_code(settings, source)  # another facility's codes do not come into the maps of this one
         of_his = source.reader.statements.his.maps
         seen = [local_codes(*source.read_frames(first + timedelta(days=day), needs), of_his) for day in range(days)]
     counts = list(update_maps(where, pd.concat(seen, ignore_index=True)))
@@ -85,10 +87,12 @@ def _what_next(settings: Settings, where: Path, to_review: int) -> list[Message]
         )
     folder = settings.his.maps_folder
     if folder is None or folder.absolute() != where:
+        section = f"facilities.{settings.facility_key}.his" if settings.facility_key else "his"
+        setting = f'[{section}] maps_folder = "{where.as_posix()}"'
         said.append(
             Message(
-                f'ให้โปรแกรมใช้ตารางเหล่านี้ ตั้งค่าใน moph-claim.toml: [his] maps_folder = "{where.as_posix()}"',
-                f'To use these maps, set in moph-claim.toml: [his] maps_folder = "{where.as_posix()}"',
+                f"ให้โปรแกรมใช้ตารางเหล่านี้ ตั้งค่าใน moph-claim.toml: {setting}",
+                f"To use these maps, set in moph-claim.toml: {setting}",
             )
         )
     return said

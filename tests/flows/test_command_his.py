@@ -95,6 +95,22 @@ def test_check_of_a_health_centre_names_nobody(
     assert [word for word in people if word in said.out] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "slip"), [("labs", "101,32410"), ("vaccines", "9001,1000"), ("marital_status", "1,single")]
+)
+def test_a_code_in_a_map_that_is_on_no_list_is_said_by_check_and_doctor(site: Site, name: str, slip: str) -> None:
+    maps = site.folder / "maps"
+    maps.mkdir()
+    (maps / f"{name}.csv").write_text(f"local_code,code\n{slip}\nFBS,-\n", encoding="utf-8")
+    site.set(his__maps_folder=str(maps))
+    local, code = slip.split(",")
+    sentence = f"{name}.csv: {local} is said to stand for {code}, which is none of the codes that are claimed"
+    checked, examined = _check(site), moph_claim(site.folder, "doctor")
+    assert (checked.code, checked.out.count("is said to stand for")) == (1, 1)
+    assert f"✗ {sentence}" in checked.out
+    assert f"✗ Code maps: {sentence}" in examined.out
+
+
 @pytest.mark.parametrize("language", ["th", "en"])
 def test_check_fits_a_terminal_of_a_hundred_columns(site: Site, language: str) -> None:
     site.set(language=language)
@@ -221,6 +237,13 @@ def test_map_writes_six_files_and_keeps_what_a_person_has_put_in(tmp_path: Path,
     assert (row["code"], row["decided_by"]) == ("-", "person")
     to_review = [int(re.search(r"labs\.csv.* (\d+) │$", out, re.MULTILINE)[1]) for out in (said.out, again.out)]  # type: ignore[index]
     assert to_review[1] == to_review[0] - 1
+
+
+def test_another_facilitys_codes_do_not_come_into_the_maps(site: Site) -> None:
+    site.set(facility__hcode="99999")
+    said = moph_claim(site.folder, "his", "map", "--days", "1")
+    assert said.sentence.startswith("The hospital database belongs to facility 10953, but facility.hcode is 99999")
+    assert not (site.folder / "maps").exists()
 
 
 def test_map_of_days_in_which_nothing_is_left_to_review_exits_0(site: Site) -> None:

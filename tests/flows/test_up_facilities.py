@@ -252,6 +252,13 @@ def test_reports_and_artifacts_of_each_are_its_own(nights: Nights) -> None:
     assert beside.with_suffix(".md").is_file()
 
 
+def test_maps_of_each_facility_lie_apart(nights: Nights) -> None:
+    said = moph_claim(nights.site.folder, "his", "map", "--days", "1", "--facility", "hospital")
+    folder = nights.site.folder / "maps" / "hospital"
+    assert (said.code, (folder / "labs.csv").is_file()) == (0, True)
+    assert f'[facilities.hospital.his] maps_folder = "{folder}"' in said.out
+
+
 def test_doctor_examines_every_facility(nights: Nights) -> None:
     said = moph_claim(nights.site.folder, "doctor")
     assert (said.code, said.err) == (0, "")
