@@ -40,6 +40,13 @@ BOTH = Message(
     "and import it again.",
 )
 
+TWO_TABLES = Message(
+    "แผ่นงาน {sheet} มีสองตารางที่หัวคอลัมน์ไม่เหมือนกัน คือแถว {one} และแถว {other} กรุณาแยกเป็นคนละแผ่นงาน "
+    "หรือใช้หัวคอลัมน์เดียวกัน แล้วนำเข้าใหม่",
+    "Sheet {sheet} has two tables with other headings, in rows {one} and {other}: put them on sheets of their own, "
+    "or give both the same headings, and import it again.",
+)
+
 _HINT = re.compile(r"\(.*?\)|\[.*?\]|（.*?）", re.S)
 _LONGEST = 120
 _DT = re.compile(r"(?<![a-z])d[ _.-]?t(?![a-z])", re.I)
@@ -72,8 +79,7 @@ def find_headings(sheet: RawSheet) -> Headings | None:
     Raises:
         WorkbookError: It is one, but a column that is needed is not there, or one is there twice.
     """
-    candidates = [set(named(row)) for row in sheet.rows[:SEARCHED_ROWS]]
-    fit = [len(names) if len(names) >= LEAST_HEADINGS and len(names & TELLING) >= 2 else 0 for names in candidates]
+    fit = [len(names) if _are_of_claims(names := named(row)) else 0 for row in sheet.rows[:SEARCHED_ROWS]]
     if not any(fit):
         return None
     best = fit.index(max(fit))
@@ -94,6 +100,27 @@ def find_headings(sheet: RawSheet) -> Headings | None:
         surplus=_surplus(sheet.rows[best], {column for name, column in columns.items() if name in own | {*OUTCOMES}}),
         answered=answered,
     )
+
+
+def refuse_other_headings(sheet: RawSheet, headings: Headings, row: int) -> None:
+    """Read no table by the headings of another.
+
+    Args:
+        sheet: The sheet.
+        headings: Those by which it is read.
+        row: A row that holds no data, counted from 0.
+
+    Raises:
+        WorkbookError: It has headings of claims too, and they are not the same again, as on a later page.
+    """
+    names = named(sheet.rows[row])
+    if _are_of_claims(names) and names not in [named(sheet.rows[known]) for known in headings.rows]:
+        one, other = sorted((row, headings.row))
+        raise _refused(TWO_TABLES.fill(sheet="{sheet}", one=one + 1, other=other + 1), sheet)
+
+
+def _are_of_claims(names: Mapping[str, int]) -> bool:
+    return len(names) >= LEAST_HEADINGS and len(names.keys() & TELLING) >= 2
 
 
 def is_heading_row(row: Sequence[CellValue]) -> bool:

@@ -12,7 +12,7 @@ from extract.settings import WorkbookSettings
 from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.file import file_hash, read_sheets, shown
-from extract.workbook.headings import Headings, find_headings, heading_of, is_heading_row
+from extract.workbook.headings import Headings, find_headings, heading_of, is_heading_row, refuse_other_headings
 from extract.workbook.layout import EXAMPLE, OWN_SHEETS, Choices, SheetLayout, layouts
 from extract.workbook.rows import CellValue, RawSheet, Reading, SheetRead, Value
 from extract.workbook.visits import Draft, join_visits
@@ -149,10 +149,10 @@ class _Meanings:
 
     def _understood(self, value: CellValue) -> Value | Unusable | None:
         meaning = parse(value, self.column, self._choices)
-        if self.column.name == "visit_date" and isinstance(meaning, date):
+        if self.column.name in ("visit_date", "given_date") and isinstance(meaning, date):
             if meaning > self._day:
                 return unusable("cell.date_future", shown=meaning.isoformat())
-            if meaning < FIRST_DAY:
+            if meaning < FIRST_DAY and self.column.name == "visit_date":
                 return unusable("cell.date_too_early", shown=meaning.isoformat(), first=FIRST_DAY.isoformat())
         return meaning
 
@@ -172,6 +172,7 @@ def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> t
         if _is_data(draft, row):
             drafts.append(draft)
         elif any(not isinstance(cell, str) or cleaned(cell) for cell in row if cell is not None):
+            refuse_other_headings(sheet, headings, number - 1)
             notes += 1
             if len(doubtful) < MOST_DOUBTFUL and _is_doubtful(draft, row):
                 doubtful.append(number)

@@ -348,6 +348,11 @@ def test_a_csv_sheet_is_named_as_its_file(tmp_path: Path) -> None:
     assert [(s.name, s.visible) for s in read(csv(tmp_path / "ต.ค. 2569.csv", "a,b"))] == [("ต.ค. 2569", True)]
 
 
+def test_a_csv_value_written_as_a_formula_of_text_is_that_text(tmp_path: Path) -> None:
+    text = '="691001-0471","=""000000471""",="",=1+1\n'
+    assert rows(csv(tmp_path / "a.csv", text)) == [["691001-0471", "000000471", None, "=1+1"]]
+
+
 def test_a_csv_value_may_have_several_lines_and_quotes(tmp_path: Path) -> None:
     assert rows(csv(tmp_path / "a.csv", 'a,"b ""c""\nd"\n\ne,f\n')) == [["a", 'b "c"\nd'], [], ["e", "f"]]
 

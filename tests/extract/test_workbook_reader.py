@@ -238,6 +238,28 @@ def test_notes_totals_examples_and_repeated_headings_are_no_rows() -> None:
     assert (reading.sheets[0].notes, reading.sheets[0].doubtful) == (5, (8,))
 
 
+def test_a_second_table_with_other_headings_refuses_the_workbook_whichever_has_more() -> None:
+    one, other = headings("epi"), headings("epi")
+    first, last = other.index("ชื่อ"), other.index("นามสกุล")
+    other[first], other[last] = other[last], other[first]
+    fewer = [None if heading == "ผู้ผลิต" else heading for heading in one]
+    for upper, lower in ((one, other), (one, fewer), (fewer, one)):
+        rows = [upper, line("epi", DOSE), ["ห้อง ป.2"], lower, line("epi", DOSE | {"vn": "2"})]
+        with pytest.raises(WorkbookError, match=r"แผ่นงาน ป\.1 มีสองตารางที่หัวคอลัมน์ไม่เหมือนกัน คือแถว 1 และแถว 4") as caught:
+            read(RawSheet("ป.1", True, rows))
+        assert "in rows 1 and 4: put them on sheets of their own" in caught.value.message.en
+        assert "ป.1" not in caught.value.discreet.th
+
+
+@pytest.mark.parametrize(("column", "day", "rule"), [
+    ("given_date", moment(2037, 1, 1), "cell.date_future"), ("visit_date", moment(2037, 1, 1), "cell.date_future"),
+    ("visit_date", moment(2011, 1, 1), "cell.date_too_early"),
+])  # fmt: skip
+def test_what_has_not_happened_yet_is_refused(column: str, day: CellValue, rule: str) -> None:
+    row = only(read_rows("epi", DOSE | {column: day, "given_time": "09:00"}))
+    assert rules(row) == {column: rule}
+
+
 def test_a_row_of_a_known_test_is_data_however_little_it_holds() -> None:
     first, merged = read_rows("dmht", LAB, {"lab_code": "Potassium", "result": 4.1})
     assert first.faults == ()

@@ -16,6 +16,8 @@ HEAD = 20
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 SAID = re.compile(r"sep=([,;\t|])\r?\n")
 """A first line that says the separator; spreadsheet programs do not show it."""
+AS_TEXT = re.compile(r'="([^"]*)"\Z')
+"""A formula by which hospital systems keep the zeros of a number, when a spreadsheet program opens the file."""
 
 
 def read(data: bytes, extent: Extent) -> Iterator[list[object]]:
@@ -45,7 +47,7 @@ def read(data: bytes, extent: Extent) -> Iterator[list[object]]:
             filled = max((i for i, value in enumerate(row) if value), default=-1)
             if filled >= 0:
                 extent.reach(number, filled)
-            yield [value or None for value in row]
+            yield [AS_TEXT.sub(r"\1", value) or None for value in row]
             began, number = reader.line_num + 1, number + 1
     except csv.Error as error:
         raise NotRead(BAD_QUOTES, line=began) from error
