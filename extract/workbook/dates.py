@@ -11,7 +11,9 @@ CE_YEARS = range(ZERO_DAY.year, 2200)
 BUDDHIST = range(CE_YEARS.start + BUDDHIST_YEARS, CE_YEARS.stop + BUDDHIST_YEARS)
 """A written year within is a Buddhist one."""
 THAI_CENTURY = 2500
-"""Two digits behind a Thai month's name are a year of this Buddhist century."""
+"""Two digits behind a Thai month's name are a year of this Buddhist century …"""
+LEAST_TWO_DIGITS = 40
+"""… from these on: fewer may as well be a CE year, of a birth or of an expiry to come."""
 _LENGTH = 60
 _THAI = (
     "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม",
@@ -83,7 +85,7 @@ def _written_day(text: str) -> date | Unusable:
     name = re.sub("[. ]", "", found["name"]).casefold() if found else ""
     if found is None or name not in _MONTHS:
         return unusable("cell.date_unreadable")
-    thai = "พ" if name in _THAI_MONTHS and len(found["year"]) == 2 else None
+    thai = "พ" if name in _THAI_MONTHS and len(found["year"]) == 2 and int(found["year"]) >= LEAST_TWO_DIGITS else None
     return _day(found["year"], _MONTHS[name], int(found["day"]), text, era["era"] if era else thai)
 
 

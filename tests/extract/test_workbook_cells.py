@@ -112,7 +112,8 @@ def test_two_digits_behind_a_thai_month_are_a_buddhist_year(text: str) -> None:
     [
         ("1/10/69", "cell.date_two_digit_year"), ("1-10-26", "cell.date_two_digit_year"),
         ("1 Oct 69", "cell.date_two_digit_year"), ("1 ต.ค. ค.ศ. 26", "cell.date_two_digit_year"),
-        ("1/10/00", "cell.date_two_digit_year"),
+        ("1/10/00", "cell.date_two_digit_year"), ("5 พ.ค. 15", "cell.date_two_digit_year"),
+        ("1 ตุลาคม 39", "cell.date_two_digit_year"),
         (46296.0, "cell.date_number"), ("46296", "cell.date_number"), ("25691001", "cell.date_number"), (0.0, "cell.date_number"),
         ("10/25/2569", "cell.date_month_first"), ("1.13.2026", "cell.date_month_first"),
         ("31/2/2569", "cell.date_impossible"), ("29/2/2026", "cell.date_impossible"), ("25/25/2569", "cell.date_impossible"),

@@ -23,6 +23,7 @@ from extract.clock import today
 from extract.contract import DayTables
 from extract.settings import HisSettings, WorkbookSettings
 from extract.source import open_source
+from extract.workbook.dates import LEAST_TWO_DIGITS, THAI_CENTURY
 from extract.workbook.layout import Column, SheetLayout, SheetName, layouts
 from extract.workbook.reader import read_workbook
 from extract.workbook.rows import Reading, Value
@@ -44,7 +45,7 @@ SHEETS: tuple[SheetName, ...] = ("dmht", "epi", "dt")
 FORMS = ("xlsx", "ods", "xls")
 NOTHING = pd.DataFrame({name: [] for name in ("kind", "pid", "vn", "service_date")})
 
-BUDDHIST_YEARS, THAI_CENTURY = 543, 2500
+BUDDHIST_YEARS = 543
 MONTHS, SHORT = (
     names.split()
     for names in (
@@ -76,7 +77,7 @@ def days_typed(day: date) -> list[Typed]:
         f"{d}/{m}/{year}".translate(THAI_DIGITS),
         f"=DATE({day.year},{m},{d})",
         f"{d} {MONTHS[m - 1]} {year}",
-        short + (f"{year % 100}" if year > THAI_CENTURY else f"พ.ศ. {year}"),
+        short + (f"{year % 100}" if year >= THAI_CENTURY + LEAST_TWO_DIGITS else f"พ.ศ. {year}"),
         f'=TEXT({d},"00")&"/"&TEXT({m},"00")&"/{year}"',
         f"{d:02}-{m:02}-{year} 00:00",
         f"{day:%Y-%m-%d}",
