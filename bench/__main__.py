@@ -1,7 +1,7 @@
 """`python -m bench`: every figure of docs/performance.md, measured in one go on this machine.
 
 Options: --claims N (end to end, default 5000), --quick (a tenth of it, to see that it works); --workbook, --night-cost,
---year (each that alone).
+--year (each that alone); --fingerprint (hashes of claims and issues, to compare two versions).
 """
 
 import argparse
@@ -22,8 +22,18 @@ from typing import Any
 import requests
 import urllib3
 
+from bench.fingerprint import fingerprint
 from bench.night_cost import HEADS, NO_HISTORY, SYSTEMS, large_hospital, measure, table_row
-from bench.place import Hospital, build, configure, database_for_audit, empty_audit, moph_claim
+from bench.place import (
+    CONNECTIONS,
+    Hospital,
+    build,
+    configure,
+    database_for_audit,
+    empty_audit,
+    moph_claim,
+    run_flow,
+)
 from bench.workbook_file import write_month
 from extract.clock import today
 from extract.contract import TABLES
@@ -37,7 +47,6 @@ from sandbox.world import Account
 from transform.claim import KINDS, Claim
 from transform.claims import make_claims, wanted
 
-CONNECTIONS = 16
 LARGE = 2740
 """Visits a day of a large hospital: a million a year."""
 FISCAL_YEAR = Mix(dm=0.05, ht=0.025, epi=0.03, dt=0.015)
@@ -68,7 +77,7 @@ def main() -> None:
             end_to_end(folder, night, claims, latency_ms)
         ledger(folder, night, len(claims))
         memory(folder, (1, 7, 14) if asked.quick else (1, 7, 60))
-        for part in PARTS.values():
+        for part in (workbook, night_cost, year):
             part(folder, asked.quick)
 
 
@@ -152,18 +161,6 @@ def bare_pool(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
     with ThreadPoolExecutor(CONNECTIONS) as threads:
         for done in [threads.submit(post) for _ in range(CONNECTIONS)]:
             done.result()
-
-
-def run_flow(config: Path, hospital: Hospital) -> dict[str, object]:
-    """The real flow in a process of its own."""
-    command = [sys.executable, "-m", "bench.child", str(config), f"{hospital.first}", f"{hospital.last}"]
-    done = subprocess.run([*command, str(CONNECTIONS)], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr[-2000:])
-    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    if told["failure"]:
-        sys.exit(str(told["failure"]))
-    return told
 
 
 def ledger(folder: Path, hospital: Hospital, claims: int) -> None:
@@ -290,7 +287,7 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print()
 
 
-PARTS = {"workbook": workbook, "night-cost": night_cost, "year": year}
+PARTS = {"workbook": workbook, "night-cost": night_cost, "year": year, "fingerprint": fingerprint}
 """What can be measured alone."""
 
 

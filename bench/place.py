@@ -1,6 +1,9 @@
 """A folder with a hospital, a stand-in of MOPH Claim and settings, for one measurement."""
 
+import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +20,8 @@ from sandbox.his import HisSummary, Mix, build_hosxp
 from sandbox.his.database import create_database, drop_database
 from sandbox.process import Sandbox, running_sandbox
 from sandbox.world import Account
+
+CONNECTIONS = 16
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,29 @@ def empty_audit(url: str) -> None:
     create_database(url)
 
 
-def configure(folder: Path, hospital: Hospital, sandbox: Sandbox, audit_url: str = "") -> Path:
+def configure(
+    folder: Path, hospital: Hospital, sandbox: Sandbox, audit_url: str = "", *, his_kind: str = "hosxp"
+) -> Path:
     """Write the settings of one measurement; returns the settings file."""
     folder.mkdir(parents=True, exist_ok=True)
     account = Account()
     config = folder / CONFIG_FILE
     config.write_text(
-        f'language = "en"\n[his]\nurl = "{hospital.url}"\n[audit]\nurl = "{audit_url}"\n'
+        f'language = "en"\n[his]\nurl = "{hospital.url}"\nkind = "{his_kind}"\n[audit]\nurl = "{audit_url}"\n'
         f'[api]\ntoken_url = "{sandbox.token_url}"\napi_url = "{sandbox.api_url}"\n'
         f'username = "{account.username}"\npassword = "{account.password}"\nsecret_key = "{account.secret_key}"\n',
         encoding="utf-8",
     )
     return config
+
+
+def run_flow(config: Path, hospital: Hospital) -> dict[str, object]:
+    """The real flow in a process of its own: what `bench.child` prints."""
+    command = [sys.executable, "-m", "bench.child", str(config), f"{hospital.first}", f"{hospital.last}"]
+    done = subprocess.run([*command, str(CONNECTIONS)], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    if told["failure"]:
+        sys.exit(str(told["failure"]))
+    return told
