@@ -35,7 +35,7 @@ from bench.place import (
     run_flow,
 )
 from bench.workbook_file import write_month
-from extract.clock import today
+from core.clock import today
 from extract.contract import TABLES
 from extract.settings import HisSettings
 from extract.source import open_source

@@ -14,14 +14,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from flows.prefect_home import settle_prefect
-from flows.settings import read_settings, use_only
+from flows.service.prefect_config import configure_prefect
+from flows.settings.settings import read_settings, use_only
 
 
 def ready_flow(config: Path) -> Callable[[dict[str, Any]], tuple[Any, str | None]]:
     """The flow of these settings, Prefect already running; called with parameters, it gives report and failure."""
     use_only(config)
-    settle_prefect(read_settings().data_folder)
+    configure_prefect(read_settings().data_folder)
     from prefect import flow
 
     from flows.submit_claims import run_and_report

@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from flows.import_answers import answers
-from flows.import_report import write_answers
-from flows.importing import open_import
-from flows.settings import read_settings, use_only
-from flows.wish import make_importing
+from flows.parameters import make_importing
+from flows.reports.import_report import write_answers
+from flows.reports.row_outcomes import answers
+from flows.runs.import_workbook import open_import
+from flows.settings.settings import read_settings, use_only
 
 
 class Clocked:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bench.rows_examined import RowsExamined
-from extract.clock import today
+from core.clock import today
 from extract.settings import HisSettings
 from extract.source import open_source
 from sandbox.his import HisSummary, build_hosxp, build_jhcis

@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from extract.clock import today
-from flows.settings import CONFIG_FILE
+from core.clock import today
+from flows.settings.settings import CONFIG_FILE
 from sandbox.his import HisSummary, Mix, build_hosxp
 from sandbox.his.database import create_database, drop_database
 from sandbox.process import Sandbox, running_sandbox

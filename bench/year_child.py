@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.child import peak_mb, ready_flow
-from flows.night import Night
+from flows.runs.submit import Night
 
 
 def main(config: str, first: str, last: str) -> None:

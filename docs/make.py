@@ -20,13 +20,13 @@ from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import from_json
 from extract.workbook.rows import Value
-from flows.facilities import OwnSettings
-from flows.report import STATE_NAMES
-from flows.settings import FACILITIES, Settings, keys, variable
-from flows.workbook.template import write_template
+from flows.reports.report import STATE_NAMES
+from flows.settings.facilities import OwnSettings
+from flows.settings.settings import FACILITIES, Settings, keys, variable
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
 from load.states import CAUSES, DUE, MACHINE, UNTAKEN, Cause, State, Transitions
+from load.workbook.template import write_template
 from sandbox.his import build_hosxp
 from transform.choices import choices
 from transform.claim import KINDS, SERVICES, Claim

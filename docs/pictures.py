@@ -21,13 +21,13 @@ from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import from_json
 from extract.workbook.rows import Value
-from flows.import_answers import answers
-from flows.import_report import write_answers
-from flows.importing import open_import
-from flows.settings import CONFIG_FILE, read_settings, use_only
-from flows.wish import make_importing
-from flows.workbook.form import NAME_ROW
-from flows.workbook.template import write_template
+from flows.parameters import make_importing
+from flows.reports.import_report import write_answers
+from flows.reports.row_outcomes import answers
+from flows.runs.import_workbook import open_import
+from flows.settings.settings import CONFIG_FILE, read_settings, use_only
+from load.workbook.form import NAME_ROW
+from load.workbook.template import write_template
 from sandbox.his import Mix, build_hosxp
 from sandbox.process import Sandbox, running_sandbox
 from transform.choices import choices

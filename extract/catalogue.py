@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SAWarning
 
+from core.messages import Message
 from extract.errors import SourceError
 from extract.failures import server_code
-from extract.messages import Message
 
 _OF_MYSQL = text(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = :table"

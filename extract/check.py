@@ -13,16 +13,16 @@ from typing import Literal, TypeVar
 
 import pandas as pd
 
-from extract import contract, tidy
+from core.errors import MophClaimError
+from core.masking import masked
+from core.messages import Message
+from core.mojibake import MOJIBAKE
+from extract import contract, normalise
 from extract.contract import TableName, Wanted
-from extract.errors import MophClaimError
 from extract.failures import plainly
-from extract.masking import masked
 from extract.meanings import columns as agreed_columns
-from extract.messages import Message
-from extract.plan import Step, explain
+from extract.query_plan import Step, explain
 from extract.reader import VISITS_A_STATEMENT, Reader, Rows, named, typed
-from extract.unreadable import UNREADABLE
 from extract.values import as_text, column
 
 OF_DAY: tuple[TableName, ...] = ("labs", "vaccinations")
@@ -200,10 +200,10 @@ class _Look:
     def _tidied(self) -> pd.DataFrame:
         maps, of_his = self._reader.maps, self._reader.statements.his.maps
         if self.table == "labs":
-            return tidy.labs(self.frame, maps, of_his, self._wanted.lab_codes)
+            return normalise.labs(self.frame, maps, of_his, self._wanted.lab_codes)
         if self.table == "vaccinations":
-            return tidy.vaccinations(self.frame, maps, of_his)
-        return tidy.visits(self.frame, maps, of_his) if self.table == "visits" else tidy.diagnoses(self.frame)
+            return normalise.vaccinations(self.frame, maps, of_his)
+        return normalise.visits(self.frame, maps, of_his) if self.table == "visits" else normalise.diagnoses(self.frame)
 
     def check(self) -> TableCheck:
         """What is to be said of it."""
@@ -261,7 +261,7 @@ class _Look:
             said = [text for value in came.get(name, ()) if (text := as_text(value)) is not None]
             # Duplicates and all: a column nobody knows has no place in the frame.
             lost = len(said) - int(self.frame[name].notna().sum()) if name in self.frame else 0
-            spoilt = sum(UNREADABLE.search(text) is not None for text in said)
+            spoilt = sum(MOJIBAKE.search(text) is not None for text in said)
             shown = tuple(_shown(name, value) for value in samples[name]) if name in samples else ()
             found.append(ColumnCheck(name, name in self.names, len(said), max(0, lost), spoilt, shown))
         return found

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from core.messages import Message
 from extract.errors import ContractError
-from extract.messages import Message
 
 TableName = Literal["visits", "diagnoses", "labs", "vaccinations"]
 Kind = Literal["text", "date", "time", "flag"]

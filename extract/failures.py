@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from core.messages import Message
 from extract.errors import SourceError
-from extract.messages import Message
 
 Answer = TypeVar("Answer")
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.errors import ConfigurationError
+from core.messages import Message
 
 NAME = "his.toml"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from core.errors import ConfigurationError
+from core.messages import Message
 from extract.contract import TableName
-from extract.errors import ConfigurationError
 from extract.his_file import MapName
-from extract.messages import Message
+from extract.normalise import HisMaps
 from extract.site_maps import COLUMNS, as_cell, read_map
 from extract.source import Frames
-from extract.tidy import HisMaps
 
 HIS, FOLDER, PERSON = "his", "his.toml", "person"
 """Who has said what a local code stands for: the HIS, the map of its folder, a person; "" for nobody."""

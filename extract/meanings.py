@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from core.messages import Message
 from extract import contract
 from extract.contract import TABLES, Kind, TableName
-from extract.messages import Message
 from extract.reader import HELPER_COLUMNS
 
 Part = TableName | Literal["parameter", "function"]

@@ -10,15 +10,15 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from core.errors import ConfigurationError
+from core.messages import Message
 from extract import contract
 from extract.catalogue import Catalogue
 from extract.contract import ZERO_DAY, TableName, Wanted
-from extract.errors import ConfigurationError
 from extract.failures import plainly
 from extract.his_file import NAME as HIS_FILE
 from extract.his_file import Server
-from extract.messages import Message
-from extract.plan import explain
+from extract.query_plan import explain
 from extract.session import can_hash_join, hash_joins, parse_url, read_only_connection, where
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps, read_site_maps

@@ -17,11 +17,12 @@ from pymysql.charset import charset_by_name  # type: ignore[import-untyped]
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from extract.clock import BANGKOK
-from extract.errors import ConfigurationError, SourceError
+from core.clock import BANGKOK
+from core.errors import ConfigurationError
+from core.messages import Message
+from extract.errors import SourceError
 from extract.failures import BAD_CHARSET, BAD_OPTIONS, plainly
 from extract.his_file import HisFile
-from extract.messages import Message
 from extract.settings import HisSettings
 
 LABEL = "/* moph-claim */ "

@@ -15,9 +15,9 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from extract.errors import ConfigurationError
+from core.errors import ConfigurationError
+from core.messages import Message
 from extract.his_file import MapName
-from extract.messages import Message
 
 COLUMNS = ("local_code", "code")
 NOTHING = "-"

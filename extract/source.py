@@ -8,16 +8,16 @@ from datetime import date
 
 import pandas as pd
 
-from extract import contract, tidy
+from core.messages import Message
+from core.mojibake import MOJIBAKE
+from extract import contract, normalise
 from extract.contract import DayTables, TableName, Wanted
 from extract.errors import SourceError
 from extract.his_file import NAME as HIS_FILE
-from extract.messages import Message
 from extract.reader import HELPER_COLUMNS, Reader, open_reader, typed
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps
 from extract.statements import FACILITY
-from extract.unreadable import UNREADABLE
 from extract.values import as_text
 
 MISSING_TABLES = Message(
@@ -111,7 +111,7 @@ class HisSource:
         if hcode is None:
             raise SourceError(NO_FACILITY.fill(at=self.reader.at))
         name = as_text(facility["hospital_name"]) or ""
-        if UNREADABLE.search(name):
+        if MOJIBAKE.search(name):
             raise SourceError(UNREADABLE_NAME.fill(at=self.reader.at, name=name))
         return Facility(hcode, name)
 
@@ -141,18 +141,18 @@ class HisSource:
         with self.reader.snapshot():
             if wanted.icd10_prefixes and wanted.lab_codes:
                 said["labs"] = self._table("labs", wanted, values)
-                labs = tidy.labs(said["labs"], maps, his.maps, wanted.lab_codes)
+                labs = normalise.labs(said["labs"], maps, his.maps, wanted.lab_codes)
             if wanted.vaccines:
                 said["vaccinations"] = self._table("vaccinations", wanted, values)
-                vaccinations = tidy.vaccinations(said["vaccinations"], maps, his.maps)
+                vaccinations = normalise.vaccinations(said["vaccinations"], maps, his.maps)
             said["visits"] = self._table("visits", wanted, values, sorted({*labs["vn"], *vaccinations["vn"]}))
-            visits = tidy.visits(said["visits"], maps, his.maps)
+            visits = normalise.visits(said["visits"], maps, his.maps)
             numbers = list(visits["vn"])
             said["diagnoses"] = self._table("diagnoses", wanted, values, numbers)
         self._next_day_at = time.monotonic() + self._settings.day_pause_seconds
         return said, {
             "visits": visits,
-            "diagnoses": tidy.diagnoses(said["diagnoses"]),
+            "diagnoses": normalise.diagnoses(said["diagnoses"]),
             "labs": labs[labs["vn"].isin(numbers)],
             "vaccinations": vaccinations[vaccinations["vn"].isin(numbers)],
         }

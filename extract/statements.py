@@ -14,11 +14,11 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateNot
 from jinja2.sandbox import SandboxedEnvironment
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.errors import ConfigurationError, MophClaimError
+from core.messages import Message
 from extract import his_file
 from extract.contract import Wanted
-from extract.errors import ConfigurationError, MophClaimError
 from extract.his_file import MapName, read_his_file
-from extract.messages import Message
 
 _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 

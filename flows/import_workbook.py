@@ -15,17 +15,28 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.states import Completed, Failed
 
-from extract.errors import WorkbookError, as_sentence
-from extract.messages import Language, Message
+from core.errors import as_sentence
+from core.messages import Language, Message
+from extract.errors import WorkbookError
 from extract.workbook.file import shown
-from flows.import_answers import answers
-from flows.import_report import report_import, write_answers, write_refusal
-from flows.importing import Import, open_import
-from flows.inbox import End, Inbox, reserved_result
-from flows.report import Report
-from flows.settings import Settings, read_settings
-from flows.steps import Progress, carry_out, failed, log, publish, report_of, said, send_what_is_due, sent_words
-from flows.wish import ChunkSize, Concurrency, make_importing
+from flows.inbox.folder import End, Inbox, reserved_result
+from flows.parameters import ChunkSize, Concurrency, make_importing
+from flows.reports.import_report import report_import, write_answers, write_refusal
+from flows.reports.report import Report
+from flows.reports.row_outcomes import answers
+from flows.runs.import_workbook import Import, open_import
+from flows.settings.settings import Settings, read_settings
+from flows.tasks import (
+    Progress,
+    as_failed_state,
+    failed,
+    log,
+    publish,
+    report_of,
+    run_flow_body,
+    send_what_is_due,
+    sent_words,
+)
 
 FLOW = "import-workbook"
 
@@ -77,7 +88,7 @@ class Ended:
 
 
 @task(name="make claims", task_run_name="make claims", cache_policy=NO_CACHE, persist_result=False)
-@said
+@as_failed_state
 def make_claims(shift: Import) -> None:
     """Turn the workbook's rows into claims and issues, and write both down."""
     shift.make_claims()
@@ -187,7 +198,7 @@ def _import(path: Path, asked: dict[str, Any], place: Place, facility: str) -> E
         shift.failure = shift.failure or unwritten
         return publish(shift, report, progress)
 
-    state = carry_out(begin, work, _ended, facility)
+    state = run_flow_body(begin, work, _ended, facility)
     return Ended(state, (failures[0] if failures else state.message) if state.is_failed() else None)
 
 
@@ -204,11 +215,11 @@ def _unwritten(error: Exception, full: Message, discreet: Message) -> WorkbookEr
     # What the room of workbooks says names the file; the system's reason lies behind it.
     reason = error if isinstance(error, OSError) else error.__context__
     why = (reason.strerror if isinstance(reason, OSError) else None) or type(error).__name__
-    said = [
+    as_failed_state = [
         Message(UNWRITTEN.th.format(place=p.th, why=why), UNWRITTEN.en.format(place=p.en, why=why))
         for p in (full, discreet)
     ]
-    return WorkbookError(*said)
+    return WorkbookError(*as_failed_state)
 
 
 def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | None]:

@@ -6,28 +6,28 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 
-from extract.messages import Message
-from flows.morning import Morning, open_morning
-from flows.morning_report import report_morning
-from flows.report import Report
-from flows.steps import (
+from core.messages import Message
+from flows.parameters import ChunkSize, Concurrency, make_reconciling
+from flows.reports.reconcile_report import report_morning
+from flows.reports.report import Report
+from flows.runs.reconcile import Morning, open_morning
+from flows.tasks import (
     Opaque,
     Progress,
-    carry_out,
+    as_failed_state,
     log,
     publish,
     report_of,
-    said,
+    run_flow_body,
     send_what_is_due,
     sent_words,
 )
-from flows.wish import ChunkSize, Concurrency, make_reconciling
 
 FLOW = "reconcile"
 
 
 @task(name="give up", task_run_name="give up", cache_policy=NO_CACHE, persist_result=False)
-@said
+@as_failed_state
 def give_up(morning: Morning) -> None:
     """Give up the claims whose closing code did not come within the window."""
     morning.give_up()
@@ -36,7 +36,7 @@ def give_up(morning: Morning) -> None:
 
 
 @task(name="ask statuses", task_run_name="ask statuses", cache_policy=NO_CACHE, persist_result=False)
-@said
+@as_failed_state
 def ask_statuses(morning: Morning, transactions: Opaque) -> None:
     """Ask what has become of a few hundred transactions, over a handful of connections."""
     morning.ask(transactions.items)
@@ -63,7 +63,7 @@ def reconcile(
         facility: หน่วยบริการใด เมื่อตั้งไว้หลายหน่วย / Which facility, where the configuration has several.
     """
     asked = {"dry_run": dry_run, "ask_status": ask_status, "chunk_size": chunk_size, "concurrency": concurrency}
-    return carry_out(
+    return run_flow_body(
         lambda settings, on_wait: open_morning(settings, make_reconciling(**asked), FLOW, on_wait),
         _work,
         _ended,

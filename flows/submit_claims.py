@@ -9,19 +9,19 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 
-from extract.messages import Message
-from flows.issue_workbook import write_issue_workbook
-from flows.night import Night, open_night
-from flows.report import Report, report_night
-from flows.steps import Progress, carry_out, log, publish, report_of, said, send_what_is_due, sent_words
-from flows.wish import ChunkSize, Concurrency, SendChoice, make_wish
+from core.messages import Message
+from flows.parameters import ChunkSize, Concurrency, SendChoice, make_wish
+from flows.reports.issue_workbook import write_issue_workbook
+from flows.reports.report import Report, report_night
+from flows.runs.submit import Night, open_night
+from flows.tasks import Progress, as_failed_state, log, publish, report_of, run_flow_body, send_what_is_due, sent_words
 from transform.claim import KINDS
 
 FLOW = "submit-claims"
 
 
 @task(name="extract day", task_run_name="extract {day}", cache_policy=NO_CACHE, persist_result=False)
-@said
+@as_failed_state
 def extract_day(night: Night, day: date) -> None:
     """Read one service day from the hospital database."""
     visits = night.extract_day(day)
@@ -29,7 +29,7 @@ def extract_day(night: Night, day: date) -> None:
 
 
 @task(name="transform day", task_run_name="transform {day}", cache_policy=NO_CACHE, persist_result=False)
-@said
+@as_failed_state
 def transform_day(night: Night, day: date) -> None:
     """Turn the day's records into claims and issues, and write both down."""
     counts = night.transform_day()
@@ -70,7 +70,7 @@ def submit_claims(
         "chunk_size": chunk_size,
         "concurrency": concurrency,
     }
-    return carry_out(
+    return run_flow_body(
         lambda settings, on_wait: open_night(settings, make_wish(**asked), FLOW, on_wait), _work, _ended, facility
     )
 

@@ -7,8 +7,8 @@ import threading
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from extract.errors import ConfigurationError, MophClaimError
-from extract.messages import Message
+from core.errors import ConfigurationError, MophClaimError
+from core.messages import Message
 from load.errors import LoginError, StopRun, certificate_refused, malformed_address
 from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
 from load.token import Token, check, read_token, token_in

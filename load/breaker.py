@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from extract.errors import MophClaimError
-from extract.messages import Message
+from core.errors import MophClaimError
+from core.messages import Message
 from load.errors import StopRun
 from load.outcomes import Outcome
 from load.settings import ApiSettings
@@ -25,7 +25,7 @@ _API_DOWN = Message(
 _FAILURES = (Outcome.RETRY, Outcome.IN_DOUBT)
 
 
-class Halt:
+class StopSignal:
     """The run's emergency brake: the first reason to stop counts, and every sending thread sees it."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Halt:
         self.reason: MophClaimError | None = None
         self._pulled = False
 
-    def pull(self, reason: MophClaimError | None) -> None:
+    def stop(self, reason: MophClaimError | None) -> None:
         """Stop sending; None stops without a reason of its own (the caller has one)."""
         with self.changed:
             if not self._pulled:
@@ -41,14 +41,14 @@ class Halt:
                 self._pulled = True
                 self.changed.notify_all()
 
-    def pulled(self) -> bool:
+    def stopped(self) -> bool:
         """Whether sending has stopped."""
         return self._pulled
 
     def wait(self, seconds: float) -> None:
         """Pause, but no longer than until the brake is pulled."""
         with self.changed:
-            self.changed.wait_for(self.pulled, seconds)
+            self.changed.wait_for(self.stopped, seconds)
 
 
 class Breaker:
@@ -65,7 +65,7 @@ class Breaker:
         tell: Told when sending pauses and when it goes on; called from a sending thread.
     """
 
-    def __init__(self, settings: ApiSettings, halt: Halt, tell: Callable[[Message], None]) -> None:
+    def __init__(self, settings: ApiSettings, halt: StopSignal, tell: Callable[[Message], None]) -> None:
         self._settings = settings
         self._halt = halt
         self._tell = tell
@@ -76,10 +76,10 @@ class Breaker:
         self._paused_until: float | None = None  # while it is open; monotonic seconds
         self._probing = False
 
-    def leave(self) -> int | None:
+    def acquire(self) -> int | None:
         """Leave to send one claim, waited for as long as sending pauses; None once the brake is pulled."""
         with self._changed:
-            while not self._halt.pulled():
+            while not self._halt.stopped():
                 if self._paused_until is None:
                     return self._pauses
                 left = self._paused_until - time.monotonic()
@@ -89,22 +89,22 @@ class Breaker:
                 self._changed.wait(None if self._probing else left)
         return None
 
-    def holds(self, leave: int) -> bool:
+    def is_current(self, acquire: int) -> bool:
         """Whether a leave is still good."""
         with self._changed:
-            return leave == self._pauses and not self._halt.pulled()
+            return acquire == self._pauses and not self._halt.stopped()
 
-    def note(self, leave: int, outcome: Outcome) -> None:
+    def note(self, acquire: int, outcome: Outcome) -> None:
         """Take in what came of a claim that went with this leave."""
         with self._changed:
-            news = self._failed(leave) if outcome in _FAILURES else self._answered()
+            news = self._failed(acquire) if outcome in _FAILURES else self._answered()
             if news:
                 self._changed.notify_all()
         if news:
             self._tell(news)
 
-    def _failed(self, leave: int) -> Message | None:
-        if not self.holds(leave):
+    def _failed(self, acquire: int) -> Message | None:
+        if not self.is_current(acquire):
             return None
         self._failures += 1
         if self._probing:
@@ -112,7 +112,7 @@ class Breaker:
         elif self._failures < self._settings.breaker_failures:
             return None
         if self._failed_probes == self._settings.breaker_probes:
-            self._halt.pull(StopRun(_API_DOWN.fill(failures=self._failures, probes=self._failed_probes)))
+            self._halt.stop(StopRun(_API_DOWN.fill(failures=self._failures, probes=self._failed_probes)))
             return None
         self._pauses += 1
         self._paused_until = time.monotonic() + self._settings.breaker_pause_seconds
@@ -124,4 +124,4 @@ class Breaker:
         self._failures = self._failed_probes = 0
         self._paused_until = None
         self._probing = False
-        return None if went_on or self._halt.pulled() else _GOES_ON
+        return None if went_on or self._halt.stopped() else _GOES_ON

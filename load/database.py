@@ -23,8 +23,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.errors import ConfigurationError
+from core.messages import Message
 from load.errors import AuditAway, AuditError
 from load.tables import Instant
 

@@ -15,13 +15,13 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from extract.messages import Message
+from core.messages import Message
 from load.account_center import TokenSource
-from load.breaker import Breaker, Halt
+from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
-from load.ledger import DueClaim, Ledger, Record, Verdict
+from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import MophClaimApi
-from load.sending import Sender, Unsent
+from load.sending import ClaimSender, Unsent
 from load.settings import ApiSettings
 from load.states import State
 
@@ -40,7 +40,7 @@ class _NoMore:
 
 
 _Intent = tuple[int, DueClaim]
-_Came = Record | Verdict | Unsent
+_Came = SubmissionRecord | SubmissionResult | Unsent
 _News = _Chunk | _NoMore | _Came | BaseException
 
 
@@ -67,9 +67,9 @@ class Delivery:
         self._ledger = ledger
         self._concurrency = concurrency
         self._api = MophClaimApi(settings, concurrency)
-        self._halt = Halt()
+        self._halt = StopSignal()
         breaker = Breaker(settings, self._halt, tell)
-        self._sender = Sender(settings, self._api, ledger, tokens, self._halt, breaker)
+        self._sender = ClaimSender(settings, self._api, ledger, tokens, self._halt, breaker)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="send")
         self._news: SimpleQueue[_News] = SimpleQueue()
         self._changed = threading.Condition()  # guards the four that follow
@@ -86,7 +86,7 @@ class Delivery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._halt.pull(None)
+        self._halt.stop(None)
         self._news.put(_NoMore())
         self._writer.join()
         self._threads.shutdown(wait=True)
@@ -126,14 +126,14 @@ class Delivery:
 
     def _wait(self, under_way: int) -> None:
         def done() -> bool:
-            few = 0 if self._halt.pulled() else under_way
+            few = 0 if self._halt.stopped() else under_way
             return self._failure is not None or (not self._waiting and self._under_way <= few)
 
         with self._changed:
             try:
                 self._changed.wait_for(done)
             except BaseException:  # Ctrl-C, or a cancelled run: what is under way is still written down
-                self._halt.pull(None)
+                self._halt.stop(None)
                 self._changed.wait_for(done)
                 raise
         if reason := self._failure or self._halt.reason:
@@ -147,11 +147,11 @@ class Delivery:
         more = True
         try:
             while more or under_way or came:
-                under_way -= sum(not isinstance(n, Record) for n in came)
+                under_way -= sum(not isinstance(n, SubmissionRecord) for n in came)
                 # Twice as many as there are threads: none waits while the audit is being written.
-                room = len(waiting) if self._halt.pulled() else min(len(waiting), 2 * self._concurrency - under_way)
+                room = len(waiting) if self._halt.stopped() else min(len(waiting), 2 * self._concurrency - under_way)
                 intents = [waiting.popleft() for _ in range(room)]
-                going = self._commit([] if self._halt.pulled() else intents, came)
+                going = self._commit([] if self._halt.stopped() else intents, came)
                 for number, due in going:
                     self._threads.submit(self._deliver, number, due)
                 under_way += len(going)
@@ -167,7 +167,7 @@ class Delivery:
                     else:
                         came.append(n)
         except BaseException as failure:
-            self._halt.pull(None)
+            self._halt.stop(None)
             with self._changed:
                 self._failure = failure
                 self._changed.notify_all()
@@ -190,14 +190,14 @@ class Delivery:
         try:
             return self._write(intents, came)
         except StopRun as lost:  # the facility is another's: nothing more goes, but what was answered stands
-            self._halt.pull(lost)
+            self._halt.stop(lost)
             return self._write([], came)
 
     def _write(self, intents: Sequence[_Intent], came: Sequence[_Came]) -> list[_Intent]:
         going = self._ledger.write(
             intents=[due for _, due in intents],
-            records=[n for n in came if isinstance(n, Record)],
-            verdicts=[n for n in came if isinstance(n, Verdict)],
+            records=[n for n in came if isinstance(n, SubmissionRecord)],
+            verdicts=[n for n in came if isinstance(n, SubmissionResult)],
             unsent=[n.due for n in came if isinstance(n, Unsent)],
         )
         marked = {due.id for due in going}
@@ -207,7 +207,7 @@ class Delivery:
         with self._changed:
             self._waiting -= taken_up
             self._under_way = under_way
-            self._counts.update(n.state for n in came if isinstance(n, Verdict))
+            self._counts.update(n.state for n in came if isinstance(n, SubmissionResult))
             self._changed.notify_all()
 
     def _deliver(self, chunk: int, due: DueClaim) -> None:
@@ -215,5 +215,5 @@ class Delivery:
         try:
             self._news.put(self._sender.settle(chunk, due, self._news.put))
         except BaseException as bug:
-            self._halt.pull(None)
+            self._halt.stop(None)
             self._news.put(bug)

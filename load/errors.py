@@ -1,7 +1,7 @@
 """What can go wrong between us and MOPH Claim, grouped by what the caller can do."""
 
-from extract.errors import MophClaimError
-from extract.messages import Message
+from core.errors import MophClaimError
+from core.messages import Message
 
 
 class LoginError(MophClaimError):

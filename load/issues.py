@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, bindparam, select, update
 
-from extract.clock import now
+from core.clock import now
 from load.database import batches, within
 from load.runs import Run
 from load.tables import Origin, issue

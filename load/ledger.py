@@ -1,5 +1,5 @@
 """The ledger: one row a claim and its state. Every change of a claim's state is made here or, as it is taken in, in
-`load.register`; each as `load.states` allows.
+`load.intake`; each as `load.states` allows.
 
 The order that keeps a claim from going twice: a run holds its facility (`load.runs`), registers what it was given,
 commits the intent of a claim before its first byte goes out, and its answer as soon as it has come. An intent is
@@ -16,13 +16,13 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, case, exists, func, or_, select, update
 
-from extract.clock import BANGKOK, now
-from extract.messages import Message
+from core.clock import BANGKOK, now
+from core.messages import Message
 from load.chain import ChainEnd, link
 from load.database import batches, in_transaction, within
+from load.intake import ClaimIntake, Key
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
-from load.register import Key, Register
 from load.states import SETTLED, STANDING, TAKEN, Cause, State
 from load.tables import Origin, claim, submission, workbook_row
 from load.tables import run as run_table
@@ -54,7 +54,7 @@ class DueClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SubmissionRecord:
     """One exchange of one claim, to be written down.
 
     Args:
@@ -73,7 +73,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SubmissionResult:
     """Where a claim stands after its sending.
 
     Args:
@@ -164,7 +164,7 @@ class Standing:
     payload_hash: str
 
 
-class Ledger(Register):
+class Ledger(ClaimIntake):
     """The claims of one facility in one environment, in the hands of one run.
 
     Args:
@@ -391,8 +391,8 @@ class Ledger(Register):
         self,
         *,
         intents: Sequence[DueClaim] = (),
-        records: Sequence[Record] = (),
-        verdicts: Sequence[Verdict] = (),
+        records: Sequence[SubmissionRecord] = (),
+        verdicts: Sequence[SubmissionResult] = (),
         unsent: Sequence[DueClaim] = (),
         statuses: Sequence[Status] = (),
     ) -> Sequence[DueClaim]:
@@ -468,7 +468,7 @@ class Ledger(Register):
             presumed = update(claim).where(claim.c.id.in_(proved), claim.c.state == State.PRESUMED_ACCEPTED)
             connection.execute(presumed.values(self._to(State.ACCEPTED, Cause.STATUS, State.PRESUMED_ACCEPTED)))
 
-    def _chain(self, records: Sequence[Record]) -> tuple[list[dict[str, Any]], ChainEnd]:
+    def _chain(self, records: Sequence[SubmissionRecord]) -> tuple[list[dict[str, Any]], ChainEnd]:
         """The rows of these exchanges, chained to what the run has written, and where the chain then ends."""
         end = self._run.chain
         rows = []
@@ -478,9 +478,9 @@ class Ledger(Register):
             rows.append(row | {"hash": end.hash})
         return rows, end
 
-    def _note_verdicts(self, connection: Connection, verdicts: Sequence[Verdict]) -> None:
+    def _note_verdicts(self, connection: Connection, verdicts: Sequence[SubmissionResult]) -> None:
         """One statement for all that ended alike, as most do: a server is asked once, not once a claim."""
-        alike: dict[tuple[State, Meaning, str, bool], list[Verdict]] = defaultdict(list)
+        alike: dict[tuple[State, Meaning, str, bool], list[SubmissionResult]] = defaultdict(list)
         for v in verdicts:
             alike[v.state, v.meaning, v.message, v.maybe_taken].append(v)
         for (state, meaning, message, maybe_taken), some in alike.items():
@@ -523,7 +523,7 @@ _STATUS = (
 _PERSON = Message("เจ้าหน้าที่ตรวจสอบแล้ว", "looked up and settled by a person")
 
 
-def _submission_row(r: Record, run_id: str) -> dict[str, Any]:
+def _submission_row(r: SubmissionRecord, run_id: str) -> dict[str, Any]:
     e = r.exchange
     return {
         "claim_id": r.claim_id,

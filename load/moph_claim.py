@@ -15,7 +15,7 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 
-from extract.clock import now
+from core.clock import now
 from load.account_center import TokenSource
 from load.errors import StopRun, certificate_refused, malformed_address
 from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, understand

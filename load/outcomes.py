@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from extract.messages import Message
+from core.messages import Message
 
 
 class Outcome(StrEnum):

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from extract.clock import now
-from extract.errors import MophClaimError
-from extract.messages import Message
+from core.clock import now
+from core.errors import MophClaimError
+from core.messages import Message
 from load.chain import ChainEnd, beginning
 from load.database import DatabaseTime, transaction, within
 from load.errors import FACILITY_BUSY, AuditError, FacilityBusy, StopRun

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from extract.errors import MophClaimError
-from extract.messages import Message
+from core.errors import MophClaimError
+from core.messages import Message
 from load.account_center import TokenSource
-from load.breaker import Breaker, Halt
+from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
-from load.ledger import DueClaim, Ledger, Record, Verdict
+from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange, MophClaimApi, signed
 from load.outcomes import Answer, Outcome
 from load.settings import ApiSettings
@@ -28,7 +28,7 @@ class Unsent:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class ClaimSender:
     """What the sending threads share.
 
     Args:
@@ -44,10 +44,10 @@ class Sender:
     api: MophClaimApi
     ledger: Ledger
     tokens: TokenSource
-    halt: Halt
+    halt: StopSignal
     breaker: Breaker
 
-    def settle(self, chunk: int, due: DueClaim, put: Callable[[Record], None]) -> Verdict | Unsent:
+    def settle(self, chunk: int, due: DueClaim, put: Callable[[SubmissionRecord], None]) -> SubmissionResult | Unsent:
         """Send one claim until it is clear where it stands, or the run's tries are used up.
 
         Args:
@@ -59,13 +59,13 @@ class Sender:
             Where the claim stands; or that it was not sent, because the brake was pulled: by another claim, or by this
             one, for a reason that every claim would meet.
         """
-        return _Errand(self, chunk, due, put).settle()
+        return ClaimSubmission(self, chunk, due, put).settle()
 
 
-class _Errand:
+class ClaimSubmission:
     """One claim on its way, in one sending thread."""
 
-    def __init__(self, sender: Sender, chunk: int, due: DueClaim, put: Callable[[Record], None]) -> None:
+    def __init__(self, sender: ClaimSender, chunk: int, due: DueClaim, put: Callable[[SubmissionRecord], None]) -> None:
         self._sender = sender
         self._chunk = chunk
         self._due = due
@@ -75,13 +75,13 @@ class _Errand:
         self._hint: str | None = None
         self._sent: Exchange | None = None
 
-    def settle(self) -> Verdict | Unsent:
+    def settle(self) -> SubmissionResult | Unsent:
         """As `Sender.settle`."""
         found: Exchange | None = None
         try:
             found = self._ask_and_send()
         except MophClaimError as reason:  # no other token, say: what an earlier sending meant still stands
-            self._sender.halt.pull(reason)
+            self._sender.halt.stop(reason)
         if found:
             return self._verdict(State.ACCEPTED, found.answer, self._hint)
         if self._sent is None:
@@ -102,20 +102,20 @@ class _Errand:
             The answer that says the claim was taken by an earlier sending, if that is how it ended.
         """
         breaker = self._sender.breaker
-        leave, sendings = None, 0
-        while (given := breaker.leave()) is not None:
-            if given != leave:  # what failed before all sending paused was not this claim's fault
-                leave, sendings = given, 0
+        acquire, sendings = None, 0
+        while (given := breaker.acquire()) is not None:
+            if given != acquire:  # what failed before all sending paused was not this claim's fault
+                acquire, sendings = given, 0
             if self._maybe_taken and self._sender.settings.ask_eligibility:
                 if found := self._ask():
                     breaker.note(given, found.answer.outcome)
                     return found
-                if not breaker.holds(given):
+                if not breaker.is_current(given):
                     continue
             sendings += 1
             sent = self._submit()
             breaker.note(given, sent.answer.outcome)
-            used_up = sendings >= self._sender.settings.attempts and breaker.holds(given)
+            used_up = sendings >= self._sender.settings.attempts and breaker.is_current(given)
             if used_up or not self._pause(sendings, sent):
                 break
         return None
@@ -150,14 +150,14 @@ class _Errand:
         self._sent = sent
         self._maybe_taken = self._maybe_taken or sent.answer.meaning.maybe_taken
         if sent.answer.outcome is Outcome.STOP:
-            self._sender.halt.pull(StopRun(_refused(sent)))
+            self._sender.halt.stop(StopRun(_refused(sent)))
         return sent
 
     def _exchange(self, call: Callable[[Token], Exchange]) -> Exchange:
         return signed(self._sender.tokens, call, self._put_down)
 
     def _put_down(self, exchange: Exchange) -> None:
-        self._put(Record(self._due.id, self._chunk, next(self._attempts), self._due.payload_hash, exchange))
+        self._put(SubmissionRecord(self._due.id, self._chunk, next(self._attempts), self._due.payload_hash, exchange))
 
     def _pause(self, sendings: int, sent: Exchange) -> bool:
         """Wait before the next sending; False leaves the claim as it stands, for the next run if for any."""
@@ -172,8 +172,8 @@ class _Errand:
         self._sender.halt.wait(max(asked_for, backoff * random.uniform(0.5, 1.0)))
         return True
 
-    def _verdict(self, state: State, answer: Answer, transaction_uid: str | None) -> Verdict:
-        return Verdict(self._due.id, state, answer.meaning, answer.message, transaction_uid, self._maybe_taken)
+    def _verdict(self, state: State, answer: Answer, transaction_uid: str | None) -> SubmissionResult:
+        return SubmissionResult(self._due.id, state, answer.meaning, answer.message, transaction_uid, self._maybe_taken)
 
 
 def _state(answer: Answer, maybe_taken: bool) -> State:

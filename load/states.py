@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from extract.messages import Message
+from core.messages import Message
 
 
 class State(StrEnum):

@@ -14,12 +14,12 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from extract.errors import MophClaimError
-from extract.messages import Message
+from core.errors import MophClaimError
+from core.messages import Message
 from load.account_center import TokenSource
-from load.breaker import Halt
+from load.breaker import StopSignal
 from load.errors import StopRun
-from load.ledger import Ledger, Record, Status, Transaction
+from load.ledger import Ledger, Status, SubmissionRecord, Transaction
 from load.moph_claim import Exchange, MophClaimApi, signed
 from load.outcomes import Outcome, one_line
 from load.settings import ApiSettings
@@ -56,7 +56,7 @@ _NOT_FOUND = (404, 405)
 class _Came:
     """What came of one transaction: the exchanges it took, and the status if they gave one."""
 
-    records: list[Record]
+    records: list[SubmissionRecord]
     status: Status | None
 
 
@@ -81,7 +81,7 @@ class Inquiry:
         self._ledger = ledger
         self._tokens = tokens
         self._api = MophClaimApi(settings, concurrency)
-        self._halt = Halt()
+        self._halt = StopSignal()
         self._lock = threading.Lock()  # guards the three that follow
         self._failures = 0
         self._unknown = 0
@@ -96,7 +96,7 @@ class Inquiry:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._halt.pull(None)
+        self._halt.stop(None)
         self._threads.shutdown(wait=True)
         self._api.close()
         if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is written down
@@ -147,24 +147,24 @@ class Inquiry:
         try:
             self._news.put(self._came_of(transaction))
         except BaseException as bug:
-            self._halt.pull(None)
+            self._halt.stop(None)
             self._news.put(bug)
 
     def _came_of(self, transaction: Transaction) -> _Came:
-        records: list[Record] = []
+        records: list[SubmissionRecord] = []
         status: Status | None = None
         try:
-            if not self._halt.pulled():
+            if not self._halt.stopped():
                 exchange = self._exchange(transaction, records)
                 self._note(exchange)
                 status = read_status(transaction, exchange)
         except MophClaimError as reason:  # no token is to be had, or nobody can be asked at this address
-            self._halt.pull(reason)
+            self._halt.stop(reason)
         return _Came(records, status)
 
-    def _exchange(self, transaction: Transaction, records: list[Record]) -> Exchange:
+    def _exchange(self, transaction: Transaction, records: list[SubmissionRecord]) -> Exchange:
         def put(made: Exchange) -> None:
-            records.append(Record(transaction.id, CHUNK, len(records) + 1, transaction.payload_hash, made))
+            records.append(SubmissionRecord(transaction.id, CHUNK, len(records) + 1, transaction.payload_hash, made))
 
         return signed(self._tokens, lambda token: self._api.status(transaction.transaction_uid, token), put)
 
@@ -179,12 +179,12 @@ class Inquiry:
             self._known = self._known or answer.outcome is Outcome.ACCEPTED
             failures, many_unknown = self._failures, not self._known and self._unknown >= UNKNOWN_AT_FIRST
         if failures >= self._settings.breaker_failures:
-            self._halt.pull(StopRun(_DOWN.fill(failures=failures)))
+            self._halt.stop(StopRun(_DOWN.fill(failures=failures)))
         elif unknown and (many_unknown or not _is_json(exchange.response)):
-            self._halt.pull(StopRun(_NOT_HERE))
+            self._halt.stop(StopRun(_NOT_HERE))
         elif answer.outcome in (Outcome.STOP, Outcome.TOKEN_EXPIRED) and not unknown:
             why = answer.meaning.meaning
-            self._halt.pull(StopRun(Message(_REFUSED.th.format(why=why.th), _REFUSED.en.format(why=why.en))))
+            self._halt.stop(StopRun(Message(_REFUSED.th.format(why=why.th), _REFUSED.en.format(why=why.en))))
         elif failed:
             asked_for = max(self._settings.backoff_seconds, exchange.retry_after_seconds or 0)
             self._halt.wait(min(asked_for, self._settings.backoff_limit_seconds))

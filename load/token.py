@@ -15,8 +15,8 @@ import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
 
-from extract.clock import BANGKOK, now
-from extract.messages import Message
+from core.clock import BANGKOK, now
+from core.messages import Message
 from load.errors import LoginError
 from load.settings import ApiSettings
 

@@ -7,8 +7,8 @@ import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.errors import ConfigurationError
+from core.messages import Message
 
 
 def authorities(ca_bundle: Path | None) -> str | bool:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, bindparam, select
 
-from extract.clock import BANGKOK
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.clock import BANGKOK
+from core.errors import ConfigurationError
+from core.messages import Message
 from load.chain import ChainEnd, beginning, link
 from load.database import BATCH, transaction
 from load.states import Cause, State, arrows

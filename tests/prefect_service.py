@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.prefect_home import is_healthy
+from flows.service.prefect_config import is_healthy
 
 START_SECONDS = 120
 

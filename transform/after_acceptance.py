@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from extract.messages import Message
+from core.messages import Message
 from transform.claim import Claim, Issue, Kind
 from transform.payload import CLOCK, DAY
 from transform.rule import Rule

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from extract.messages import Message
+from core.messages import Message
 
 Kind = Literal["dm", "ht", "epi", "dt"]
 Service = Literal["dmht", "epi", "dt"]

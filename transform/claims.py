@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from core.messages import Message
 from extract.contract import DayTables, Wanted
-from extract.messages import Message
 from transform import person, visits
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, Transformed, payload_hash
 from transform.codes import read_codes
@@ -17,7 +17,7 @@ from transform.dm import DM
 from transform.dt import DT
 from transform.epi import EPI
 from transform.ht import HT
-from transform.not_claimed import not_claimed
+from transform.ineligible import ineligible
 from transform.rule import Finding, Mask, Rule, errors, issues
 from transform.service_day import KindOfClaim, ServiceDay, service_day
 from transform.settings import TransformSettings
@@ -100,7 +100,7 @@ def make_claims(
     found = [issue for part in parts for issue in part.issues]
     found += unmapped(day, kinds)
     if meant:
-        found += not_claimed(day, kinds)
+        found += ineligible(day, kinds)
     return Transformed(
         tuple(claim for part in parts for claim in part.claims),
         tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),

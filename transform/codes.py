@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.errors import ConfigurationError
+from core.messages import Message
 from transform.claim import KINDS, Kind
 
 FOLDER = Path(__file__).parent / "codes"

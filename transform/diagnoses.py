@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform.claim import Kind
 from transform.dates import day_texts
 from transform.payload import DAY, Diagnosis

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform import diagnoses
 from transform.claim import Kind, Severity
 from transform.dates import age_years, is_buddhist

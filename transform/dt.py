@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform import diagnoses
 from transform.dates import age_years
 from transform.dose_rules import dose_findings, repeated

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform import diagnoses, labs
 from transform.dmht import dmht_candidates, dmht_payloads
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform.codes import Lab
 from transform.rule import Finding, Rule
 from transform.text import shown

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform.codes import CodesOn
 from transform.dates import age_years, day_column, is_buddhist
 from transform.rule import Finding, Mask, Rule

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from extract.messages import Message
+from core.messages import Message
 from transform.claim import KINDS, Issue, Kind, Severity
 from transform.text import shown
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from extract.unreadable import UNREADABLE
+from core.mojibake import MOJIBAKE
 from transform.dates import date_text
 
 SHOWN_LENGTH = 200
@@ -13,7 +13,7 @@ SHOWN_LENGTH = 200
 
 def is_unreadable(text: "pd.Series[Any]") -> "pd.Series[bool]":
     """Whether each text was spoilt by a wrong character set; missing text is not."""
-    return text.str.contains(UNREADABLE, regex=True).fillna(False).astype(bool)
+    return text.str.contains(MOJIBAKE, regex=True).fillna(False).astype(bool)
 
 
 def is_blank(text: "pd.Series[Any]") -> "pd.Series[bool]":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform.claim import Issue, Kind
 from transform.labs import RESULT_LENGTH
 from transform.rule import Finding, Rule, issues

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from extract.unreadable import UNREADABLE
+from core.mojibake import MOJIBAKE
 from transform.payload import Diagnosis, Vaccine
 from transform.settings import TransformSettings
 from transform.visits import visit_fields
@@ -36,4 +36,4 @@ def vaccine_fields(
 
 
 def _readable(text: object) -> str:
-    return text if isinstance(text, str) and not UNREADABLE.search(text) else ""
+    return text if isinstance(text, str) and not MOJIBAKE.search(text) else ""

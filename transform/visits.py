@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from extract.messages import Message
+from core.messages import Message
 from transform.dates import day_column, day_texts, is_buddhist
 from transform.rule import Finding, Rule
 from transform.text import is_blank, is_unreadable

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from core.messages import Message
 from extract.contract import DayTables
-from extract.messages import Message
 from extract.workbook.layout import layouts
 from extract.workbook.records import DayRecords, to_json
 from extract.workbook.rows import Fault, Row, Value
@@ -106,7 +106,7 @@ def records_of(tables: DayTables, parts: Iterable[Part], codes: Codes) -> dict[t
     return found
 
 
-def sifted(made: Transformed, parts: Parts, day: date, hcode: str, taken: Collection[Claim]) -> Transformed:
+def hold_back_faulty(made: Transformed, parts: Parts, day: date, hcode: str, taken: Collection[Claim]) -> Transformed:
     """What of a day's claims may go: none with a faulty row, none whose visit number is another's.
 
     Args:

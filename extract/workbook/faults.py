@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from extract.messages import Message
+from core.messages import Message
 from extract.workbook.layout import Column
 from extract.workbook.rows import Fault
 

@@ -15,10 +15,11 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
+from core.messages import Message
 from extract.errors import WorkbookError
-from extract.messages import Message
 from extract.settings import WorkbookSettings
-from extract.workbook.opening.not_read import (
+from extract.workbook.rows import Broken, CellValue, RawSheet
+from extract.workbook.safe_open.not_read import (
     EMPTY,
     HOLDS,
     MACROS,
@@ -32,7 +33,6 @@ from extract.workbook.opening.not_read import (
     TOO_MUCH,
     NotRead,
 )
-from extract.workbook.rows import Broken, CellValue, RawSheet
 
 FORMS = (".xlsx", ".xls", ".ods", ".csv")
 MACRO_FORMS = (".xlsm", ".xltm", ".xlam", ".xla")
@@ -146,7 +146,7 @@ def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterat
     """The lines that the reading process says; it is ended with the block, however that ends."""
     late = threading.Event()
     process = subprocess.Popen(  # noqa: S603 (this interpreter, no shell)
-        [sys.executable, "-m", "extract.workbook.opening.child", limits.model_dump_json(), named, str(file.fileno())],
+        [sys.executable, "-m", "extract.workbook.safe_open.child", limits.model_dump_json(), named, str(file.fileno())],
         pass_fds=[file.fileno()],
         # It lives no longer than this is open, also where the parent is killed, or interrupted before the next line.
         stdin=subprocess.PIPE,

@@ -7,8 +7,8 @@ from functools import cache, lru_cache
 
 from openpyxl.utils.cell import get_column_letter
 
+from core.messages import Message
 from extract.errors import WorkbookError
-from extract.messages import Message
 from extract.workbook.cells import cleaned, spelling
 from extract.workbook.layout import OUTCOMES, Column, SheetName, full_name_column, layouts, outcome_columns
 from extract.workbook.rows import CellValue, RawSheet

@@ -13,8 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, cast
 
+from core.messages import Message
 from extract.contract import TableName
-from extract.messages import Message
 
 SheetName = Literal["dmht", "epi", "dt"]
 ColumnType = Literal["code", "text", "cid", "date", "time", "choice", "suggest", "icd10", "result", "count"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from extract.clock import today
+from core.clock import today
+from core.messages import Message
 from extract.errors import WorkbookError
-from extract.messages import Message
 from extract.settings import WorkbookSettings
 from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse
 from extract.workbook.faults import Unusable, unusable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from extract.messages import Message
+from core.messages import Message
 from extract.workbook.layout import SheetName
 
 

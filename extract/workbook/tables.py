@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from extract import contract, tidy
+from extract import contract, normalise
 from extract.contract import DayTables, TableName
 from extract.reader import HELPER_COLUMNS
 from extract.values import column
@@ -120,10 +120,10 @@ def _tables(visits: list[_Visit], facility: Mapping[str, str]) -> dict[TableName
     of_visits: dict[str, Sequence[object]] = {name: [said] * len(visits) for name, said in facility.items()}
     of_visits |= {c.column: [visit.said.get(c.name) for visit in visits] for c in _VISIT}
     found: dict[TableName, pd.DataFrame] = {
-        "visits": tidy.visits(_frame("visits", of_visits), {}, {}),
-        "diagnoses": pd.concat([tidy.diagnoses(_diagnosed(diagnoses)), _diagnosed(earlier)]),
-        "labs": tidy.labs(_frame("labs", labs), {}, {}, tuple(set(map(str, labs["lab_code"])))),
-        "vaccinations": tidy.vaccinations(_frame("vaccinations", doses), {}, {}),
+        "visits": normalise.visits(_frame("visits", of_visits), {}, {}),
+        "diagnoses": pd.concat([normalise.diagnoses(_diagnosed(diagnoses)), _diagnosed(earlier)]),
+        "labs": normalise.labs(_frame("labs", labs), {}, {}, tuple(set(map(str, labs["lab_code"])))),
+        "vaccinations": normalise.vaccinations(_frame("vaccinations", doses), {}, {}),
     }
     return {name: _checked(name, frame) for name, frame in found.items()}
 

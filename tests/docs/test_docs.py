@@ -15,7 +15,7 @@ from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import make_claims
 from transform.codes import read_codes
-from transform.workbook_rows import parts_of, sifted
+from transform.workbook_rows import hold_back_faulty, parts_of
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data" / "samples"
@@ -55,7 +55,7 @@ def test_all_rows_of_the_filled_sample_are_claims_but_the_two_that_teach(make: M
     history = make.no_history()
     made = make_claims(day, kinds=KINDS, hcode=hcode, history=history, meant=True)
     parts = parts_of(reading.rows, codes)
-    made = sifted(made, parts, day.day, hcode, taken=())
+    made = hold_back_faulty(made, parts, day.day, hcode, taken=())
     assert {(c.kind, c.vn, c.item) for c in made.claims} == {
         part for place, part in parts.of.items() if place not in faults
     }

@@ -7,9 +7,10 @@ import pytest
 import sqlalchemy as sa
 from small_hospital import ALL, DAY, fill, settings_for
 
+from core.errors import ConfigurationError
 from extract import contract
 from extract.contract import DayTables
-from extract.errors import ConfigurationError, SourceError
+from extract.errors import SourceError
 from extract.source import open_source
 from sandbox.his.hosxp.tables import hosxp_tables
 

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from small_hospital import settings_for
 
-from extract.errors import ConfigurationError, MophClaimError, SourceError
+from core.errors import ConfigurationError, MophClaimError
+from extract.errors import SourceError
 from extract.settings import HisSettings
 from extract.source import open_source
 

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from small_hospital import settings_for
 
+from core.errors import ConfigurationError
 from extract import session
-from extract.errors import ConfigurationError
-from extract.guest import Barrier, prove
+from extract.read_only_account import Barrier, prove_read_only
 from extract.reader import open_reader
 
 USER = "moph_guest"
@@ -40,7 +40,7 @@ def _account(url: str, right: str) -> Iterator[str]:
 
 def _barrier(url: str, **more: object) -> Barrier:
     with open_reader(settings_for(url, **more)) as reader:
-        return prove(reader).barrier
+        return prove_read_only(reader).barrier
 
 
 ON_SERVERS = pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
@@ -72,7 +72,7 @@ def test_server_that_knows_no_read_only_session_and_an_account_that_may_write_ar
     with engine.connect() as connection:
         before = connection.execute(sa.text("SELECT COUNT(*) FROM opdconfig")).scalar_one()
         with open_reader(settings_for(hospital)) as reader:
-            guest = prove(reader)
+            guest = prove_read_only(reader)
             assert not guest.well
             assert "put an account that may only SELECT into his.url" in guest.said.en
         assert connection.execute(sa.text("SELECT COUNT(*) FROM opdconfig")).scalar_one() == before

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_hospital import ALL, DAY, settings_for
 
+from core.errors import ConfigurationError
 from extract.contract import TABLES
-from extract.errors import ConfigurationError
 from extract.local_codes import MapCount, local_codes, update_maps
 from extract.site_maps import MAPS, UNDECIDED, as_cell, read_map, read_site_maps
 from extract.source import open_source

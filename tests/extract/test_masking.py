@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.masking import PARTLY, SHOWN, masked
 from extract.contract import TABLES
-from extract.masking import PARTLY, SHOWN, masked
 from extract.reader import HELPER_COLUMNS
 
 OF_A_PERSON = {"cid", "passport_no", "fname", "lname", "hn", "vn", "provider_name", "license_no", "dob", "closing_code"}

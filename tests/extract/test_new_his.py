@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from small_hospital import settings_for
 
+from core.errors import ConfigurationError
+from core.messages import Language
 from extract import statements
 from extract.contract import TABLES
-from extract.errors import ConfigurationError
 from extract.meanings import columns, meanings
-from extract.messages import Language
-from extract.new_his import FILES, lay_out
 from extract.reader import HELPER_COLUMNS, open_reader
+from extract.scaffold import FILES, scaffold
 from extract.statements import PARAMETERS
 
 
@@ -33,7 +33,7 @@ def test_every_parameter_and_function_has_a_meaning() -> None:
 
 @pytest.mark.parametrize("language", ["th", "en"])
 def test_folder_holds_every_column_and_parameter_with_its_meaning(tmp_path: Path, language: Language) -> None:
-    lay_out("clinic", tmp_path / "clinic", language)
+    scaffold("clinic", tmp_path / "clinic", language)
     text = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "clinic").iterdir()}
     assert set(text) == set(FILES)
     for table in TABLES:
@@ -57,7 +57,7 @@ def test_laid_out_statements_run_on_every_server_and_give_the_agreed_columns(
     url = new_database()
     with new_hospital(url, hosxp_tables()):
         pass
-    lay_out("clinic", tmp_path / "clinic", "en")
+    scaffold("clinic", tmp_path / "clinic", "en")
     settings = settings_for(url, kind="clinic", sql_folder=tmp_path / "clinic")
     with open_reader(settings) as reader:
         checked = check_day(reader, DAY, ALL)
@@ -69,12 +69,12 @@ def test_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "clinic").mkdir()
     (tmp_path / "clinic" / "notes.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="is not empty: nothing was written"):
-        lay_out("clinic", tmp_path / "clinic", "en")
+        scaffold("clinic", tmp_path / "clinic", "en")
     assert [path.name for path in (tmp_path / "clinic").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize("name", ["hosxp", "jhcis", "My HIS", "../x", ""])
 def test_name_that_cannot_be_a_kind_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be used"):
-        lay_out(name, tmp_path / "clinic", "en")
+        scaffold(name, tmp_path / "clinic", "en")
     assert not (tmp_path / "clinic").exists()

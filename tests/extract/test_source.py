@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 from small_hospital import ALL, DAY, fill, settings_for
 
+from core.errors import ConfigurationError, MophClaimError
 from extract import reader
 from extract import source as source_module
 from extract.contract import Wanted
-from extract.errors import ConfigurationError, ContractError, MophClaimError, SourceError
+from extract.errors import ContractError, SourceError
 from extract.his_file import read_his_file
 from extract.session import LABEL, read_only_connection
 from extract.source import Facility, HisSource, open_source

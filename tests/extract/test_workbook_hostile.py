@@ -42,9 +42,9 @@ from workbook_files import (
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
 from extract.workbook.file import read_sheets
-from extract.workbook.opening.guard import look_through
-from extract.workbook.opening.limits import Limits
-from extract.workbook.opening.not_read import NotRead
+from extract.workbook.safe_open.guard import look_through
+from extract.workbook.safe_open.limits import Limits
+from extract.workbook.safe_open.not_read import NotRead
 
 TIGHT = WorkbookSettings(read_megabytes=256)
 MOST_BYTES_HERE = 1 << 20

@@ -98,7 +98,7 @@ def _become(wish: dict[str, Any]) -> None:
     os.environ.update(wish["environment"])
     sys.argv = ["moph-claim", *wish["words"]]
     signal.alarm(AT_MOST_SECONDS)
-    from flows.cli import main
+    from flows.cli.main import main
 
     main()
 

@@ -9,14 +9,14 @@ from typing import Any
 import openpyxl
 from pydantic import SecretStr
 
-from extract.clock import today
+from core.clock import today
 from extract.contract import DayTables
 from extract.settings import HisSettings
 from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import records
 from extract.workbook.rows import Value
-from flows.workbook.template import write_template
+from load.workbook.template import write_template
 from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import wanted

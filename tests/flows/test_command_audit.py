@@ -9,8 +9,8 @@ import pytest
 from command_line import moph_claim
 from night_shift import FIRST_DAY, Site, Trial, people_of
 
-from extract.errors import ConfigurationError
-from flows.settling import Settling
+from core.errors import ConfigurationError
+from flows.cli.settle import Settling
 from load.database import open_audit
 from load.runs import start_run
 from load.settings import AuditSettings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import moph_claim
 
-from flows.demo import ISSUES_SHOWN
+from flows.cli.demo import ISSUES_SHOWN
 
 pytestmark = pytest.mark.xdist_group("service")
 

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from command_line import moph_claim
 from night_shift import Site, Trial, week_of
 
+from core.messages import Language
 from extract import session
-from extract.messages import Language
-from flows.doctor import examine
-from flows.settings import read_settings
+from flows.cli.doctor import examine
+from flows.settings.settings import read_settings
 
 GUEST = "Guest in the HIS"
 SOUND = ["Configuration", "Audit database", "Hospital database", GUEST, "MOPH Claim account"]

@@ -11,7 +11,7 @@ from command_line import Said, moph_claim
 from night_shift import FIRST_DAY, Site, people_of, week_of
 from rich.cells import cell_len
 
-from extract.clock import today
+from core.clock import today
 from extract.site_maps import MAPS, read_map
 from sandbox.his import build_hosxp, build_jhcis
 from sandbox.process import Sandbox

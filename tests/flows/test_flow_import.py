@@ -23,10 +23,10 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Failed, Running
 from rights import without_power_over_rights
 
-from extract.clock import today
-from flows import inbox_watch
+from core.clock import today
 from flows.import_workbook import _by_hand, import_workbook, run_and_report
-from flows.inbox import Inbox, reserved_result
+from flows.inbox import watcher
+from flows.inbox.folder import Inbox, reserved_result
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import running_sandbox
 
@@ -387,9 +387,9 @@ def test_the_command_names_the_files_it_is_given_and_first_sees_whether_they_are
 @pytest.fixture
 def watched(officer: Trial, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[FlowRun]]:
     """The eye on the trial's inbox; each look gives the runs that were started, the first one first."""
-    monkeypatch.setattr(inbox_watch, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(watcher, "LOOK_SECONDS", 0)
     deployment = import_workbook.to_deployment("inbox").apply()
-    watch = inbox_watch.InboxWatch(Inbox(inbox(officer), 0), "inbox")
+    watch = watcher.InboxWatch(Inbox(inbox(officer), 0), "inbox")
     of_it = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
 
     def look() -> list[FlowRun]:

@@ -161,7 +161,7 @@ def test_held_claims_go_again_by_themselves_once_the_right_is_closed(trial: Tria
 
 
 def test_nothing_said_means_the_seven_days_up_to_yesterday(trial: Trial) -> None:
-    from extract.clock import today
+    from core.clock import today
 
     trial.run(date_from=None, date_to=None)
     (run,) = trial.site.rows("select parameters from run")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from night_shift import Trial
 
-from extract.clock import today
+from core.clock import today
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

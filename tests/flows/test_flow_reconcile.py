@@ -12,8 +12,8 @@ from command_line import moph_claim
 from night_shift import Ended, Site, Trial, artifacts_of, people_of
 from typer.testing import CliRunner
 
-from extract.clock import today
-from flows.cli import app
+from core.clock import today
+from flows.cli.main import app
 from sandbox.his import DENSE, build_hosxp
 from sandbox.world import Fault
 
@@ -132,10 +132,10 @@ def test_claims_held_beyond_the_window_are_given_up_listed_and_sent_no_more(
     after.sandbox.change(no_closing_code_share=0.3)
     after.run(**THAT_DAY)
     held = after.site.states()["held"]
-    monkeypatch.setattr("flows.morning.today", lambda: DAY + timedelta(days=30))
+    monkeypatch.setattr("flows.runs.reconcile.today", lambda: DAY + timedelta(days=30))
     after.reconcile()
     assert after.site.states()["held"] == held
-    monkeypatch.setattr("flows.morning.today", lambda: DAY + timedelta(days=31))
+    monkeypatch.setattr("flows.runs.reconcile.today", lambda: DAY + timedelta(days=31))
     report = report_of(after.reconcile())
     assert after.site.states()["given_up"] == held
     assert f"- Given up, after 30 days without a closing code: **{held}**\n" in report
@@ -291,7 +291,7 @@ def test_wrong_parameter_fails_with_one_sentence(after: Trial, parameters: dict[
 
 def test_the_command_exits_0_1_and_2(after: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(after.site.config))
-    monkeypatch.setattr("flows.by_hand.settle_prefect", lambda _: None)
+    monkeypatch.setattr("flows.cli.console.configure_prefect", lambda _: None)
 
     def command(*words: str) -> Any:
         said = CliRunner().invoke(app, ["reconcile", *words])

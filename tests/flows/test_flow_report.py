@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Night, Site, Trial, artifacts_of, people_of, week_of
 
-from flows.by_hand import Exit, run_once
-from flows.report import KIND_NAMES, STATE_NAMES
-from flows.settings import read_settings
+from flows.cli.console import Exit, run_once
+from flows.reports.report import KIND_NAMES, STATE_NAMES
+from flows.settings.settings import read_settings
 from load.states import State
 from sandbox.world import Fault
 from transform.rules import registry
@@ -94,7 +94,7 @@ def test_bar_ends_at_a_hundred(night_on: Callable[[str], Night]) -> None:
 def here(site: Site, prefect_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Site:
     """The site, for the command's own way to run the flow, against the test's Prefect server."""
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
-    monkeypatch.setattr("flows.by_hand.settle_prefect", lambda _: None)
+    monkeypatch.setattr("flows.cli.console.configure_prefect", lambda _: None)
     return site
 
 

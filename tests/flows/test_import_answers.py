@@ -10,13 +10,13 @@ import pytest
 from night_shift import Site
 from officer import Rows, change, fill, rows_of, sheet_of, titles
 
-from extract.clock import today
-from flows.import_answers import answers
-from flows.import_report import report_import, write_answers
-from flows.importing import open_import
-from flows.settings import read_settings
-from flows.wish import make_importing
-from flows.workbook.answers import RowAnswer
+from core.clock import today
+from flows.parameters import make_importing
+from flows.reports.import_report import report_import, write_answers
+from flows.reports.row_outcomes import answers
+from flows.runs.import_workbook import open_import
+from flows.settings.settings import read_settings
+from load.workbook.answers import RowAnswer
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import Sandbox
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rights import without_power_over_rights
 
-from extract.errors import ConfigurationError
-from flows.inbox import Inbox, reserved_result
+from core.errors import ConfigurationError
+from flows.inbox.folder import Inbox, reserved_result
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from extract.errors import ConfigurationError
-from flows.settings import Settings, in_force, read_settings
-from flows.timetable import deployments, write_timetable
-from flows.view import in_view
+from core.errors import ConfigurationError
+from flows.cli.scope import settings_in_scope
+from flows.service.deployments import deployments, write_timetable
+from flows.settings.settings import Settings, in_force, read_settings
 
 TWO = """
 data_folder = "data"
@@ -83,7 +83,7 @@ def test_without_the_table_settings_are_those_of_the_one_facility(read: Read) ->
     assert settings.of() is settings
     assert settings.each() == [settings]
     assert (settings.facility_key, settings.reports_folder().name) == ("", "reports")
-    assert in_view(settings, "") is settings
+    assert settings_in_scope(settings, "") is settings
 
 
 @pytest.mark.parametrize("source", ["env", "environment"])
@@ -181,8 +181,8 @@ def test_one_hcode_in_two_environments_is_two_facilities(read: Read) -> None:
     with pytest.raises(
         ConfigurationError, match=r"different environments \(prd, sandbox\), name one \(--facility\): a, b"
     ):
-        in_view(settings, "")
-    assert in_view(settings, "a").api.environment == "prd"
+        settings_in_scope(settings, "")
+    assert settings_in_scope(settings, "a").api.environment == "prd"
 
 
 @pytest.mark.parametrize("other", ["/srv/inbox", "/srv/inbox/b"])
@@ -218,7 +218,7 @@ def test_a_name_where_there_is_no_table_is_a_sentence(read: Read) -> None:
 
 def test_all_facilities_are_looked_at_whatever_hcode_is_set_for_all(read: Read) -> None:
     settings = read('[facility]\nhcode = "10953"\n[facilities.a]\n[facilities.b.facility]\nhcode = "01234"\n')
-    assert [in_view(settings, name).facility.hcode for name in ("", "a", "b")] == ["", "10953", "01234"]
+    assert [settings_in_scope(settings, name).facility.hcode for name in ("", "a", "b")] == ["", "10953", "01234"]
 
 
 def test_every_facility_has_the_whole_timetable_of_prefect_yaml(read: Read) -> None:

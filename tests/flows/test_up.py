@@ -18,7 +18,7 @@ from prefect_service import free_port
 from selenium.webdriver import Chrome
 from up_service import CHROMIUM, ENDED, PATIENCE, Service, browser, field, find, picture, until, up
 
-from flows.up import DEAD_RUNS, POOL
+from flows.service.up import DEAD_RUNS, POOL
 from sandbox.process import running_sandbox
 
 pytestmark = pytest.mark.xdist_group("service")

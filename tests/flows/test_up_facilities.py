@@ -20,12 +20,12 @@ from night_shift import DAYS, FIRST_DAY, WINDOW, Site
 from officer import fill, rows_of
 from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 
-from extract.errors import ConfigurationError
-from flows.settings import read_settings
-from flows.settling import Settling, settle_claim
-from flows.timetable import remove_former
-from flows.up import POOL
-from flows.view import in_view
+from core.errors import ConfigurationError
+from flows.cli.scope import settings_in_scope
+from flows.cli.settle import Settling, settle_claim
+from flows.service.deployments import remove_former
+from flows.service.up import POOL
+from flows.settings.settings import read_settings
 from sandbox.his import HisSummary, build_hosxp, build_jhcis
 from sandbox.process import running_sandbox
 from sandbox.world import Account
@@ -238,7 +238,7 @@ def test_settling_a_visit_number_that_both_have_says_whose_unless_one_is_named(
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(nights.site.config))
     said = Settling.of(same[0]["vn"], "again", note="looked up")
     with pytest.raises(ConfigurationError) as error:  # what was accepted is never sent again
-        settle_claim(in_view(read_settings(), facility), said)
+        settle_claim(settings_in_scope(read_settings(), facility), said)
     assert [f"{hcode} " in error.value.message.en for hcode in HCODES.values()] == told
 
 

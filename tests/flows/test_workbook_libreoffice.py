@@ -19,7 +19,7 @@ from openpyxl.cell import Cell
 from openpyxl.worksheet.worksheet import Worksheet
 from pydantic import SecretStr
 
-from extract.clock import today
+from core.clock import today
 from extract.contract import DayTables
 from extract.settings import HisSettings, WorkbookSettings
 from extract.source import open_source
@@ -28,9 +28,9 @@ from extract.workbook.layout import Column, SheetLayout, SheetName, layouts
 from extract.workbook.reader import read_workbook
 from extract.workbook.rows import Reading, Value
 from extract.workbook.tables import service_days
-from flows.workbook.form import NAME_ROW, TITLES
-from flows.workbook.style import GENERAL, TEXT
-from flows.workbook.template import write_template
+from load.workbook.form import NAME_ROW, TITLES
+from load.workbook.style import GENERAL, TEXT
+from load.workbook.template import write_template
 from sandbox.his import DENSE, build_hosxp
 from transform.choices import choices
 from transform.claim import KINDS, SERVICES, Claim

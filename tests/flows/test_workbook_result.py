@@ -26,14 +26,14 @@ from workbook_samples import (
     shown,
 )
 
-from extract.errors import ConfigurationError
-from extract.messages import Message
+from core.errors import ConfigurationError
+from core.messages import Message
 from extract.workbook.rows import Reading
-from flows.workbook import officers, paper
-from flows.workbook.answers import RowAnswer, Summary, to_mend
-from flows.workbook.form import FIRST_ROW, NAME_ROW
-from flows.workbook.result import write_result
-from flows.workbook.style import FAULTY, TONES
+from load.workbook import source_sheets, writer
+from load.workbook.answers import RowAnswer, Summary, to_mend
+from load.workbook.form import FIRST_ROW, NAME_ROW
+from load.workbook.result import write_result
+from load.workbook.style import FAULTY, TONES
 
 OFFICERS, MENDING = "ก.ย. 69", "แก้ไข DMHT"
 Import = Callable[..., Path]
@@ -222,7 +222,7 @@ def test_what_cannot_be_written_into_is_rebuilt_of_what_was_read(
     book["ซ่อน"]["A1"] = "ของเดิม"
     book.save(source)
     if why == "larger than is held in memory":
-        monkeypatch.setattr(officers, "MOST_CELLS", 10)
+        monkeypatch.setattr(source_sheets, "MOST_CELLS", 10)
     elif why == "another form":
         source = convert(source, "ods") / "september.ods"
     elif why == "no room":
@@ -318,7 +318,7 @@ def test_formulas_in_what_we_say_stay_text(imported: Import) -> None:
 def test_notes_end_where_a_spreadsheet_program_would_slow_down(
     imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paper, "MOST_NOTES", 0)
+    monkeypatch.setattr(writer, "MOST_NOTES", 0)
     sheet = load_workbook(imported())[OFFICERS]
     assert sheet[f"{BIRTH}7"].comment is None
     assert _fill(sheet, f"{BIRTH}7") == FAULTY

@@ -15,12 +15,12 @@ from openpyxl.worksheet.worksheet import Worksheet
 from python_calamine import CalamineWorkbook
 from workbook_samples import CHOICES, ROWS, convert, lab_row, reading_of, shown
 
-from extract.errors import ConfigurationError
-from extract.messages import Language
+from core.errors import ConfigurationError
+from core.messages import Language
 from extract.workbook.layout import SheetName, layouts
-from flows.workbook.form import FIRST_ROW, HEADING_ROW, NAME_ROW, TITLES
-from flows.workbook.style import DATE
-from flows.workbook.template import write_template
+from load.workbook.form import FIRST_ROW, HEADING_ROW, NAME_ROW, TITLES
+from load.workbook.style import DATE
+from load.workbook.template import write_template
 
 ALL: tuple[SheetName, ...] = ("dmht", "epi", "dt")
 EVIL = ("=1+1", "+66", "-1", "@SUM(A1)", "=HYPERLINK(0)", "#N/A", "'x", "พี่\u0001น้อง")

@@ -12,13 +12,13 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.styles import Font, PatternFill
 
-from extract.clock import today
-from extract.messages import Message
+from core.clock import today
+from core.messages import Message
 from extract.settings import WorkbookSettings
 from extract.workbook.layout import SheetName
 from extract.workbook.reader import read_workbook
 from extract.workbook.rows import Reading, Value
-from flows.workbook.answers import Count, Mark, RowAnswer, Summary
+from load.workbook.answers import Count, Mark, RowAnswer, Summary
 from transform.choices import choices
 from transform.codes import read_codes
 

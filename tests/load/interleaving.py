@@ -10,7 +10,7 @@ from load_night import holding
 from requests.adapters import HTTPAdapter
 from sqlalchemy import Engine, event
 
-from extract.errors import MophClaimError
+from core.errors import MophClaimError
 from load.account_center import TokenSource
 from load.database import connect
 from load.delivery import Delivery

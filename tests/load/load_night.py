@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, select, update
 
-from extract.messages import Message
+from core.messages import Message
 from load.account_center import TokenSource
 from load.delivery import Delivery
 from load.issues import note_issues
-from load.ledger import DueClaim, Ledger, Verdict
+from load.ledger import DueClaim, Ledger, SubmissionResult
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
 from load.states import DUE, State
@@ -122,7 +122,7 @@ class ToldLedger(Ledger):
         self._counts: Counter[State] = Counter()
         self._on_progress = on_progress
 
-    def write(self, *, verdicts: Sequence[Verdict] = (), **rest: Any) -> Sequence[DueClaim]:
+    def write(self, *, verdicts: Sequence[SubmissionResult] = (), **rest: Any) -> Sequence[DueClaim]:
         going = super().write(verdicts=verdicts, **rest)
         self._counts.update(v.state for v in verdicts)
         if verdicts:

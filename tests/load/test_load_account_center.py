@@ -15,8 +15,8 @@ import pytest
 from load_night import settings_for
 from odd_server import GARBLED, HANG_UP, answer, closed_port, odd_server, self_signed
 
-from extract.clock import now
-from extract.errors import ConfigurationError, MophClaimError
+from core.clock import now
+from core.errors import ConfigurationError, MophClaimError
 from load.account_center import TokenSource, credentials, log_in
 from load.errors import LoginError, StopRun
 from load.settings import ApiSettings

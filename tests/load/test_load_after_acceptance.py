@@ -9,7 +9,7 @@ from load_night import DAY, holding, make_claim, make_issue, note, rows
 from sqlalchemy import Engine, event
 
 from load.issues import note_issues
-from load.ledger import Ledger, Verdict
+from load.ledger import Ledger, SubmissionResult
 from load.outcomes import meanings
 from load.queries import issue_counts, open_issues
 from load.states import DUE, TAKEN, State
@@ -43,7 +43,9 @@ def send(engine: Engine, hcode: str, *claims: Claim, state: State = State.ACCEPT
         ledger.write(intents=due)
         taken = state in TAKEN
         uid = "uid" if taken else None
-        ledger.write(verdicts=[Verdict(c.id, state, meanings()[0], "", uid, state is State.IN_DOUBT) for c in due])
+        ledger.write(
+            verdicts=[SubmissionResult(c.id, state, meanings()[0], "", uid, state is State.IN_DOUBT) for c in due]
+        )
 
 
 def listed(engine: Engine, hcode: str) -> list[tuple[Any, ...]]:

@@ -11,8 +11,8 @@ from load_night import make_claim, settings_for
 from odd_server import GARBLED, HANG_UP, OddServer, answer, closed_port, odd_server, self_signed
 from pydantic import SecretStr
 
-from extract.clock import now
-from extract.errors import ConfigurationError
+from core.clock import now
+from core.errors import ConfigurationError
 from load.account_center import log_in
 from load.errors import StopRun
 from load.moph_claim import Exchange, MophClaimApi

@@ -13,10 +13,10 @@ from load_night import DAY, ToldLedger, holding, make_claim, make_claims, night,
 from odd_server import closed_port
 from sqlalchemy import Engine
 
-from extract.clock import now
-from extract.messages import Message
+from core.clock import now
+from core.messages import Message
 from load.account_center import TokenSource
-from load.breaker import Breaker, Halt
+from load.breaker import Breaker, StopSignal
 from load.delivery import Delivery
 from load.errors import StopRun
 from load.outcomes import Outcome
@@ -273,16 +273,16 @@ def test_it_is_told_when_sending_pauses_and_when_it_goes_on(sandbox: Sandbox, au
 
 
 @pytest.fixture
-def halt() -> Halt:
-    return Halt()
+def halt() -> StopSignal:
+    return StopSignal()
 
 
-def opened(halt: Halt, probes: int = 2) -> tuple[Breaker, int, list[str]]:
+def opened(halt: StopSignal, probes: int = 2) -> tuple[Breaker, int, list[str]]:
     """A breaker that has opened, a leave given before that, and what was told."""
     told: list[str] = []
     settings = ApiSettings(breaker_failures=2, breaker_pause_seconds=0, breaker_probes=probes)
     breaker = Breaker(settings, halt, lambda message: told.append(message.en.split()[2]))
-    before = breaker.leave()
+    before = breaker.acquire()
     assert before is not None
     breaker.note(before, Outcome.RETRY)
     breaker.note(before, Outcome.IN_DOUBT)
@@ -290,27 +290,27 @@ def opened(halt: Halt, probes: int = 2) -> tuple[Breaker, int, list[str]]:
     return breaker, before, told
 
 
-def test_a_failure_that_was_under_way_when_sending_paused_is_no_failed_probe(halt: Halt):
+def test_a_failure_that_was_under_way_when_sending_paused_is_no_failed_probe(halt: StopSignal):
     breaker, before, _ = opened(halt)
-    probe = breaker.leave()
+    probe = breaker.acquire()
     for _ in range(10):
         breaker.note(before, Outcome.RETRY)
-    assert not halt.pulled()
+    assert not halt.stopped()
     assert probe is not None
-    assert breaker.holds(probe)
-    assert not breaker.holds(before)
+    assert breaker.is_current(probe)
+    assert not breaker.is_current(before)
 
 
-def test_an_answer_that_was_under_way_when_sending_paused_lets_all_go_on(halt: Halt):
+def test_an_answer_that_was_under_way_when_sending_paused_lets_all_go_on(halt: StopSignal):
     breaker, before, told = opened(halt)
     breaker.note(before, Outcome.ACCEPTED)
     assert told == ["failed", "answers"]
-    assert breaker.leave() == breaker.leave()
+    assert breaker.acquire() == breaker.acquire()
 
 
-def test_a_failure_from_before_the_pause_does_not_count_after_it(halt: Halt):
+def test_a_failure_from_before_the_pause_does_not_count_after_it(halt: StopSignal):
     breaker, before, told = opened(halt)
-    probe = breaker.leave()
+    probe = breaker.acquire()
     assert probe is not None
     breaker.note(probe, Outcome.HELD)
     for _ in range(10):
@@ -319,24 +319,24 @@ def test_a_failure_from_before_the_pause_does_not_count_after_it(halt: Halt):
     assert told == ["failed", "answers"]
 
 
-def test_failed_probes_with_a_good_one_between_do_not_end_the_run(halt: Halt):
+def test_failed_probes_with_a_good_one_between_do_not_end_the_run(halt: StopSignal):
     breaker, _, told = opened(halt)
     for outcome in (Outcome.RETRY, Outcome.FINAL, Outcome.RETRY, Outcome.RETRY, Outcome.RETRY):
-        leave = breaker.leave()
-        assert leave is not None
-        breaker.note(leave, outcome)
-    assert not halt.pulled()
+        acquire = breaker.acquire()
+        assert acquire is not None
+        breaker.note(acquire, outcome)
+    assert not halt.stopped()
     assert told == ["failed", "failed", "answers", "failed", "failed"]
 
 
-def test_those_who_wait_for_a_probe_wake_when_the_brake_is_pulled(halt: Halt):
+def test_those_who_wait_for_a_probe_wake_when_the_brake_is_pulled(halt: StopSignal):
     breaker, _, _ = opened(halt)
-    assert breaker.leave() is not None
+    assert breaker.acquire() is not None
     given: list[int | None] = []
-    waiting = [threading.Thread(target=lambda: given.append(breaker.leave())) for _ in range(3)]
+    waiting = [threading.Thread(target=lambda: given.append(breaker.acquire())) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    halt.pull(None)
+    halt.stop(None)
     for thread in waiting:
         thread.join(30)
     assert given == [None] * 3

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from load_night import make_claim, night, standing
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 
-from extract.errors import ConfigurationError, MophClaimError
+from core.errors import ConfigurationError, MophClaimError
 from load.database import open_audit, transaction
 from load.errors import AuditError
 from load.settings import ApiSettings

@@ -24,13 +24,13 @@ from interleaving import Process, Way, ended_in_order, night
 from load_night import DAY, holding, let_leases_run_out, make_claim, rows, settings_for, standing
 from sqlalchemy import Engine
 
-from extract.clock import now
+from core.clock import now
 from load.account_center import TokenSource
-from load.breaker import Halt
+from load.breaker import StopSignal
 from load.chain import ChainEnd, beginning, link
 from load.delivery import Delivery
 from load.errors import FacilityBusy, StopRun
-from load.ledger import DueClaim, Ledger, Record, Verdict
+from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange
 from load.outcomes import Answer, Outcome, meanings
 from load.settings import ApiSettings
@@ -374,7 +374,9 @@ def test_an_answer_that_comes_late_does_not_end_the_run_that_was_about_to_ask(
             present = Ledger(audit, present_run)
             present.recover()
             due = due_now(present)
-            silent.write(verdicts=[Verdict(due[0].id, State.ACCEPTED, meanings()[0], "success", "number", False)])
+            silent.write(
+                verdicts=[SubmissionResult(due[0].id, State.ACCEPTED, meanings()[0], "success", "number", False)]
+            )
             send(present, api, due)
     assert standing(audit) == {State.ACCEPTED: 1}
     assert sandbox.stats()["received"] == 0
@@ -399,11 +401,11 @@ def test_a_run_that_has_lost_its_facility_sends_no_claim_again(
     """It stood still in the pause between two sendings."""
     paused, go_on = Event(), Event()
 
-    def pause(_halt: Halt, _seconds: float) -> None:
+    def pause(_halt: StopSignal, _seconds: float) -> None:
         paused.set()
         assert go_on.wait(30)
 
-    monkeypatch.setattr(Halt, "wait", pause)
+    monkeypatch.setattr(StopSignal, "wait", pause)
     sandbox.misbehave(Fault(kind="503", times=1))
 
     def run_silent() -> None:
@@ -471,7 +473,7 @@ def test_a_late_answer_is_not_taken_for_a_forged_one(audit: Engine):
         with holding(audit):
             accepted = Answer(Outcome.ACCEPTED, meanings()[0], "success", "number")
             answer = Exchange("submit", "/", due.payload, now(), now(), 200, "", accepted)
-            silent.write(records=[Record(due.id, 1, 1, due.payload_hash, answer)])
+            silent.write(records=[SubmissionRecord(due.id, 1, 1, due.payload_hash, answer)])
             assert verify(audit, "sandbox").misfit is None
 
 

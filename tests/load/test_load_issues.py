@@ -9,7 +9,7 @@ from load_night import DAY, holding, make_claim, make_issue, rows
 from sqlalchemy import Engine
 
 from load.issues import note_issues
-from load.ledger import Ledger, Verdict
+from load.ledger import Ledger, SubmissionResult
 from load.outcomes import meanings
 from load.queries import claims_that_did_not_go, issue_counts, open_issues
 from load.states import DUE, TAKEN, State
@@ -61,7 +61,7 @@ def take(engine: Engine, hcode: str, made: Claim, origin: Origin, state: State =
         ledger.register(DAY, [], [made], origin=origin, records={made.key: "its rows"})
         due = ledger.due(DUE, KINDS, DAY, DAY, 10)
         ledger.write(intents=due)
-        ledger.write(verdicts=[Verdict(c.id, state, meanings()[0], "said", "uid-1", False) for c in due])
+        ledger.write(verdicts=[SubmissionResult(c.id, state, meanings()[0], "said", "uid-1", False) for c in due])
 
 
 def test_an_issue_says_whose_record_it_is_about_and_keeps_it(each_audit: Engine, hcode: str):

@@ -9,9 +9,9 @@ from load_night import DAY, holding, let_leases_run_out, make_claim, make_issue,
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from extract.clock import now
+from core.clock import now
 from load.errors import StopRun
-from load.ledger import DueClaim, Ledger, Record, Verdict
+from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange
 from load.outcomes import Answer, Meaning, meanings
 from load.runs import Run
@@ -42,7 +42,7 @@ def settle(ledger: Ledger, state: State, uid: str | None = None, maybe_taken: bo
     sent = due(ledger)
     ledger.write(intents=sent)
     why = meaning(State.RETRY if state is State.IN_DOUBT else state)
-    ledger.write(verdicts=[Verdict(c.id, state, why, "said", uid, maybe_taken) for c in sent])
+    ledger.write(verdicts=[SubmissionResult(c.id, state, why, "said", uid, maybe_taken) for c in sent])
     return [c.id for c in sent]
 
 
@@ -285,7 +285,7 @@ def test_a_verdict_keeps_the_number_that_was_known(each_audit: Engine, hcode: st
         ledger.register(DAY, KINDS, [make_claim(hcode=hcode)])
         settle(ledger, State.ACCEPTED, "uid-1")
         settled = only(each_audit, hcode)
-        ledger.write(verdicts=[Verdict(settled.id, State.ACCEPTED, meaning(State.ACCEPTED), "", None, False)])
+        ledger.write(verdicts=[SubmissionResult(settled.id, State.ACCEPTED, meaning(State.ACCEPTED), "", None, False)])
     assert only(each_audit, hcode).transaction_uid == "uid-1"
 
 
@@ -302,7 +302,9 @@ def test_old_news_of_a_run_that_lost_its_facility_does_not_undo_an_acceptance(
         with ledger_of(each_audit, hcode) as second:
             second.recover()
             settle(second, State.ACCEPTED, "uid-1")
-        first.write(verdicts=[Verdict(sent[0].id, late, meaning(State.RETRY), "late", None, False)], unsent=sent)
+        first.write(
+            verdicts=[SubmissionResult(sent[0].id, late, meaning(State.RETRY), "late", None, False)], unsent=sent
+        )
     row = only(each_audit, hcode)
     assert (row.state, row.transaction_uid, row.tries) == (State.ACCEPTED, "uid-1", 2)
 
@@ -318,7 +320,9 @@ def test_an_answer_that_comes_after_the_facility_was_lost_still_counts_while_nob
         let_leases_run_out(each_audit)
         with ledger_of(each_audit, hcode) as second:
             second.recover()
-            first.write(verdicts=[Verdict(sent[0].id, State.ACCEPTED, meaning(State.ACCEPTED), "", "uid-1", False)])
+            first.write(
+                verdicts=[SubmissionResult(sent[0].id, State.ACCEPTED, meaning(State.ACCEPTED), "", "uid-1", False)]
+            )
             assert due(second) == []
     assert only(each_audit, hcode).state == State.ACCEPTED
 
@@ -345,7 +349,7 @@ def test_an_exchange_is_written_down_as_it_took_place(each_audit: Engine, hcode:
         ledger = Ledger(each_audit, run)
         ledger.register(DAY, KINDS, [made])
         (one,) = due(ledger)
-        ledger.write(records=[Record(one.id, 7, 2, made.payload_hash, exchange)])
+        ledger.write(records=[SubmissionRecord(one.id, 7, 2, made.payload_hash, exchange)])
         (row,) = rows(each_audit, submission, run_id=run.id)
     assert (row.claim_id, row.chunk, row.attempt, row.call, row.path) == (one.id, 7, 2, "submit", "/api")
     assert (row.sent_at, row.answered_at, row.duration_ms) == (at, at + timedelta(milliseconds=150), 150)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from load_night import DAY, holding, make_claim, make_issue, note
 from sqlalchemy import Engine
 
-from load.ledger import Ledger, Verdict
+from load.ledger import Ledger, SubmissionResult
 from load.outcomes import meanings
 from load.queries import claims_by_day, claims_that_did_not_go, issue_counts, open_issues, refusals
 from load.states import DUE, State
@@ -26,8 +26,8 @@ def a_night(engine: Engine, hcode: str, warned: str = HELD_VISIT) -> None:
         first, second = ledger.due(DUE, KINDS, DAY, DAY, 10)
         ledger.write(intents=[first, second])
         verdicts = [
-            Verdict(first.id, State.ACCEPTED, meanings()[0], "success", "uid-1", False),
-            Verdict(second.id, State.HELD, held, "don't have authen_code", None, False),
+            SubmissionResult(first.id, State.ACCEPTED, meanings()[0], "success", "uid-1", False),
+            SubmissionResult(second.id, State.HELD, held, "don't have authen_code", None, False),
         ]
         ledger.write(verdicts=verdicts)
         ledger.register(NEXT_DAY, KINDS, [make_claim(3, "epi", day=NEXT_DAY, hcode=hcode)])

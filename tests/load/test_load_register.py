@@ -10,13 +10,13 @@ import pytest
 from load_night import DAY, holding, make_claim, rows
 from sqlalchemy import Engine, insert, update
 
-from extract.clock import now
-from load.ledger import DueClaim, Ledger, Record, Verdict
+from core.clock import now
+from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange
 from load.outcomes import Answer, meanings
 from load.states import DUE, UNTAKEN, State
 from load.tables import Origin, claim
-from load.workbooks import WorkbookRow, note_rows
+from load.workbook_rows import WorkbookRow, note_rows
 from transform.claim import KINDS, Claim
 
 NEXT_DAY = DAY + timedelta(days=1)
@@ -46,8 +46,8 @@ def send(engine: Engine, hcode: str, state: State, *, maybe_taken: bool = False)
         ledger.write(intents=due)
         said = [Exchange("submit", "/api", c.payload, now(), now(), 400, "{}", answer, 1.0, None) for c in due]
         ledger.write(
-            records=[Record(c.id, 1, 1, c.payload_hash, e) for c, e in zip(due, said, strict=True)],
-            verdicts=[Verdict(c.id, state, why, "said", None, maybe_taken) for c in due],
+            records=[SubmissionRecord(c.id, 1, 1, c.payload_hash, e) for c, e in zip(due, said, strict=True)],
+            verdicts=[SubmissionResult(c.id, state, why, "said", None, maybe_taken) for c in due],
         )
 
 
@@ -323,7 +323,7 @@ def test_of_a_workbook_only_what_its_rows_hold_is_due_and_once_a_run(each_audit:
             assert ledger.count_due(DUE, KINDS, DAY, DAY, of_workbook=True) == 2
             assert ledger.count_due(DUE, KINDS, DAY, DAY) == len(all_due(ledger)) == 3
             ledger.write(intents=due)
-            ledger.write(verdicts=[Verdict(c.id, State.RETRY, meanings()[0], "", None, False) for c in due])
+            ledger.write(verdicts=[SubmissionResult(c.id, State.RETRY, meanings()[0], "", None, False) for c in due])
             assert all_due(ledger, of_workbook=True) == []
     with holding(each_audit, hcode=hcode) as run:
         assert all_due(Ledger(each_audit, run), of_workbook=True) == []
@@ -338,7 +338,9 @@ def test_it_is_told_where_claims_stand(each_audit: Engine, hcode: str):
         due = all_due(ledger)
         why = next(m for m in meanings() if m.outcome == "held")
         ledger.write(intents=due)
-        ledger.write(verdicts=[Verdict(c.id, State.HELD, why, "don't have authen_code", "uid-1", False) for c in due])
+        ledger.write(
+            verdicts=[SubmissionResult(c.id, State.HELD, why, "don't have authen_code", "uid-1", False) for c in due]
+        )
     give(each_audit, hcode, "his", ready)
     of_held, of_ready = rows(each_audit, claim, hcode=hcode)
     with holding(each_audit, hcode=hcode) as run:

@@ -10,8 +10,8 @@ import pytest
 from load_night import DAY, holding, let_leases_run_out, rows
 from sqlalchemy import Engine, update
 
-from extract.clock import now
-from extract.messages import Message
+from core.clock import now
+from core.messages import Message
 from load.database import transaction
 from load.errors import FacilityBusy, StopRun
 from load.queries import last_run

@@ -14,7 +14,7 @@ from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import CAUSES, DUE, MACHINE, SETTLED, Cause, IllegalTransition, State, arrows, check
 from load.tables import claim, claim_history, run, submission, workbook_row
-from load.workbooks import WorkbookRow, note_rows
+from load.workbook_rows import WorkbookRow, note_rows
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 

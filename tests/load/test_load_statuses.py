@@ -7,7 +7,7 @@ import pytest
 from load_night import DAY, LONG_AGO, holding, make_claims, night, rows, standing
 from sqlalchemy import Engine, update
 
-from extract.clock import now
+from core.clock import now
 from load.account_center import TokenSource
 from load.delivery import Delivery
 from load.ledger import Ledger, Status, Transaction

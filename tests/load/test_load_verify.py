@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 from test_load_crash import sending
 
 import load
-from extract.errors import ConfigurationError
+from core.errors import ConfigurationError
 from load import verify as says
 from load.chain import beginning, link
 from load.database import connect, open_audit

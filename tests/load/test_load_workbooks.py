@@ -8,19 +8,19 @@ import pytest
 from load_night import DAY, holding, make_claim, rows, settings_for
 from sqlalchemy import Engine, select
 
-from extract.messages import Message
+from core.messages import Message
 from load.account_center import TokenSource
+from load.claim_history import claim_histories
 from load.delivery import Delivery
 from load.issues import note_issues
 from load.ledger import Ledger
-from load.life import lives
 from load.queries import open_issues
 from load.runs import start_run
 from load.settings import AuditSettings
 from load.states import DUE, State
 from load.tables import claim, submission, workbook_row
 from load.tables import run as run_table
-from load.workbooks import FLOW, WorkbookRow, imported_before, note_rows
+from load.workbook_rows import FLOW, WorkbookRow, imported_before, note_rows
 from sandbox.process import Sandbox
 from sandbox.world import Account
 from transform.after_acceptance import after_acceptance
@@ -63,7 +63,7 @@ def test_a_claims_life_tells_the_file_the_sheet_and_the_row(each_audit: Engine, 
         with holding(each_audit, hcode=hcode) as run:
             Ledger(each_audit, run).register(DAY, KINDS, [made], origin="workbook")
             note_rows(each_audit, run, HASH, FILE, [row_of(made, number), row_of(make_claim(2, hcode=hcode))])
-    (life,) = lives(each_audit, "sandbox", made.vn, hcode)
+    (life,) = claim_histories(each_audit, "sandbox", made.vn, hcode)
     assert [(row.file_name, row.sheet, row.row_number) for row in life.rows] == [(FILE, "DMHT", 5), (FILE, "DMHT", 9)]
     assert [row.flow for row in life.rows] == ["test", "test"]
     assert life.rows[-1].run_id == run.id
@@ -280,7 +280,7 @@ def test_a_late_workbook_of_what_the_his_has_claimed_is_settled(hospital: Hospit
     hospital.workbook(hospital.claim(marriage="1"))
     assert hospital.stands() == (State.ACCEPTED, "his")
     assert hospital.sendings() == 1
-    (life,) = lives(hospital.audit, "sandbox", hospital.claim().vn, hospital.hcode)
+    (life,) = claim_histories(hospital.audit, "sandbox", hospital.claim().vn, hospital.hcode)
     assert [row.file_name for row in life.rows] == [FILE]
     hospital.night(hospital.claim(marriage="3"))
     assert hospital.listed() == ["taken.changed"]

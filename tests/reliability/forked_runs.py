@@ -19,7 +19,7 @@ from pathlib import Path
 
 from prefect_service import prefect_server
 
-from flows.settings import use_only
+from flows.settings.settings import use_only
 
 # What a run imports, the things its libraries import late among it.
 _IMPORTED_ONCE = [

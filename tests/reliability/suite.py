@@ -24,7 +24,7 @@ from hospital_site import build, database
 from kills import kill_at_random, start_two, take_over
 from private_server import MariaDB, NotHere, PostgreSQL, small_disk
 
-from extract.clock import today
+from core.clock import today
 
 DOC = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"

@@ -11,7 +11,7 @@ import pytest
 from day_builder import dm_day, dt_day, epi_day, ht_day, make, only_claim, rules
 from pydantic import ValidationError
 
-from extract.errors import ConfigurationError
+from core.errors import ConfigurationError
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.codes import FOLDER, KEYS, VALIDITY, read_codes, valid_on

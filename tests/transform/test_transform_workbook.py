@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from day_builder import ALL, DAY, HCODE, VN, diagnosis, dm_day, dose, epi_day, ht_day, lab, past, rules, tables, visit
 
+from core.messages import Message
 from extract.contract import DayTables
-from extract.messages import Message
 from extract.workbook.layout import layouts
 from extract.workbook.rows import Fault, Row
 from transform.choices import choices
@@ -16,7 +16,7 @@ from transform.claim import Transformed
 from transform.claims import make_claims
 from transform.codes import read_codes
 from transform.rules import registry
-from transform.workbook_rows import Parts, parts_of, sifted
+from transform.workbook_rows import Parts, hold_back_faulty, parts_of
 
 CODES = read_codes()
 
@@ -108,7 +108,9 @@ def test_a_row_that_repeats_another_is_part_of_no_claim() -> None:
 
 def test_a_claim_with_a_faulty_row_stays_back_whole() -> None:
     made = meant(ht_day())
-    left = sifted(made, parts(row(4, "32202"), row(5, "32103", faults=(fault("result", "Q5"),))), DAY, HCODE, ())
+    left = hold_back_faulty(
+        made, parts(row(4, "32202"), row(5, "32103", faults=(fault("result", "Q5"),))), DAY, HCODE, ()
+    )
     assert left.claims == ()
     assert [(i.rule, i.column) for i in left.issues] == [("cell.date_two_digit_year", "labs.result")]
 
@@ -118,7 +120,7 @@ def test_a_row_whose_day_cannot_be_read_keeps_its_claim_back_wherever_it_stands(
     rows = [row(4, "32202"), row(5, "32103")]
     values = {name: value for name, value in rows[undated].values.items() if name != "visit_date"}
     rows[undated] = replace(rows[undated], values=values, faults=(fault("visit_date", "C4"),))
-    left = sifted(meant(ht_day(lab("1.1", "32202"))), parts(*rows), DAY, HCODE, ())
+    left = hold_back_faulty(meant(ht_day(lab("1.1", "32202"))), parts(*rows), DAY, HCODE, ())
     assert left.claims == ()
     assert [i.column for i in left.issues] == ["visits.visit_date"]
 
@@ -126,7 +128,7 @@ def test_a_row_whose_day_cannot_be_read_keeps_its_claim_back_wherever_it_stands(
 def test_what_the_rules_say_of_a_faulty_cell_gives_way_to_what_is_wrong_with_the_cell() -> None:
     made = meant(dm_day(dob=None, sex="3"))
     assert rules(made) == ["person.dob_missing", "person.sex_unknown"]
-    left = sifted(made, parts(row(4, "32401", faults=(fault(),))), DAY, HCODE, ())
+    left = hold_back_faulty(made, parts(row(4, "32401", faults=(fault(),))), DAY, HCODE, ())
     assert rules(left) == ["person.sex_unknown", "cell.date_two_digit_year"]
 
 
@@ -134,14 +136,14 @@ def test_faults_of_other_days_are_not_said_of_this_one() -> None:
     other = Row(
         "Sheet", 9, "dmht", {"vn": "other", "visit_date": date(2026, 9, 1), "lab_code": "32401"}, {}, (fault(),)
     )
-    left = sifted(meant(dm_day()), parts(row(4, "32401"), other), DAY, HCODE, ())
+    left = hold_back_faulty(meant(dm_day()), parts(row(4, "32401"), other), DAY, HCODE, ())
     assert (len(left.claims), left.issues) == (1, ())
 
 
 def test_a_visit_number_that_is_anothers_keeps_the_claim_back() -> None:
     made = meant(tables([visit()], [diagnosis()], [lab()], [dose()]))
     (dm,) = [c for c in made.claims if c.kind == "dm"]
-    left = sifted(made, parts(row(4, "32401"), row(5, "091")), DAY, HCODE, [dm])
+    left = hold_back_faulty(made, parts(row(4, "32401"), row(5, "091")), DAY, HCODE, [dm])
     assert [c.kind for c in left.claims] == ["epi"]
     assert rules(left) == ["visit.number_taken"]
 
@@ -168,7 +170,7 @@ def lab_row(number: int, *, vn: str | None = VN, cid: str | None = None, code: s
 def test_a_claim_does_not_go_without_a_row_that_may_belong_to_it(second: Row) -> None:
     first = row(4, "32202")
     first = Row("Sheet", 4, "dmht", {**first.values, "cid": "9000000000001"}, {})
-    left = sifted(meant(ht_day(lab("1.1", "32202"))), parts(first, second), DAY, HCODE, ())
+    left = hold_back_faulty(meant(ht_day(lab("1.1", "32202"))), parts(first, second), DAY, HCODE, ())
     assert left.claims == ()
     assert "A5" in left.issues[0].message.en
 
@@ -176,7 +178,7 @@ def test_a_claim_does_not_go_without_a_row_that_may_belong_to_it(second: Row) ->
 def test_a_row_of_another_person_holds_nothing_back() -> None:
     first = Row("Sheet", 4, "dmht", {**row(4, "32202").values, "cid": "9000000000001"}, {})
     other = lab_row(5, vn=None, cid="9000000000002", code="32103", column="vn")
-    assert len(sifted(meant(ht_day(lab("1.1", "32202"))), parts(first, other), DAY, HCODE, ()).claims) == 1
+    assert len(hold_back_faulty(meant(ht_day(lab("1.1", "32202"))), parts(first, other), DAY, HCODE, ()).claims) == 1
 
 
 def test_a_result_that_cannot_be_read_keeps_its_claim_back_where_it_was_meant() -> None:

@@ -1,0 +1,94 @@
+"""What a person may be shown of a hospital's rows: their shape, and of what says nothing of anybody their words.
+
+A column that is not in `SHOWN` is masked, so that one more than the contract knows is masked too.
+"""
+
+import re
+import unicodedata
+
+from core.mojibake import MOJIBAKE
+
+SHOWN = frozenset(
+    [
+        "hcode",
+        "hospital_name",
+        "visit_date",
+        "visit_time",
+        "title",
+        "sex",
+        "marriage",
+        "occupa",
+        "nation",
+        "scheme",
+        "local_marriage",
+        "local_occupa",
+        "local_nation",
+        "local_scheme",
+        "marriage_name",
+        "nation_name",
+        "scheme_name",
+        "antenatal",
+        "gravida",
+        "ga_week",
+        "icd10",
+        "dx_type",
+        "dx_date",
+        "dx_time",
+        "earlier",
+        "lab_code",
+        "local_code",
+        "lab_name",
+        "result",
+        "result_date",
+        "result_time",
+        "vaccine_code",
+        "vaccine_name",
+        "lot_number",
+        "expiration_date",
+        "given_date",
+        "given_time",
+        "given_at",
+        "dose_quantity",
+        "manufacturer",
+        "family",
+    ]
+)
+"""Columns that are shown as they are; of `PARTLY` the named part is shown."""
+PARTLY = {"dob": re.compile(r"\A\d{4}"), "closing_code": re.compile(r"\A(EP|PP)")}
+"""Of a date of birth its year (Buddhist or not), of a closing code its kind."""
+
+LONGEST_RESULT = 12
+"""Characters of a result that is shown: a number with its unit; a longer one is a remark, which may name somebody."""
+
+_SPOILT = re.compile(r"เธ|เน|à[¸¹]|.", re.DOTALL)
+
+
+def masked(column: str, value: str) -> str:
+    """A value as it may be shown.
+
+    Args:
+        column: Its column.
+        value: As text, stripped.
+    """
+    if column in SHOWN and not (column == "result" and len(value) > LONGEST_RESULT):
+        return value
+    start = found.group() if (part := PARTLY.get(column)) and (found := part.match(value)) else ""
+    return start + shape(value[len(start) :])
+
+
+def shape(text: str) -> str:
+    """Text with another letter for each letter and 9 for each digit; what a wrong character set has left stays visible."""
+    pieces = _SPOILT.findall(text) if MOJIBAKE.search(text) else text
+    return "".join(piece if len(piece) > 1 else _masked(piece) for piece in pieces)
+
+
+def _masked(letter: str) -> str:
+    if letter.isdecimal():
+        return "9"
+    if unicodedata.category(letter) == "Mn":  # a vowel or tone mark above or below its consonant
+        return "ิ"
+    if "ก" <= letter <= "๛":
+        return "ก"
+    if letter.isalpha():
+        return "X" if letter.isupper() else "x"
+    return letter

@@ -1,0 +1,111 @@
+"""The proof that a hospital's database is only read: a harmless write is tried, and the server must refuse it."""
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from core.messages import Message
+from extract.contract import Wanted
+from extract.failures import plainly, server_code
+from extract.reader import Reader
+from extract.statements import FACILITY
+
+_TABLE = re.compile(r"\bFROM\s+([`\"\w.]+)", re.IGNORECASE)
+
+
+class Barrier(StrEnum):
+    """What kept the write out."""
+
+    ACCOUNT = "account"
+    SESSION = "session"
+    FILE = "file"
+    NOTHING = "nothing"
+    UNTRIED = "untried"
+
+
+# MySQL and MariaDB: 1142 the account may not; 1792 the session, 1290 the whole server (as a replica) is read-only.
+_REFUSALS: dict[Barrier, tuple[int | str, ...]] = {
+    Barrier.ACCOUNT: (1142, 1143, 1044, "42501"),
+    Barrier.SESSION: (1792, 1290, "25006"),
+    Barrier.FILE: (sqlite3.SQLITE_READONLY,),
+}
+SAID: dict[Barrier, Message] = {
+    Barrier.ACCOUNT: Message("เขียนไม่ได้: บัญชีนี้อ่านได้อย่างเดียว", "a write is refused: the account may only read"),
+    Barrier.SESSION: Message(
+        "เขียนไม่ได้: การเชื่อมต่อเป็นแบบอ่านอย่างเดียว แต่บัญชีเองเขียนได้ ควรใช้บัญชีที่มีสิทธิ์ SELECT เท่านั้น",
+        "a write is refused: the session is read-only. The account itself could write; one that may only SELECT is better.",
+    ),
+    Barrier.FILE: Message("เขียนไม่ได้: เปิดไฟล์แบบอ่านอย่างเดียว", "a write is refused: the file is opened read-only"),
+    Barrier.NOTHING: Message(
+        "เครื่องแม่ข่ายไม่ปฏิเสธการเขียน (โปรแกรมนี้ไม่เขียน แต่พิสูจน์ไม่ได้) กรุณาใช้บัญชีที่มีสิทธิ์ SELECT เท่านั้นใน his.url",
+        "the server would let this account write (the program does not, but nothing proves it): "
+        "put an account that may only SELECT into his.url.",
+    ),
+    Barrier.UNTRIED: Message(
+        "พิสูจน์ไม่ได้ว่าเขียนไม่ได้ กรุณาให้คำสั่ง facility ใน his.toml อ่านจากตาราง (ไม่ใช่ view) หรือระบุตารางใน required",
+        "that a write is refused could not be tried: let the statement facility in his.toml read a table (no view), "
+        "or name one in required.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOnlyAccount:
+    """Whether we can do any harm.
+
+    Args:
+        barrier: What keeps a write out.
+    """
+
+    barrier: Barrier
+
+    @property
+    def well(self) -> bool:
+        """Whether a write is known to be refused."""
+        return self.barrier in (Barrier.ACCOUNT, Barrier.SESSION, Barrier.FILE)
+
+    @property
+    def said(self) -> Message:
+        """What was found, and what to do when it is not well."""
+        return SAID[self.barrier]
+
+
+def prove_read_only(reader: Reader) -> ReadOnlyAccount:
+    """Try `DELETE … WHERE 1 = 0` on the table of the facility; it is rolled back, whatever the answer.
+
+    Raises:
+        ConfigurationError: The statement of the facility cannot be used.
+        SourceError: The connection is lost.
+    """
+    with reader.snapshot():
+        sql = plainly(reader.at, FACILITY, lambda: reader.statement(FACILITY, Wanted()).text)
+        tables = [*_TABLE.findall(sql), *(name.partition(".")[0] for name in reader.statements.his.required)]
+        if not tables:
+            return ReadOnlyAccount(Barrier.UNTRIED)
+        table = tables[0]
+        barrier = plainly(reader.at, FACILITY, lambda: _try_writing(reader.connection, table))
+    if barrier is Barrier.SESSION and reader.connection.dialect.name == "postgresql":
+        # PostgreSQL looks at the session before the account, MySQL and MariaDB the other way round.
+        with reader.snapshot():
+            barrier = plainly(reader.at, FACILITY, lambda: _of_postgresql(reader.connection, table))
+    return ReadOnlyAccount(barrier)
+
+
+def _try_writing(connection: sa.Connection, table: str) -> Barrier:
+    try:
+        connection.execute(sa.text(f"DELETE FROM {table} WHERE 1 = 0"))  # noqa: S608 - a name of the folder's own SQL
+    except DBAPIError as error:
+        refused = next((barrier for barrier, codes in _REFUSALS.items() if server_code(error) in codes), None)
+        if refused is None and error.connection_invalidated:
+            raise
+        return refused or Barrier.UNTRIED  # such as for a view, which nobody could write
+    return Barrier.NOTHING
+
+
+def _of_postgresql(connection: sa.Connection, table: str) -> Barrier:
+    asked = sa.text("SELECT has_table_privilege(:name, 'INSERT, UPDATE, DELETE')")
+    return Barrier.SESSION if connection.execute(asked, {"name": table}).scalar_one() else Barrier.ACCOUNT

@@ -1,0 +1,102 @@
+"""A new HIS's folder: `his.toml` and four SQL files, commented, with every column that the contract wants (`skeleton/`)."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.errors import ConfigurationError
+from core.messages import Language, Message
+from extract import his_file
+from extract.contract import TABLES
+from extract.meanings import KINDS, columns, meanings
+from extract.site_maps import MAPS
+from extract.statements import BUILT_IN, PARAMETERS
+
+SKELETON = Path(__file__).with_name("skeleton")
+FILES = (his_file.NAME, *(f"{table}.sql" for table in TABLES))
+
+# The parameters each file lists: those of PARAMETERS, by whom they help.
+OF_VISITS = ("visits", "visit_numbers")
+OF_DIAGNOSES = ("first_time_icd10",)
+OF_LABS = ("icd10_prefixes", "lab_codes", "mapped_labs", "decided_labs")
+OF_DAY = tuple(name for name in PARAMETERS if name not in (*OF_VISITS, *OF_DIAGNOSES, *OF_LABS))
+
+_NAME = re.compile(r"[a-z0-9_]+")
+_NEEDED = Message(" ห้ามว่าง", ", never empty")
+
+BAD_NAME = Message(
+    th="ชื่อ {name} ใช้ไม่ได้ ให้ใช้ตัวอักษร a-z ตัวเลข และ _ และไม่ซ้ำกับ {taken}",
+    en="The name {name} cannot be used: write it with a-z, digits and _, and not as {taken}.",
+)
+NOT_EMPTY = Message(
+    th="มีโฟลเดอร์ {folder} ซึ่งไม่ว่างอยู่แล้ว จึงไม่เขียนทับ กรุณาเลือกชื่อหรือโฟลเดอร์อื่น",
+    en="The folder {folder} is there already and is not empty: nothing was written, choose another name or folder.",
+)
+NOT_WRITTEN = Message(
+    th="เขียนโฟลเดอร์ {folder} ไม่ได้ ({why}) กรุณาเลือกที่อื่น",
+    en="The folder {folder} cannot be written ({why}): choose another place.",
+)
+
+
+def scaffold(name: str, folder: Path, language: Language) -> None:
+    """Write the folder of a new HIS; its statements can be run and give no rows yet.
+
+    Args:
+        name: What `his.kind` will be.
+        folder: Made here; its parent too.
+        language: Of the comments.
+
+    Raises:
+        ConfigurationError: The name cannot be used, or the folder holds something or cannot be written.
+    """
+    taken = sorted(path.name for path in BUILT_IN.iterdir() if path.is_dir())
+    if not _NAME.fullmatch(name) or name in taken:
+        raise ConfigurationError(BAD_NAME.fill(name=name, taken=", ".join(taken)))
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigurationError(NOT_EMPTY.fill(folder=folder))
+    files = {file: _filled(file, name, language) for file in FILES}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(NOT_WRITTEN.fill(folder=folder, why=error.strerror)) from None
+
+
+def _filled(file: str, name: str, language: Language) -> str:
+    # Delimiters of its own: what it writes is a template too.
+    environment = Environment(  # noqa: S701 - SQL and TOML, not HTML
+        loader=FileSystemLoader(SKELETON),
+        undefined=StrictUndefined,
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    tables = {f"{table}.sql": table for table in TABLES}
+    table = tables.get(file)
+    return environment.get_template(file).render(
+        name=name,
+        maps=", ".join(MAPS),
+        columns=columns(table) if table else (),
+        meaning=_said(meanings(table), language) if table else {},
+        kind={kind: message.say(language) for kind, message in KINDS.items()},
+        needed=_NEEDED.say(language),
+        parameter=_said(meanings("parameter"), language),
+        function=_said(meanings("function"), language),
+        of_day=OF_DAY,
+        of_visits=OF_VISITS,
+        of_labs=OF_LABS,
+        of_diagnoses=OF_DIAGNOSES,
+        say=lambda th, en: Message(th, en).say(language),
+    )
+
+
+def _said(messages: Mapping[str, Message], language: Language) -> dict[str, str]:
+    return {name: message.say(language) for name, message in messages.items()}

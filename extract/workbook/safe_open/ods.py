@@ -1,0 +1,133 @@
+"""Looks through an .ods before it is read: what must not be in it, how far it reaches, which cells have no value.
+
+Names are compared with the prefix that every spreadsheet program writes, as the reader does that comes after.
+Source: OASIS OpenDocument 1.3 part 3, and the calcext extension of LibreOffice.
+"""
+
+import re
+
+from extract.workbook.safe_open.limits import Extent
+from extract.workbook.safe_open.marks import Marks, Merged, Why
+from extract.workbook.safe_open.markup import Attributes, walk, with_head
+from extract.workbook.safe_open.not_read import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, LOCKED, MACROS, NotRead
+from extract.workbook.safe_open.zipped import Archive
+
+CONTENT = "content.xml"
+MANIFEST = "meta-inf/manifest.xml"
+WHOLLY_LOCKED = "encrypted-package"
+MACRO_FOLDERS = ("basic/", "scripts/")
+DOCUMENT = "application/vnd.oasis.opendocument."
+DRAWN = (f"{DOCUMENT}chart", f"{DOCUMENT}formula")
+"""Documents within the document that only show something."""
+OLE = "application/vnd.sun.star.oleobject"
+FORBIDDEN = {
+    "table:table-source": LINK,
+    "table:cell-range-source": LINK,
+    "table:dde-link": LINK,
+    "office:dde-source": LINK,
+    "table:database-source-sql": CONNECTION,
+    "table:database-source-table": CONNECTION,
+    "table:database-source-query": CONNECTION,
+    "draw:object-ole": EMBEDDED,
+    "draw:plugin": EMBEDDED,
+    "draw:applet": EMBEDDED,
+    "office:script": MACROS,
+    "script:event-listener": MACROS,
+}
+XML_PART = re.compile(r".*\.(xml|rdf)")
+LINKED = ("draw:image", "draw:object", "draw:floating-frame")
+CELLS = ("table:table-cell", "table:covered-table-cell")
+
+
+def look_through(archive: Archive, extent: Extent) -> tuple[list[Marks], list[list[Merged]]]:
+    """Every part is unpacked once, piece by piece, and kept nowhere.
+
+    Args:
+        archive: Of an .ods.
+        extent: Is told how far each sheet reaches.
+
+    Returns:
+        For each sheet, in the workbook's order, its cells without a value; and what is merged there over several rows.
+
+    Raises:
+        NotRead: It cannot be read, or must not be.
+    """
+    if WHOLLY_LOCKED in archive.names:
+        raise NotRead(LOCKED)
+    if any(name.startswith(MACRO_FOLDERS) for name in archive.names):
+        raise NotRead(HOLDS, MACROS)
+    walk(archive.unpack(MANIFEST), _look_at_entry)
+    cells = _Cells(extent)
+    walk(archive.unpack(CONTENT), cells.start)
+    cells.end_cell()
+    for name in archive.unread():
+        for _ in with_head(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
+            pass
+    return cells.sheets, cells.merged
+
+
+def _look_at_entry(name: str, attributes: Attributes) -> None:
+    if name == "manifest:encryption-data":
+        raise NotRead(LOCKED)
+    kind, path = attributes.get("manifest:media-type", ""), attributes.get("manifest:full-path")
+    if kind == OLE or (kind.startswith(DOCUMENT) and path != "/" and not kind.startswith(DRAWN)):
+        raise NotRead(HOLDS, EMBEDDED)
+
+
+class _Cells:
+    """Walks the cells of all sheets; one element stands for many rows or columns where it is repeated."""
+
+    def __init__(self, extent: Extent) -> None:
+        self.sheets: list[Marks] = []
+        self.merged: list[list[Merged]] = []
+        self._extent = extent
+        self._next_row = self._next_column = 0
+        self._rows = self._uncalculated = range(0)
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        if name in CELLS:
+            self.end_cell()
+            first = self._next_column
+            self._next_column += int(attributes.get("table:number-columns-repeated", 1))
+            if "office:value-type" in attributes or "table:formula" in attributes:
+                self._fill(range(first, self._next_column), attributes)
+                rows, columns = (int(attributes.get(f"table:number-{of}-spanned", 1)) for of in ("rows", "columns"))
+                if rows > 1:
+                    top = self._rows.start
+                    self.merged[-1].append(((top, first), (top + rows - 1, first + columns - 1)))
+        elif name == "text:p":
+            # A formula that gives no text has an empty paragraph in place of a value, and was calculated.
+            self._uncalculated = range(0)
+        elif name == "table:table-row":
+            self.end_cell()
+            first, self._next_column = self._next_row, 0
+            self._next_row += int(attributes.get("table:number-rows-repeated", 1))
+            self._rows = range(first, self._next_row)
+        elif name == "table:table":
+            self.end_cell()
+            self.sheets.append({})
+            self.merged.append([])
+            self._extent.begin(attributes.get("table:name", ""))
+            self._next_row = 0
+        elif name in FORBIDDEN:
+            raise NotRead(HOLDS, FORBIDDEN[name])
+        elif name in LINKED and "://" in attributes.get("xlink:href", ""):
+            raise NotRead(HOLDS, LINK)
+
+    def end_cell(self) -> None:
+        """The cell is complete, if there is one."""
+        self._mark(self._uncalculated, "uncalculated")
+        self._uncalculated = range(0)
+
+    def _fill(self, columns: range, attributes: Attributes) -> None:
+        if not self.sheets:
+            raise NotRead(DAMAGED)
+        self._extent.reach(self._rows.stop - 1, columns.stop - 1)
+        if attributes.get("calcext:value-type") == "error":
+            self._mark(columns, "error")
+        elif "office:value-type" not in attributes:
+            self._uncalculated = columns
+
+    def _mark(self, columns: range, why: Why) -> None:
+        for row in self._rows if columns else ():
+            self.sheets[-1].setdefault(row, {}).update(dict.fromkeys(columns, why))

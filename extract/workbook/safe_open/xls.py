@@ -1,0 +1,145 @@
+"""Looks through an .xls before it is read: what must not be in it, how far it reaches, which cells have no value.
+
+Source: [MS-XLS].
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from extract.workbook.safe_open.compound import Compound
+from extract.workbook.safe_open.limits import Extent
+from extract.workbook.safe_open.marks import Marks
+from extract.workbook.safe_open.not_read import (
+    CONNECTION,
+    DAMAGED,
+    EMBEDDED,
+    HOLDS,
+    LINK,
+    LOCKED,
+    MACROS,
+    NOT_A_WORKBOOK,
+    OTHER_FORM,
+    SLIDES,
+    WORD,
+    NotRead,
+)
+
+BEGIN, END, LOCK, SHEET, BOOK = 0x0809, 0x000A, 0x002F, 0x0085, 0x01AE
+FORBIDDEN = {0x00D3: MACROS, 0x0876: CONNECTION, 0x01AD: CONNECTION}
+OWN_BOOKS = (0x0401, 0x3A01)
+"""In place of another book's name: this book, and the functions of an add-in."""
+MACRO_STORAGES = {"_vba_project_cur", "_vba_project", "vba", "macros"}
+EMBEDDED_PREFIXES = ("mbd", "lnk", "objectpool", "package", "\x01ole10native")
+WORKSHEET, CHART = 0, 2
+FORMULA, TRUTH_OR_ERROR, MANY = 0x0006, 0x0205, 0x00BD
+FILLED = {FORMULA, TRUTH_OR_ERROR, MANY, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x027E}
+RECORD, PLACE = struct.Struct("<2H"), struct.Struct("<2H")
+
+
+class _Sheet(NamedTuple):
+    name: str
+    type: int
+    at: int
+
+
+def look_through(compound: Compound, extent: Extent) -> list[Marks]:
+    """The records of every sheet are walked.
+
+    Args:
+        compound: Of an .xls, or of whatever else calls itself so.
+        extent: Is told how far each sheet reaches.
+
+    Returns:
+        For each sheet, in the workbook's order, its cells without a value.
+
+    Raises:
+        NotRead: It cannot be read, or must not be.
+    """
+    names = set(compound.names)
+    if "encryptedpackage" in names:
+        raise NotRead(LOCKED)
+    if "worddocument" in names:
+        raise NotRead(NOT_A_WORKBOOK, WORD)
+    if "powerpoint document" in names:
+        raise NotRead(NOT_A_WORKBOOK, SLIDES)
+    stream = compound.stream("workbook") or compound.stream("book")
+    if not stream:
+        raise NotRead(OTHER_FORM)
+    if names & MACRO_STORAGES:
+        raise NotRead(HOLDS, MACROS)
+    if any(name.startswith(EMBEDDED_PREFIXES) for name in names):
+        raise NotRead(HOLDS, EMBEDDED)
+    marks = []
+    for sheet in _sheets(stream):
+        extent.begin(sheet.name)
+        marks.append(_look_at_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
+    return marks
+
+
+def _sheets(stream: bytes) -> list[_Sheet]:
+    sheets = []
+    for kind, held in _records(stream, 0):
+        if kind == LOCK:
+            raise NotRead(LOCKED)
+        if kind in FORBIDDEN:
+            raise NotRead(HOLDS, FORBIDDEN[kind])
+        if kind == BOOK and len(held) >= 4 and _is_other_book(held):
+            raise NotRead(HOLDS, LINK)
+        if kind == SHEET:
+            if len(held) < 8:
+                raise NotRead(DAMAGED)
+            at, _, type_, length = struct.unpack_from("<I3B", held)
+            if type_ not in (WORKSHEET, CHART):
+                raise NotRead(HOLDS, MACROS)
+            sheets.append(_Sheet(_name(held[7:], length), type_, at))
+    return sheets
+
+
+def _look_at_cells(stream: bytes, at: int, extent: Extent) -> Marks:
+    marks: Marks = {}
+    for kind, held in _records(stream, at):
+        if kind not in FILLED:
+            if kind in FORBIDDEN:
+                raise NotRead(HOLDS, FORBIDDEN[kind])
+            continue
+        if len(held) < (14 if kind == FORMULA else 6):
+            raise NotRead(DAMAGED)
+        row, column = PLACE.unpack_from(held)
+        extent.reach(row, struct.unpack_from("<H", held, len(held) - 2)[0] if kind == MANY else column)
+        of_formula = kind == FORMULA and held[6] == 2 and held[12:14] == b"\xff\xff"
+        if of_formula or (kind == TRUTH_OR_ERROR and held[7:8] == b"\x01"):
+            marks.setdefault(row, {})[column] = "error"
+    return marks
+
+
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """The records from a place on to the end of what begins there; charts may be nested in it."""
+    depth = 0
+    while at + RECORD.size <= len(stream):
+        kind, length = RECORD.unpack_from(stream, at)
+        at += RECORD.size
+        if kind == BEGIN:
+            depth += 1
+        elif not depth:
+            break
+        elif kind == END:
+            depth -= 1
+            if not depth:
+                return
+        elif depth == 1:
+            yield kind, stream[at : at + length]
+        at += length
+    raise NotRead(DAMAGED)
+
+
+def _is_other_book(held: bytes) -> bool:
+    """Whether it names another book: not this one, not an add-in, not the sheet itself (one character 0 or blank)."""
+    length = int.from_bytes(held[2:4], "little")
+    return length not in OWN_BOOKS and not (length == 1 and held[-1:] in (b"\x00", b" "))
+
+
+def _name(held: bytes, length: int) -> str:
+    """A sheet's name as BIFF8 has it: a flag, then one or two bytes a character. For sentences only."""
+    wide = held[:1] == b"\x01"
+    return held[1 : 1 + length * (2 if wide else 1)].decode("utf-16-le" if wide else "latin-1", "replace")

@@ -1,0 +1,94 @@
+"""The terminal: what commands say there and their exit codes, and a run as `moph-claim run` and the demo start it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from enum import IntEnum
+from importlib import import_module
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from core.errors import ConfigurationError, MophClaimError, as_sentence
+from core.messages import Message
+from flows.service.prefect_config import configure_prefect, running_server
+from flows.settings.settings import Settings, read_settings
+
+screen = Console()
+errors = Console(stderr=True)
+
+Flow = Literal["submit_claims", "reconcile", "import_workbook"]
+FacilityOption = Annotated[
+    str, typer.Option("--facility", metavar="NAME", help="หน่วยบริการ เมื่อตั้งไว้หลายหน่วย / Which, where there are several.")
+]
+
+
+class Exit(IntEnum):
+    """What the command's exit says."""
+
+    WELL = 0
+    NEEDS_A_PERSON = 1
+    NOT_DONE = 2
+
+
+def day_of(text: str | None) -> date | None:
+    """The day that a person has written; None where none is.
+
+    Raises:
+        ConfigurationError: It is no day.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            Message(
+                f"วันที่ {text} ไม่ถูกต้อง ให้เขียนเป็น ค.ศ. เช่น 2026-10-31",
+                f"The day {text} is not understood: write it in CE, as 2026-10-31.",
+            )
+        ) from None
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Errors come out as one sentence; no traceback reaches a user."""
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        errors.print(_in_language(as_sentence(error)), style="red", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(Exit.NOT_DONE) from None
+
+
+def _in_language(message: Message) -> str:
+    try:
+        return message.say(read_settings().language)
+    except MophClaimError:
+        return str(message)
+
+
+def run_once(settings: Settings, flow: Flow = "submit_claims", /, **parameters: object) -> Exit:
+    """Run a flow in this process, show its report, and say how it went.
+
+    Args:
+        settings: The settings in force.
+        flow: Which one; its module in this folder bears the same name.
+        parameters: Its parameters.
+    """
+    configure_prefect(settings.data_folder)
+    # Beside a running `moph-claim up` the run shows on its pages; two servers over one Prefect database would not do.
+    if url := running_server(settings.data_folder):
+        os.environ.setdefault("PREFECT_API_URL", f"{url}/api")
+    module = import_module(f"flows.{flow}")  # Prefect reads its settings when it is imported
+    report, failure = module.run_and_report(parameters)
+    if report is not None:
+        screen.print(Markdown(report.markdown()))
+    if failure is not None:
+        errors.print(failure, style="red", highlight=False, markup=False, soft_wrap=True)
+        return Exit.NOT_DONE
+    return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.WELL

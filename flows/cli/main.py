@@ -1,0 +1,297 @@
+"""The `moph-claim` command. Exit codes: 0 all well, 1 some claims need a person, 2 it could not be done."""
+
+import os
+import sys
+from itertools import chain, count
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from pydantic import SecretStr
+from rich.table import Column, Table
+from rich.text import Text
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from core.messages import Message
+from extract.session import parse_url
+from flows.cli import audit, his
+from flows.cli.console import Exit, FacilityOption, day_of, exit_on_error, run_once, screen
+from flows.parameters import make_wish
+from flows.settings.settings import in_force, read_settings
+
+app = typer.Typer(
+    help="ส่งรายการเบิก DMHT EPI dT ไป MOPH Claim / Send DMHT, EPI and dT claims to MOPH Claim.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(audit.app, name="audit")
+app.add_typer(his.app, name="his")
+app.command()(audit.settle)
+
+
+def _new_workbook(stem: str) -> Path:
+    """A name that is free, with a number if need be: what a person has filled in is not written over."""
+    names = chain([""], (f"-{number}" for number in count(2)))
+    return next(path for number in names if not (path := Path(f"{stem}{number}.xlsx")).exists())
+
+
+From = Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="วันแรก / First service day.")]
+To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="วันสุดท้าย / Last service day.")]
+
+
+@app.command()
+def run(
+    from_: From = None,
+    to: To = None,
+    kinds: Annotated[str, typer.Option(help="ประเภท คั่นด้วยจุลภาค / Kinds, comma-separated.")] = "dm,ht,epi,dt",
+    send: Annotated[
+        str, typer.Option(help='"new and due", "only failed", "everything again" (dry run only).')
+    ] = "new and due",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Send nothing.")] = False,
+    chunk_size: Annotated[int, typer.Option(min=1, max=2000, help="รายการต่อชุด / Claims a task sends.")] = 500,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="ส่งพร้อมกัน / Claims under way at once.")] = 16,
+    facility: FacilityOption = "",
+) -> None:
+    """ส่งรายการเบิก เหมือนรอบกลางคืน / Run the nightly flow now."""
+    with exit_on_error():
+        settings = read_settings()
+        parameters = {
+            "date_from": day_of(from_),
+            "date_to": day_of(to),
+            "kinds": [k.strip() for k in kinds.split(",") if k.strip()],
+            "send": send,
+            "dry_run": dry_run,
+            "chunk_size": chunk_size,
+            "concurrency": concurrency,
+        }
+        # What is plainly wrong is said before Prefect, which takes seconds, is started.
+        make_wish(**parameters)
+        parse_url(settings.of(facility).his)
+        code = run_once(settings, **parameters, facility=facility)
+    raise typer.Exit(code)
+
+
+@app.command()
+def reconcile(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Say what it would do.")] = False,
+    facility: FacilityOption = "",
+) -> None:
+    """ตรวจทานรายการที่ค้าง รอปิดสิทธิ หรือไม่แน่ใจ และสอบถามสถานะ / See to what was left, held or in doubt, now."""
+    with exit_on_error():
+        settings = read_settings()
+        one = settings.of(facility)
+        if not one.facility.hcode:
+            parse_url(one.his)  # said before Prefect, which takes seconds, is started
+        code = run_once(settings, "reconcile", dry_run=dry_run, facility=facility)
+    raise typer.Exit(code)
+
+
+@app.command("import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="ไฟล์ / Workbooks: .xlsx, .xls, .ods, .csv.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Send nothing.")] = False,
+    facility: FacilityOption = "",
+) -> None:
+    """นำเข้าไฟล์ Excel และส่งรายการเบิก ผลอยู่ข้างไฟล์เดิม / Send the claims of workbooks; results lie beside them."""
+    from extract.workbook.file import check_file, shown
+
+    with exit_on_error():
+        settings = read_settings()
+        settings.of(facility)  # said before Prefect, which takes seconds, is started
+        for path in files:
+            check_file(path)
+        codes = []
+        for path in files:
+            if len(files) > 1:
+                screen.print(shown(str(path)), markup=False, highlight=False, soft_wrap=True, style="bold")
+            codes.append(run_once(settings, "import_workbook", path=path, dry_run=dry_run, facility=facility))
+    raise typer.Exit(max(codes))
+
+
+@app.command()
+def template(
+    which: Annotated[Literal["dmht", "epi", "dt", "all"], typer.Argument(help="dmht, epi, dt, all")] = "all",
+    out: Annotated[Path | None, typer.Option(help="ไฟล์ .xlsx ที่จะเขียน / File to write: .xlsx.")] = None,
+    facility: FacilityOption = "",
+) -> None:
+    """เขียนไฟล์ Excel เปล่าสำหรับกรอก / Write a workbook to fill in."""
+    from core.clock import today
+    from extract.workbook.layout import layouts
+    from flows.runs.import_workbook import drop_downs
+    from load.workbook.template import write_template
+
+    with exit_on_error():
+        settings = read_settings().of(facility)
+        out = out or _new_workbook(f"moph-claim-{which}")
+        sheets = [name for name in layouts() if which in (name, "all")]
+        write_template(out, sheets, drop_downs(settings, today()), settings.language)
+        command = " ".join(["moph-claim import", *(["--facility", facility] if facility else []), str(out)])
+        screen.print(
+            Message(
+                f"เขียน {out} แล้ว กรอกแล้วสั่ง {command}",
+                f"{out} was written: fill it in, then: {command}",
+            ).say(settings.language),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def up(
+    host: Annotated[str, typer.Option(help="ที่อยู่ / Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="พอร์ต / Port of the UI.")] = 4200,
+) -> None:
+    """เปิดระบบทั้งหมด: หน้าเว็บ ตารางเวลา ตัวทำงาน / Server, timetable and worker, until Ctrl-C."""
+    with exit_on_error():
+        settings = read_settings()
+        from flows.service.up import serve
+
+        try:
+            serve(
+                settings,
+                host,
+                port,
+                lambda line: screen.print(line.say(settings.language), highlight=False, soft_wrap=True),
+            )
+        except KeyboardInterrupt:
+            screen.print(Message("หยุดแล้ว", "Stopped.").say(settings.language))
+
+
+@app.command()
+def sandbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8899,
+    hcode: Annotated[str, typer.Option(help="The account's facility.")] = "10953",
+) -> None:
+    """เปิด MOPH Claim จำลองบนเครื่องนี้ / A stand-in of MOPH Claim on this machine, until Ctrl-C."""
+    from flows.service.processes import cannot_listen
+    from sandbox.server import serve
+    from sandbox.world import Account, World
+
+    account = Account(hospital_code=hcode)
+    with exit_on_error():
+        screen.print(
+            f"http://{host}:{port}  MOPH_CLAIM_API__USERNAME={account.username} MOPH_CLAIM_API__PASSWORD={account.password}",
+            highlight=False,
+        )
+        try:
+            serve(host, port, World(accounts=(account,)))
+        except OSError as error:
+            raise cannot_listen(host, port, error) from None
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="โฟลเดอร์ / Folder for what it makes.")] = Path("demo"),
+    language: Annotated[str, typer.Option(help="th / en")] = "th",
+) -> None:
+    """สาธิตทั้งระบบด้วยข้อมูลจำลอง / Everything with made-up people: no account, server or configuration."""
+    from flows.cli.demo import play
+
+    with exit_on_error():
+        code = play(folder.absolute(), "en" if language == "en" else "th", screen)
+    raise typer.Exit(code)
+
+
+@app.command()
+def status(from_: From = None, to: To = None, facility: FacilityOption = "") -> None:
+    """สถานะรายการเบิกตามวัน ประเภท และผล / What stands in the audit, by day, kind and outcome."""
+    from flows.cli.scope import settings_in_scope
+    from flows.reports.tables import status_table
+
+    with exit_on_error():
+        settings = settings_in_scope(read_settings(), facility)
+        screen.print(status_table(settings, day_of(from_), day_of(to)))
+
+
+@app.command()
+def issues(
+    from_: From = None,
+    to: To = None,
+    excel: Annotated[bool, typer.Option("--excel", help="ไฟล์ Excel แก้แล้วนำเข้าได้ / A workbook to mend.")] = False,
+    out: Annotated[Path | None, typer.Option(help="ไฟล์ .csv หรือ .xlsx / File to write: .csv or .xlsx.")] = None,
+    facility: FacilityOption = "",
+) -> None:
+    """รายการที่ไม่ได้ส่งและเหตุผล / What did not go and why, on the screen or to CSV or Excel."""
+    from flows.cli.scope import settings_in_scope
+    from flows.reports.issue_workbook import write_issues
+    from flows.reports.tables import issue_list, issue_rows
+
+    with exit_on_error():
+        of_all = read_settings()
+        first, last = day_of(from_), day_of(to)
+        out = out or (_new_workbook("moph-claim-issues") if excel else None)
+        if out and out.suffix == ".xlsx":
+            of_all.of(facility)  # what is mended in it is imported again, and that is for one facility
+        settings = settings_in_scope(of_all, facility)
+        rows = issue_rows(settings, first, last)
+        if out is None:
+            for line in issue_list(rows, settings.language):
+                screen.print(line, soft_wrap=True)
+        else:
+            write_issues(settings, rows, out, first, last)
+            screen.print(
+                Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language),
+                markup=False,
+            )
+    raise typer.Exit(Exit.NEEDS_A_PERSON if len(rows) else Exit.WELL)
+
+
+@app.command()
+def doctor(facility: FacilityOption = "") -> None:
+    """ตรวจว่าพร้อมหรือไม่ ไม่ส่งรายการ / Is everything in place? Sends no claim."""
+    from flows.cli.doctor import examine_each
+
+    with exit_on_error():
+        settings = read_settings()
+        some = [settings.of(facility)] if facility else settings.each()
+    ill, last = False, ""
+    for one, finding in examine_each(some):
+        if one.facility_key != last:
+            last = one.facility_key
+            screen.print(last, style="bold", markup=False, highlight=False)
+        mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
+        screen.print(f"{mark} {finding.what.say(settings.language)}: ", end="")
+        screen.print(finding.said.say(settings.language), highlight=False, markup=False, soft_wrap=True)
+        ill = ill or not finding.well
+    raise typer.Exit(Exit.NOT_DONE if ill else Exit.WELL)
+
+
+@app.command()
+def config() -> None:
+    """การตั้งค่าที่ใช้อยู่ ปิดบังความลับ / The settings in force, secrets masked."""
+    with exit_on_error():
+        settings = read_settings()
+        table = Table("setting", Column("value", overflow="fold"))
+        for key, value in in_force(settings):
+            table.add_row(key, Text(_masked(value)))
+        screen.print(table)
+
+
+def _masked(value: object) -> str:
+    if not isinstance(value, SecretStr):
+        return "" if value is None else str(value)
+    text = value.get_secret_value()
+    if not text:
+        return ""
+    try:
+        # A database address is shown without its password, wherever in it that stands.
+        return make_url(text).set(query={}).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return "********"
+
+
+def main() -> None:
+    """The way in: files that the program makes are for their owner alone."""
+    os.umask(0o077)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

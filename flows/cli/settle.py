@@ -1,0 +1,142 @@
+"""A person settles a claim: looks it up on MOPH Claim's own pages, or corrects it, and says where it stands."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from core.errors import ConfigurationError
+from core.messages import Message
+from flows.reports.report import STATE_NAMES
+from flows.settings.settings import Settings
+from load.claim_history import claim_histories
+from load.database import open_audit
+from load.ledger import Ledger
+from load.runs import start_run
+from load.states import Cause, State, arrows
+
+STATES = {"accepted": State.ACCEPTED, "refused": State.FINAL, "again": State.READY}
+NOTE_LIMIT = 500
+UID_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What a person says.
+
+    Args:
+        vn: The visit.
+        kind: Which of its claims: dm, ht, epi or dt; empty: the only one there is to settle.
+        item: The vaccine code, likewise.
+        state: accepted, final or ready.
+        uid: The transaction number of one accepted, or empty.
+        note: How the person knows.
+    """
+
+    vn: str
+    kind: str
+    item: str
+    state: State
+    uid: str
+    note: str
+
+    @classmethod
+    def of(cls, vn: str, word: str, *, note: str, kind: str = "", item: str = "", uid: str = "") -> "Settling":
+        """What a person said, checked.
+
+        Raises:
+            ConfigurationError: It cannot be meant so.
+        """
+        note, uid = note.strip(), uid.strip()
+        if word not in STATES:
+            raise ConfigurationError(
+                Message(
+                    f"--as {word} ใช้ไม่ได้ ให้เป็น accepted, refused หรือ again",
+                    f"--as {word} cannot be used: it is accepted, refused or again.",
+                )
+            )
+        if not 0 < len(note) <= NOTE_LIMIT:
+            raise ConfigurationError(
+                Message(
+                    f"--note ต้องมีข้อความไม่เกิน {NOTE_LIMIT} ตัวอักษร: ทราบได้อย่างไร",
+                    f"--note must say how you know, in at most {NOTE_LIMIT} characters.",
+                )
+            )
+        if uid and (word != "accepted" or len(uid) > UID_LIMIT):
+            raise ConfigurationError(
+                Message(
+                    f"--uid ใช้กับ --as accepted เท่านั้น และยาวไม่เกิน {UID_LIMIT} ตัวอักษร",
+                    f"--uid goes with --as accepted only, and has at most {UID_LIMIT} characters.",
+                )
+            )
+        return cls(vn, kind, item, STATES[word], uid, note)
+
+
+def settle_claim(settings: Settings, said: Settling) -> Message:
+    """Settle the one claim that is meant, as a run of its own.
+
+    Returns:
+        What was changed.
+
+    Raises:
+        ConfigurationError: There is no such claim, there are several, or it stands where no person may move it.
+        FacilityBusy: A run is under way.
+        AuditError: The audit cannot be used.
+    """
+    engine = open_audit(settings.audit_url(), patience_seconds=settings.audit.outage_seconds)
+    try:
+        hcode = _the_one(engine, settings, said).hcode
+        at_once = settings.audit.model_copy(update={"lock_wait_seconds": 0})
+        environment, parameters = settings.api.environment, {"state": said.state}
+        of_run = {"environment": environment, "hcode": hcode, "flow": "settle", "parameters": parameters}
+        with start_run(engine, at_once, **of_run) as run:
+            # Once more: a run that ended just now may have moved it.
+            claim = _the_one(engine, settings, said)
+            ledger = Ledger(engine, run)
+            if said.uid and ledger.numbers_another(said.uid, claim.id):
+                raise ConfigurationError(_ANOTHERS.fill(uid=said.uid))
+            ledger.settle([claim.id], said.state, transaction_uid=said.uid or None, note=said.note)
+            run.counts["settled"] = 1
+    finally:
+        engine.dispose()
+    before, after = STATE_NAMES[State(claim.state)], STATE_NAMES[said.state]
+    key = _key(claim)
+    return Message(f"{key}: {before.th} → {after.th}", f"{key}: {before.en} → {after.en}")
+
+
+def _the_one(engine: Engine, settings: Settings, said: Settling) -> Row[Any]:
+    """The claim that is meant: of those of the visit, the only one that may be moved so."""
+    found = [life.claim for life in claim_histories(engine, settings.api.environment, said.vn, settings.facility.hcode)]
+    meant = [c for c in found if c.vn == said.vn and said.kind in ("", c.kind) and said.item in ("", c.item)]
+    if not meant:
+        raise ConfigurationError(_NONE.fill(vn=said.vn, kind=said.kind, item=said.item))
+    may = [c for c in meant if (State(c.state), said.state, Cause.PERSON) in set(arrows())]
+    if len(may) == 1:
+        return may[0]
+    several = len({c.hcode for c in may or meant}) > 1
+    names = [(_key(c, c.hcode if several else ""), STATE_NAMES[State(c.state)]) for c in may or meant]
+    th = ", ".join(f"{key} ({state.th})" for key, state in names)
+    en = ", ".join(f"{key} ({state.en})" for key, state in names)
+    if may:
+        raise ConfigurationError(
+            Message(
+                f"มีหลายรายการ: {th} กรุณาระบุ --kind และ --item" + (" หรือ --facility" if several else ""),
+                f"There are several: {en}; say which with --kind and --item" + (" or --facility." if several else "."),
+            )
+        )
+    raise ConfigurationError(
+        Message(f"เปลี่ยนตามที่สั่งไม่ได้จากสถานะปัจจุบัน: {th}", f"It cannot be moved so from where it stands: {en}.")
+    )
+
+
+def _key(claim: Row[Any], hcode: str = "") -> str:
+    return " ".join(filter(None, [hcode, claim.kind, claim.item, "VN", claim.vn]))
+
+
+_NONE = Message(
+    "ไม่พบรายการเบิกของ VN {vn} {kind} {item}",
+    "There is no claim of the visit {vn} {kind} {item}; `moph-claim audit show` says what there is.",
+)
+_ANOTHERS = Message(
+    "เลขธุรกรรม {uid} เป็นของรายการอื่น กรุณาตรวจสอบ", "The transaction number {uid} is another claim's: look it up again."
+)

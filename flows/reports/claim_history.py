@@ -1,0 +1,131 @@
+"""What the audit says in words: whether it proves itself, and the life of a claim as a timeline in Bangkok time."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from textwrap import indent
+from typing import Any
+
+from rich.text import Text
+from sqlalchemy import Row
+
+from core.clock import BANGKOK
+from core.messages import Language, Message
+from flows.reports.report import KIND_NAMES, STATE_NAMES
+from load.claim_history import ClaimHistory
+from load.states import CAUSES, Cause, State
+from load.verify import Checked
+
+_CALLS = {
+    "submit": Message("ส่งรายการ", "sent"),
+    "eligibility": Message("สอบถามสิทธิ", "eligibility asked"),
+    "status": Message("สอบถามสถานะธุรกรรม", "status asked"),
+}
+# However its digits are grouped: the server's own words may quote one.
+_IDENTITY_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12}(?!\d)")
+
+
+def verification_message(checked: Checked, run: str = "") -> Message:
+    """One sentence: all that was checked fits, or the first thing that does not.
+
+    Args:
+        checked: What was found.
+        run: The run that was asked for, if one was.
+    """
+    if misfit := checked.misfit:
+        place, what = misfit.place, misfit.what
+        return Message(
+            f"บันทึกตรวจสอบไม่ถูกต้อง จุดแรก: {place.th}: {what.th} กรุณาเก็บฐานข้อมูลไว้ตามเดิม แล้วเทียบกับสำเนาสำรอง",
+            f"The audit does not fit, first at {place.en}: {what.en}. Keep the database as it is and compare it with a backup.",
+        )
+    if run:
+        return Message(
+            f"สายโซ่ของ run {run} ถูกต้องครบถ้วน: {checked.exchanges:,} การรับส่ง",
+            f"The chain of run {run} proves itself: {checked.exchanges:,} exchanges were checked, and all of them fit.",
+        )
+    return Message(
+        f"บันทึกตรวจสอบถูกต้องครบถ้วน: {checked.runs:,} การทำงาน {checked.exchanges:,} การรับส่ง {checked.claims:,} รายการเบิก",
+        f"The audit proves itself: {checked.runs:,} runs, {checked.exchanges:,} exchanges and {checked.claims:,} claims "
+        "were checked, and all of them fit.",
+    )
+
+
+def render_history(life: ClaimHistory, language: Language, *, bodies: bool) -> Iterator[Text]:
+    """A claim's life for the screen: a heading, then a line an event in order of time.
+
+    Args:
+        life: The claim.
+        language: Of the words.
+        bodies: Show requests and answers as well, which are personal data; without them nothing personal appears.
+    """
+    c = life.claim
+    key = " ".join(filter(None, [KIND_NAMES[c.kind].say(language), c.item, "VN", c.vn]))
+    baht = Message(f"{c.baht:,} บาท", f"{c.baht:,} baht").say(language)
+    uid = c.transaction_uid and f"UID {c.transaction_uid}"
+    yield Text(
+        "  ".join(filter(None, [key, c.hcode, f"{c.service_date}", baht, uid, _state(c.state, language)])), "bold"
+    )
+    events = [(s.at, _step(s, language), s) for s in life.steps]
+    events += [(e.sent_at, _exchange(e, language), e) for e in life.exchanges]
+    events += [(r.started_at, _origin(r, language), r) for r in life.rows]
+    for at, line, row in sorted(events, key=lambda event: event[0]):
+        yield Text(f"  {_moment(at)}  {line}  · {_run(row, language)}")
+        if bodies and "request" in row._mapping:
+            yield from _bodies(row)
+
+
+def _step(step: Row[Any], language: Language) -> str:
+    """A step of its history: from where to where, why, and what a person noted."""
+    before = _state(step.before, language) if step.before else "–"
+    note = f" “{_masked(step.message)}”" if step.cause == Cause.PERSON and step.message else ""
+    return f"{before} → {_state(step.after, language)}: {CAUSES[Cause(step.cause)].say(language)}{note}"
+
+
+def _origin(r: Row[Any], language: Language) -> str:
+    """A row of a workbook that it came from."""
+    name, sheet, number = _masked(r.file_name), r.sheet, r.row_number
+    return Message(
+        f"จากไฟล์ “{name}” แผ่นงาน {sheet} แถว {number}", f"from workbook “{name}”, sheet {sheet}, row {number}"
+    ).say(language)
+
+
+def _exchange(e: Row[Any], language: Language) -> str:
+    """An exchange: what was asked, and what came of it."""
+    said = f"“{_masked(e.message)}”" if e.message else None
+    uid = e.transaction_uid and f"UID {e.transaction_uid}"
+    came = [e.http_status and f"HTTP {e.http_status}", e.failure, f"{e.duration_ms:,} ms", e.outcome, said, uid]
+    call = _CALLS[e.call].say(language)
+    return f"{e.attempt}. {call} {e.path} ⇒ " + "  ".join(str(part) for part in came if part)
+
+
+def _bodies(e: Row[Any]) -> Iterator[Text]:
+    for mark, body in (("→", e.request), ("←", e.response)):
+        if body:
+            yield Text(indent(_pretty(body), f"      {mark} "), "dim")
+
+
+def _pretty(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except ValueError:  # a gateway's page
+        return body
+
+
+def _state(state: str, language: Language) -> str:
+    return STATE_NAMES[State(state)].say(language)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(BANGKOK):%Y-%m-%d %H:%M:%S}"
+
+
+def _run(row: Row[Any], language: Language) -> str:
+    if row.started_at is None:
+        return row.run_id or Message("ก่อนมีประวัติ", "before histories were kept").say(language)
+    begun = Message("เริ่ม", "started").say(language)
+    return f"{row.flow} {row.run_id[:8]} ({begun} {_moment(row.started_at)})"
+
+
+def _masked(said: str) -> str:
+    return _IDENTITY_NUMBER.sub("•••", said)

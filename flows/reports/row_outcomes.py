@@ -1,0 +1,119 @@
+"""What became of each row of a workbook, in words: the result workbook and the report are made of this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from core.messages import Message
+from extract.workbook.layout import layouts
+from extract.workbook.rows import Row
+from flows.reports.report import STATE_NAMES, advice_here, reason_of
+from flows.runs.import_workbook import Import, together
+from load.ledger import Standing
+from load.states import TAKEN, State
+from load.workbook.answers import Mark, RowAnswer
+from load.workbook.style import OutcomeCategory
+from transform.claim import Issue
+from transform.labs import RESULT_LENGTH
+from transform.rules import registry
+from transform.text import shown
+from transform.workbook_rows import Part
+
+TONES: Mapping[State, OutcomeCategory] = {
+    State.ACCEPTED: "taken",
+    State.CORRECTABLE: "refused",
+    State.FINAL: "aside",
+    State.GIVEN_UP: "aside",
+    State.WITHDRAWN: "aside",
+}
+REFUSED = Message("ยังเบิกไม่ได้", "not claimed")
+ASIDE = Message("ไม่ต้องเบิก", "nothing to claim")
+REPEATED = Message("ซ้ำกับแถวอื่น", "repeats another row")
+SAME_AS = Message("เหมือนแผ่นงาน {sheet} แถว {number}", "The same as sheet {sheet}, row {number}.")
+NO_REASON = Message("แถวนี้ไม่เข้าเงื่อนไขของรายการใด", "The row does not make any claim.")
+TAKEN_OTHERWISE = Message("รับแล้ว ด้วยข้อมูลเดิม", "taken, with other content")
+NOT_SENT_AGAIN = Message(
+    "รายการนี้รับไปแล้วด้วยข้อมูลที่ต่างจากแถวนี้ จึงไม่ได้ส่งแถวนี้ หากมีผลต่อการเบิกกรุณาแจ้ง MOPH Claim",
+    "The claim was taken with other content than this row's, which was not sent: if it matters, tell MOPH Claim.",
+)
+GOES_LATER = Message("รายการนี้จะส่งเองในรอบถัดไป", "It goes by itself in the next run.")
+WOULD_GO = Message("จะส่ง (ทดลอง)", "would be sent")
+
+
+def answers(shift: Import) -> list[RowAnswer]:
+    """What became of every row of the run's workbook, in order."""
+    standing = shift.standing()
+    return [_answer(shift, row, standing) for row in shift.reading.rows]
+
+
+def _answer(shift: Import, row: Row, standing: Mapping[Part, Standing]) -> RowAnswer:
+    if row.repeats:
+        sheet, number = row.repeats
+        return _said(row, "aside", REPEATED, [SAME_AS.fill(sheet=sheet, number=number)])
+    part = shift.parts.of.get((row.sheet, row.number))
+    if part is None:
+        return _refused(row, [])
+    issues, claim, s = shift.issues.get(part, []), shift.claims.get(part), standing.get(part)
+    if s and s.state in TAKEN and (claim is None or claim.payload_hash != s.payload_hash):
+        return _said(row, "aside", TAKEN_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
+    if claim is None:
+        return _refused(row, [i for i in issues if i.severity == "error"])
+    if s is None or claim.key in shift.would_go:
+        return _said(row, "waiting", WOULD_GO, [here(i) for i in issues])
+    return _standing(shift, row, s)
+
+
+def _standing(shift: Import, row: Row, s: Standing) -> RowAnswer:
+    tone = TONES.get(s.state, "waiting")
+    reason = reason_of(s.state, s.meaning_th, s.meaning_en, s.message, in_workbook=True)
+    reasons = [] if s.state is State.ACCEPTED else [reason]
+    if s.state is State.READY and shift.failure:
+        reasons = [shift.failure.message, GOES_LATER]
+    said = _said(row, tone, STATE_NAMES[s.state], reasons, uid=s.transaction_uid)
+    return replace(said, mendable=tone == "refused")
+
+
+def _refused(row: Row, errors: list[Issue]) -> RowAnswer:
+    """A row that no claim came of."""
+    rules = registry()
+    layout = layouts()[row.layout]
+    faulty = {layout.column(f.column).field for f in row.faults}
+    # What is wrong with another row of the claim is said here too; it is marked there.
+    marked = [i for i in errors if i.rule in rules and i.column not in faulty and _is_here(row, i)]
+    marks = [Mark(f.column, f.message) for f in row.faults] + [m for i in marked if (m := _mark(row, i))]
+    reasons = [f.message for f in row.faults] + [here(i) for i in errors]
+    # What can be mended is nothing where something else keeps the row from ever being a claim.
+    nobody = any(i.rule in rules and not rules[i.rule].calls_for_a_person for i in errors)
+    if nobody:
+        return _said(row, "aside", ASIDE, reasons, marks)
+    return replace(_said(row, "refused", REFUSED, reasons or [NO_REASON], marks), mendable=True)
+
+
+def _said(
+    row: Row,
+    tone: OutcomeCategory,
+    outcome: Message,
+    reasons: Sequence[Message],
+    marks: Sequence[Mark] = (),
+    uid: str | None = None,
+) -> RowAnswer:
+    return RowAnswer(row.sheet, row.number, tone, outcome, uid, together(reasons), tuple(marks))
+
+
+def _is_here(row: Row, issue: Issue) -> bool:
+    """Whether an issue is about this row's own cell: of several results of a claim it names those that cannot be used."""
+    return issue.column != "labs.result" or f"“{shown(row.values.get('result'), RESULT_LENGTH)}”" in issue.message.en
+
+
+def _mark(row: Row, issue: Issue) -> Mark | None:
+    column = layouts()[row.layout].column_of(issue.column)
+    return Mark(column.name, here(issue)) if column else None
+
+
+def here(issue: Issue) -> Message:
+    """An issue's sentence for who has it in a workbook."""
+    rule = registry().get(issue.rule)
+    if rule is None:
+        return issue.message
+    advice = advice_here(rule)
+    wrong = Message(issue.message.th.removesuffix(rule.advice.th), issue.message.en.removesuffix(rule.advice.en))
+    return Message(wrong.th + advice.th, wrong.en + advice.en)

@@ -1,0 +1,70 @@
+"""Why a lab result or a dose is not even a candidate: said where a person has put it there to be claimed, in a workbook.
+
+Of a hospital database nothing is said: it is full of results and doses that nobody means to claim.
+"""
+
+from collections.abc import Collection, Iterator
+
+import pandas as pd
+
+from core.messages import Message
+from transform.claim import Issue, Kind
+from transform.rule import Finding, Mask, Rule, issues
+from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
+
+GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+
+RIGHT = Rule(
+    "claim.right",
+    "error",
+    "visits.scheme",
+    Message("สิทธิการรักษา {scheme} เบิกรายการนี้ไม่ได้", "The health scheme {scheme} does not pay for it."),
+    Message("หากสิทธิผิดกรุณาแก้ หากถูกแล้วไม่ต้องดำเนินการ", "Mend the scheme if it is wrong; else nothing needs to be done."),
+    GAZETTE,
+)
+DIAGNOSIS = Rule(
+    "claim.diagnosis",
+    "error",
+    "diagnoses.icd10",
+    Message(
+        "ไม่มีการวินิจฉัยที่เบิกรายการนี้ได้ (ต้องมีรหัสที่ขึ้นต้นด้วย {prefixes})",
+        "None of the diagnoses is one it is paid for: a code beginning with {prefixes} is needed.",
+    ),
+    Message("กรุณาตรวจรหัสการวินิจฉัย", "Check the diagnoses."),
+    GAZETTE,
+    ("dm", "ht"),
+)
+RULES = (RIGHT, DIAGNOSIS)
+
+
+def ineligible(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
+    """One issue for each lab result's visit and each dose of these kinds that no candidate is made of.
+
+    Args:
+        day: The service day.
+        kinds: The kinds of claim wanted.
+    """
+    for kind in kinds:
+        records = _records(day, kind)
+        paid = records["vn"].isin(day.visits.loc[right_qualifies(day, kind), "vn"]).to_numpy()
+        findings = [Finding(RIGHT, ~paid, {"scheme": records["scheme"].fillna("?")})]
+        if kind in DIAGNOSIS.kinds:
+            fits: Mask = records["vn"].isin(day.visits.loc[has_diagnosis(day, kind), "vn"]).to_numpy()
+            findings.append(Finding(DIAGNOSIS, paid & ~fits, {"prefixes": _words(day.codes.prefixes(kind))}))
+        yield from issues(records, findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")
+
+
+def _records(day: ServiceDay, kind: Kind) -> pd.DataFrame:
+    """What might be claimed of that kind: vn, hn, scheme and item, one row a visit and item, positions from 0."""
+    if kind in ("dm", "ht"):
+        codes = [lab.code for lab in day.codes.labs[kind]]
+        found = day.labs.loc[day.labs["lab_code"].isin(codes), ["vn"]].assign(item="")
+    else:
+        listed = day.codes.vaccines.loc[day.codes.vaccines["service"] == kind, "code"]
+        found = day.vaccinations.loc[day.vaccinations["vaccine_code"].isin(listed), ["vn", "vaccine_code"]]
+        found = found.rename(columns={"vaccine_code": "item"})
+    return day.visits[["vn", "hn", "scheme"]].merge(found.drop_duplicates(), on="vn").reset_index(drop=True)
+
+
+def _words(prefixes: tuple[str, ...]) -> str:
+    return ", ".join(prefixes) or "–"
