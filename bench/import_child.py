@@ -57,7 +57,7 @@ def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
         write_answers(result, shift=shift, found=answers(shift), source=workbook)
     done = time.perf_counter()
     return {
-        "claims": shift.tally.would_send,
+        "claims": shift.run_counts.would_send,
         "seconds": done - started,
         "reading": read - started,
         "making": made - read - asked_ledger,

@@ -33,7 +33,7 @@ def main(config: str, first: str, last: str) -> None:
     _, failure = run_and_report(parameters)
     told = {
         "failure": failure,
-        "claims": nights[0].tally.would_send,
+        "claims": nights[0].run_counts.would_send,
         "seconds": [after[0] - before[0] for before, after in pairwise(began)],
         "cpu_seconds": [after[1] - before[1] for before, after in pairwise(began)],
         "memory_mb": [peak for *_, peak in began],

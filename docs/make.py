@@ -25,7 +25,7 @@ from flows.settings.facilities import OwnSettings
 from flows.settings.settings import FACILITIES, Settings, keys, variable
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
-from load.states import CAUSES, DUE, MACHINE, UNTAKEN, Cause, State, Transitions
+from load.states import CAUSES, DUE, MACHINE, NOT_ACCEPTED_STATES, Cause, State, Transitions
 from load.workbook.template import write_template
 from sandbox.his import build_hosxp
 from transform.choices import choices
@@ -235,7 +235,9 @@ def outcomes_page() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for m in (*meanings(), REDIRECTED, UNREADABLE, NO_ANSWER, NOT_SENT):
-        marks = ", ".join(w for w, on in (("claimed already", m.already_claimed), ("maybe taken", m.maybe_taken)) if on)
+        marks = ", ".join(
+            w for w, on in (("claimed already", m.already_claimed), ("maybe taken", m.possibly_accepted)) if on
+        )
         status = {0: "no answer", 300: "3xx"}.get(m.status, str(m.status))
         meaning, todo = f"{m.meaning.th}<br>{m.meaning.en}", f"{m.advice.th}<br>{m.advice.en}"
         lines.append(f"| {status} | {m.pattern} | {m.outcome} | {marks} | {meaning} | {todo} | {m.source} |")
@@ -255,7 +257,7 @@ def payloads_page() -> str:
 # Two drawings: in one, the arrows would cover each other. States that a cause treats alike stand in a box.
 SENDING = (Cause.FOUND, Cause.INTENT, Cause.UNSENT, Cause.ANSWERED, Cause.RUN_DIED)
 MAY_GO = ("may_go", "may go", frozenset({*DUE, State.CORRECTABLE, State.GIVEN_UP}))
-NOT_TAKEN = ("not_taken", "certainly not taken", frozenset(UNTAKEN))
+NOT_TAKEN = ("not_taken", "certainly not taken", frozenset(NOT_ACCEPTED_STATES))
 Box = tuple[str, str, frozenset[State]]
 
 

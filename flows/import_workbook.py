@@ -263,7 +263,7 @@ def _ended(shift: Import) -> Message:
     if shift.before:
         return Message("เคยนำเข้าไฟล์นี้แล้ว ไม่ได้ส่งอะไร", "This file was imported before: nothing was sent.")
     if shift.wish.dry_run:
-        n = shift.tally.would_send
+        n = shift.run_counts.would_send
         return Message(f"ทดลองเสร็จ จะส่ง {n} รายการ", f"Dry run: {n} claims would be sent.")
     sent = sent_words(shift)
     return Message(f"เสร็จ ส่งแล้ว: {sent}", f"Done. Sent: {sent}")

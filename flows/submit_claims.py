@@ -107,7 +107,7 @@ def _write_what_did_not_go(night: Night, out: Path) -> None:
 
 def _ended(night: Night) -> Message:
     if night.wish.dry_run:
-        n = night.tally.would_send
+        n = night.run_counts.would_send
         return Message(f"ทดลองเสร็จ จะส่ง {n} รายการ", f"Dry run: {n} claims would be sent.")
     sent = sent_words(night)
     return Message(f"เสร็จ ส่งแล้ว: {sent}", f"Done. Sent: {sent}")

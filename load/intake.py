@@ -17,10 +17,10 @@ from core.clock import now
 from load.database import batches, in_transaction, within
 from load.outcomes import Outcome
 from load.runs import Run
-from load.states import SETTLED, TAKEN, UNTAKEN, Cause, State, check
+from load.states import ACCEPTED_STATES, NOT_ACCEPTED_STATES, SETTLED, Cause, State, check
 from load.tables import Origin, claim, issue, submission
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
-from transform.after_acceptance import TakenClaim
+from transform.after_acceptance import AcceptedClaim
 from transform.claim import Claim, Kind
 
 Key = tuple[str, str, str, str]
@@ -65,7 +65,7 @@ class ClaimIntake:
         rows = ((c, known.get(c.key)) for c in claims)
         return {c.key for c, row in rows if row and origin in (None, row.origin) and _of_another_visit(c, row)}
 
-    def taken_on(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Iterator[TakenClaim]:
+    def accepted_on(self, day: date, kinds: Collection[Kind], claims: Sequence[Claim]) -> Iterator[AcceptedClaim]:
         """What MOPH Claim has taken of a day and the HIS does not give as it was sent; payloads are read in portions.
 
         Claims of visits that were moved to the day since are among it, also once these are gone from there. Claims of
@@ -79,7 +79,7 @@ class ClaimIntake:
         made = {c.key: c for c in claims}
         named = (claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item)
         query = select(claim.c.id, *named, claim.c.hn, claim.c.payload_hash).where(
-            self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(TAKEN), claim.c.origin == "his"
+            self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "his"
         )
         of_day = query.where(claim.c.service_date == day)
         noted = query.join(issue, and_(*(c == issue.c[c.name] for c in (claim.c.environment, *named)))).where(
@@ -97,12 +97,12 @@ class ClaimIntake:
 
         rows = within(self._engine, read, reading=True)
         for r in (r for key, r in rows.items() if key not in made):
-            yield TakenClaim(r.hcode, r.kind, r.vn, r.item, r.hn, b"", None)
+            yield AcceptedClaim(r.hcode, r.kind, r.vn, r.item, r.hn, b"", None)
         changed = [(r, c) for key, r in rows.items() if (c := made.get(key)) and c.payload_hash != r.payload_hash]
         for some in batches(changed):
             sent = self._payloads([r.id for r, _ in some])
             for r, c in some:
-                yield TakenClaim(c.hcode, c.kind, c.vn, c.item, c.hn, sent[r.id], c)
+                yield AcceptedClaim(c.hcode, c.kind, c.vn, c.item, c.hn, sent[r.id], c)
 
     def _payloads(self, ids: Sequence[int]) -> dict[int, bytes]:
         query = select(claim.c.id, claim.c.payload).where(claim.c.id.in_(ids))
@@ -172,7 +172,7 @@ class ClaimIntake:
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[Key, Any]:
         columns = [claim.c.id, claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item]
         columns += [claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash, claim.c.sent_hash]
-        columns += [claim.c.maybe_taken, claim.c.pid, claim.c.hn, claim.c.service_date, claim.c.origin]
+        columns += [claim.c.possibly_accepted, claim.c.pid, claim.c.hn, claim.c.service_date, claim.c.origin]
         # The kinds are named for the index on the key.
         query = select(*columns).where(self._mine, claim.c.kind.in_({c.kind for c in claims}))
         rows: list[Any] = []
@@ -205,15 +205,15 @@ class ClaimIntake:
             self._mine,
             claim.c.service_date == day,
             claim.c.kind.in_(kinds),
-            claim.c.state.in_(UNTAKEN),
+            claim.c.state.in_(NOT_ACCEPTED_STATES),
             claim.c.origin == "his",
             # Held or refused after an answer that was lost: only another sending tells.
-            claim.c.maybe_taken.is_(False),
+            claim.c.possibly_accepted.is_(False),
         )
         gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
         for ids in batches(gone):
             withdraw = update(claim).where(claim.c.id.in_(ids))
-            connection.execute(withdraw.values(self._to(State.WITHDRAWN, Cause.GONE, *UNTAKEN)))
+            connection.execute(withdraw.values(self._to(State.WITHDRAWN, Cause.GONE, *NOT_ACCEPTED_STATES)))
         return len(gone)
 
 
@@ -257,7 +257,7 @@ def _changed(c: Claim, row: Any) -> bool:
     if row.state in _FROZEN:
         return False
     # What may have been taken of one person must not go for another: it stays as it was, and a person sees to it.
-    if row.maybe_taken and (row.pid, row.service_date) != (c.pid, c.service_date):
+    if row.possibly_accepted and (row.pid, row.service_date) != (c.pid, c.service_date):
         return False
     return bool(row.payload_hash != c.payload_hash or row.state == State.WITHDRAWN)
 
@@ -270,7 +270,7 @@ def _given_again(c: Claim, row: Any, origin: Origin) -> bool:
 def _of_another_visit(c: Claim, row: Any) -> bool:
     if row.state == State.WITHDRAWN or (row.pid, row.service_date) == (c.pid, c.service_date):
         return False
-    return bool(row.state != State.CORRECTABLE or row.maybe_taken or row.hn != c.hn)
+    return bool(row.state != State.CORRECTABLE or row.possibly_accepted or row.hn != c.hn)
 
 
 def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:
@@ -315,7 +315,7 @@ def _new_row(c: Claim, environment: str) -> dict[str, Any]:
         "baht": c.baht,
         "payload": c.payload.decode(),
         "payload_hash": c.payload_hash,
-        "maybe_taken": False,
+        "possibly_accepted": False,
         "tries": 0,
         "created_at": now(),
     }

@@ -23,7 +23,7 @@ from load.database import batches, in_transaction, within
 from load.intake import ClaimIntake, Key
 from load.moph_claim import Exchange
 from load.outcomes import Meaning
-from load.states import SETTLED, STANDING, TAKEN, Cause, State
+from load.states import ACCEPTED_STATES, SETTLED, STANDING, Cause, State
 from load.tables import Origin, claim, submission, workbook_row
 from load.tables import run as run_table
 from transform.claim import Kind
@@ -40,7 +40,7 @@ class DueClaim:
         item: The vaccine code, or empty.
         payload: The canonical JSON body; never shown by `repr`.
         state: Where it stood when it was read.
-        maybe_taken: An earlier sending may have been taken.
+        possibly_accepted: An earlier sending may have been accepted.
     """
 
     id: int
@@ -50,7 +50,7 @@ class DueClaim:
     payload: bytes = field(repr=False)
     payload_hash: str
     state: State
-    maybe_taken: bool
+    possibly_accepted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class SubmissionResult:
         meaning: Why.
         message: What the server said.
         transaction_uid: The server's number, if it took the claim.
-        maybe_taken: Whether it may have been taken.
+        possibly_accepted: Whether it may have been accepted.
     """
 
     claim_id: int
@@ -90,7 +90,7 @@ class SubmissionResult:
     meaning: Meaning
     message: str
     transaction_uid: str | None
-    maybe_taken: bool
+    possibly_accepted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Ledger(ClaimIntake):
         """
         left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
         doubt = self._to(State.IN_DOUBT, Cause.RUN_DIED, State.SENDING)
-        recovered = connection.execute(left.values(maybe_taken=True, **doubt)).rowcount
+        recovered = connection.execute(left.values(possibly_accepted=True, **doubt)).rowcount
         # Last, here and below: who waits for another's lock must not keep his own lease from being renewed meanwhile.
         self._run.fence(connection)
         return recovered
@@ -305,12 +305,19 @@ class Ledger(ClaimIntake):
         `of_workbook`: of those that stand in the rows of the workbook this run has noted.
         """
         columns = [claim.c.id, claim.c.kind, claim.c.service, claim.c.item, claim.c.payload, claim.c.payload_hash]
-        columns += [claim.c.state, claim.c.maybe_taken]
+        columns += [claim.c.state, claim.c.possibly_accepted]
         query = select(*columns).where(self._due(states, kinds, first, last, of_workbook=of_workbook))
         rows = connection.execute(query.order_by(claim.c.tries, claim.c.service_date, claim.c.id).limit(limit))
         return [
             DueClaim(
-                r.id, r.kind, r.service, r.item, r.payload.encode(), r.payload_hash, State(r.state), bool(r.maybe_taken)
+                r.id,
+                r.kind,
+                r.service,
+                r.item,
+                r.payload.encode(),
+                r.payload_hash,
+                State(r.state),
+                bool(r.possibly_accepted),
             )
             for r in rows
         ]
@@ -327,7 +334,7 @@ class Ledger(ClaimIntake):
         """Whether it is, or could be: of a claim of the same person and item that is as open as this one."""
         this = claim.alias()
         same = (claim.c[name] == this.c[name] for name in ("pid", "kind", "item"))
-        open_ = or_(claim.c.state == State.SENDING, and_(claim.c.maybe_taken, claim.c.state.not_in(SETTLED)))
+        open_ = or_(claim.c.state == State.SENDING, and_(claim.c.possibly_accepted, claim.c.state.not_in(SETTLED)))
         return self.numbers_another(transaction_uid, claim_id) or self._is_there(
             claim.c.id != claim_id, this.c.id == claim_id, *same, open_
         )
@@ -352,7 +359,7 @@ class Ledger(ClaimIntake):
         open_ = or_(c.transaction_status.is_(None), c.transaction_status.not_in(settled), c.state != State.ACCEPTED)
         young = or_(c.updated_at >= since, c.state != State.ACCEPTED)
         query = select(c.id, c.transaction_uid, c.pid, c.payload_hash, c.state).where(
-            self._mine, c.state.in_(TAKEN), c.transaction_uid.is_not(None), open_, young, c.id > after
+            self._mine, c.state.in_(ACCEPTED_STATES), c.transaction_uid.is_not(None), open_, young, c.id > after
         )
         rows = connection.execute(query.order_by(c.id).limit(limit))
         return [Transaction(r.id, r.transaction_uid, r.pid, r.payload_hash, State(r.state)) for r in rows]
@@ -381,7 +388,7 @@ class Ledger(ClaimIntake):
         if transaction_uid:
             said["transaction_uid"] = transaction_uid
         if state is State.READY and before == {State.PRESUMED_ACCEPTED}:  # it was looked up: it was not taken
-            said["maybe_taken"] = False
+            said["possibly_accepted"] = False
         said |= self._to(state, Cause.PERSON, *before)
         settled = connection.execute(update(claim).where(mine).values(said)).rowcount
         self._run.fence(connection)
@@ -482,8 +489,8 @@ class Ledger(ClaimIntake):
         """One statement for all that ended alike, as most do: a server is asked once, not once a claim."""
         alike: dict[tuple[State, Meaning, str, bool], list[SubmissionResult]] = defaultdict(list)
         for v in verdicts:
-            alike[v.state, v.meaning, v.message, v.maybe_taken].append(v)
-        for (state, meaning, message, maybe_taken), some in alike.items():
+            alike[v.state, v.meaning, v.message, v.possibly_accepted].append(v)
+        for (state, meaning, message, possibly_accepted), some in alike.items():
             numbers = {v.claim_id: v.transaction_uid for v in some if v.transaction_uid}
             number = case(numbers, value=claim.c.id, else_=claim.c.transaction_uid) if numbers else None
             connection.execute(
@@ -493,7 +500,7 @@ class Ledger(ClaimIntake):
                     message=message or None,
                     meaning_th=meaning.meaning.th,
                     meaning_en=meaning.meaning.en,
-                    maybe_taken=maybe_taken,
+                    possibly_accepted=possibly_accepted,
                     # The other side was down, and took nothing: that was no try of this claim's.
                     tries=claim.c.tries - int(state is State.RETRY),
                 )

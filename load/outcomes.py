@@ -38,7 +38,7 @@ class Meaning:
         pattern: Text the message holds, case-folded; empty stands for any.
         outcome: What it means.
         already_claimed: The refusal says the service was claimed before: to a claim in doubt that is its acceptance.
-        maybe_taken: Whether the claim was taken is unknown.
+        possibly_accepted: Whether the claim was accepted is unknown.
         meaning: What happened.
         advice: What to do.
         source: Who wrote it down.
@@ -48,7 +48,7 @@ class Meaning:
     pattern: str
     outcome: Outcome
     already_claimed: bool
-    maybe_taken: bool
+    possibly_accepted: bool
     meaning: Message
     advice: Message
     source: str
@@ -83,7 +83,7 @@ def meanings() -> tuple[Meaning, ...]:
             pattern=row["message"],
             outcome=Outcome(row["outcome"]),
             already_claimed=row["already_claimed"] == "yes",
-            maybe_taken=row["maybe_taken"] == "yes",
+            possibly_accepted=row["possibly_accepted"] == "yes",
             meaning=Message(row["meaning_th"], row["meaning_en"]),
             advice=Message(row["advice_th"], row["advice_en"]),
             source=row["source"],

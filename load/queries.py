@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
 from load.database import transaction
 from load.runs import Run
-from load.states import DUE, FOR_A_PERSON, TAKEN, State
+from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 from load.tables import claim, claim_history, issue, run, submission
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 
@@ -184,8 +184,8 @@ def _worth_a_look() -> Any:
     a record of the HIS from being a claim that was taken from a workbook instead.
     """
     same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
-    taken = exists().where(*same, claim.c.state.in_(TAKEN))
-    of_workbook = exists().where(*same, claim.c.state.in_(TAKEN), claim.c.origin == "workbook")
+    taken = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES))
+    of_workbook = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "workbook")
     about_taken = issue.c.rule.in_(AFTER_ACCEPTANCE)
     error = and_(issue.c.severity == "error", or_(issue.c.origin == "workbook", ~of_workbook))
     return and_(issue.c.resolved_at.is_(None), or_(error, about_taken, ~taken))
@@ -221,7 +221,11 @@ def transaction_statuses(
     words.append(func.coalesce(c.transaction_status_th, "").label("status_th"))
     query = (
         select(*words, func.count().label("claims"), func.sum(c.baht).label("baht"))
-        .where(_within(claim, environment, first, last, hcode), c.state.in_(TAKEN), c.transaction_uid.is_not(None))
+        .where(
+            _within(claim, environment, first, last, hcode),
+            c.state.in_(ACCEPTED_STATES),
+            c.transaction_uid.is_not(None),
+        )
         .group_by(*words)
         .order_by(func.count().desc(), *words)
     )

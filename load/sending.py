@@ -71,7 +71,7 @@ class ClaimSubmission:
         self._due = due
         self._put = put
         self._attempts = count(1)  # of the claim's exchanges in this run, for the audit
-        self._maybe_taken = due.maybe_taken
+        self._possibly_accepted = due.possibly_accepted
         self._hint: str | None = None
         self._sent: Exchange | None = None
 
@@ -87,7 +87,7 @@ class ClaimSubmission:
         if self._sent is None:
             return Unsent(self._due)
         answer = self._sent.answer
-        state = _state(answer, self._maybe_taken)
+        state = _state(answer, self._possibly_accepted)
         # What a refusal numbers is not this claim; of one presumed accepted, the eligibility check's number is a hint.
         numbers = {
             State.ACCEPTED: answer.transaction_uid,
@@ -106,7 +106,7 @@ class ClaimSubmission:
         while (given := breaker.acquire()) is not None:
             if given != acquire:  # what failed before all sending paused was not this claim's fault
                 acquire, sendings = given, 0
-            if self._maybe_taken and self._sender.settings.ask_eligibility:
+            if self._possibly_accepted and self._sender.settings.ask_eligibility:
                 if found := self._ask():
                     breaker.note(given, found.answer.outcome)
                     return found
@@ -148,7 +148,7 @@ class ClaimSubmission:
         self._sender.ledger.check_hold()
         sent = self._exchange(lambda token: self._sender.api.submit(due.service, due.payload, token))
         self._sent = sent
-        self._maybe_taken = self._maybe_taken or sent.answer.meaning.maybe_taken
+        self._possibly_accepted = self._possibly_accepted or sent.answer.meaning.possibly_accepted
         if sent.answer.outcome is Outcome.STOP:
             self._sender.halt.stop(StopRun(_refused(sent)))
         return sent
@@ -173,10 +173,12 @@ class ClaimSubmission:
         return True
 
     def _verdict(self, state: State, answer: Answer, transaction_uid: str | None) -> SubmissionResult:
-        return SubmissionResult(self._due.id, state, answer.meaning, answer.message, transaction_uid, self._maybe_taken)
+        return SubmissionResult(
+            self._due.id, state, answer.meaning, answer.message, transaction_uid, self._possibly_accepted
+        )
 
 
-def _state(answer: Answer, maybe_taken: bool) -> State:
+def _state(answer: Answer, possibly_accepted: bool) -> State:
     """Where a claim stands after the last answer of its sending."""
     match answer.outcome:
         case Outcome.ACCEPTED:
@@ -186,11 +188,11 @@ def _state(answer: Answer, maybe_taken: bool) -> State:
         case Outcome.CORRECTABLE:
             return State.CORRECTABLE
         case Outcome.FINAL:
-            return State.PRESUMED_ACCEPTED if maybe_taken and answer.meaning.already_claimed else State.FINAL
+            return State.PRESUMED_ACCEPTED if possibly_accepted and answer.meaning.already_claimed else State.FINAL
         case Outcome.IN_DOUBT:
             return State.IN_DOUBT
         case Outcome.RETRY | Outcome.TOKEN_EXPIRED | Outcome.STOP:
-            return State.IN_DOUBT if maybe_taken else State.RETRY
+            return State.IN_DOUBT if possibly_accepted else State.RETRY
 
 
 def _payload(due: DueClaim) -> dict[str, Any]:

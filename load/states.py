@@ -61,15 +61,15 @@ DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)
 FAILED = (State.HELD, State.RETRY, State.IN_DOUBT, State.CORRECTABLE, State.GIVEN_UP)
 # Nothing the HIS says afterwards changes these: they are never sent again.
 SETTLED = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.FINAL)
-TAKEN = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
+ACCEPTED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
 # What the HIS may still take back, because it was certainly not taken.
-UNTAKEN = (State.READY, State.HELD, State.RETRY, State.CORRECTABLE, State.GIVEN_UP)
+NOT_ACCEPTED_STATES = (State.READY, State.HELD, State.RETRY, State.CORRECTABLE, State.GIVEN_UP)
 # What counts in a person's history: taken, perhaps taken, or about to go.
-STANDING = (*TAKEN, State.SENDING, *DUE)
+STANDING = (*ACCEPTED_STATES, State.SENDING, *DUE)
 # What a person should look at.
 FOR_A_PERSON = (State.PRESUMED_ACCEPTED, State.CORRECTABLE, State.FINAL, State.HELD, State.GIVEN_UP)
 # Where an answer, or none, can leave a claim.
-ANSWERS = (*TAKEN, State.HELD, State.CORRECTABLE, State.FINAL, State.RETRY, State.IN_DOUBT)
+ANSWERS = (*ACCEPTED_STATES, State.HELD, State.CORRECTABLE, State.FINAL, State.RETRY, State.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Transitions:
 MACHINE = (
     Transitions(Cause.FOUND, (None, State.WITHDRAWN), (State.READY,)),
     Transitions(Cause.CHANGED, (State.CORRECTABLE,), (State.READY,)),
-    Transitions(Cause.GONE, UNTAKEN, (State.WITHDRAWN,)),
+    Transitions(Cause.GONE, NOT_ACCEPTED_STATES, (State.WITHDRAWN,)),
     Transitions(Cause.INTENT, (*DUE, State.CORRECTABLE, State.GIVEN_UP), (State.SENDING,)),
     Transitions(Cause.UNSENT, (State.SENDING,), (*DUE, State.CORRECTABLE, State.GIVEN_UP)),
     # From in doubt as well: the answer to a run that was silent for longer than its lease still counts.

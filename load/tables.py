@@ -113,7 +113,7 @@ claim = Table(
     Column("payload", LongText, nullable=False),
     Column("payload_hash", String(64), nullable=False),
     Column("sent_hash", String(64)),
-    Column("maybe_taken", Boolean, nullable=False),
+    Column("maybe_taken", Boolean, nullable=False, key="possibly_accepted"),
     Column("transaction_uid", String(64), index=True),
     Column("tries", Integer, nullable=False),
     Column("message", String(500)),

@@ -52,7 +52,7 @@ NAMES = frozenset({"fname", "lname", "vaccine.name"})
 
 
 @dataclass(frozen=True, slots=True)
-class TakenClaim:
+class AcceptedClaim:
     """A claim MOPH Claim has taken, and what the HIS gives of it now.
 
     Args:
@@ -74,7 +74,7 @@ class TakenClaim:
     now: Claim | None
 
 
-def after_acceptance(taken: Iterable[TakenClaim], day: date) -> Iterator[Issue]:
+def after_acceptance(taken: Iterable[AcceptedClaim], day: date) -> Iterator[Issue]:
     """What has become otherwise in the HIS: one issue for each field that differs, or one for a claim that is gone.
 
     Args:
@@ -90,7 +90,7 @@ def after_acceptance(taken: Iterable[TakenClaim], day: date) -> Iterator[Issue]:
             yield _issue(t, day, CHANGED, path, CHANGED.sentence(field=path, before=before, after=after))
 
 
-def _issue(t: TakenClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:
+def _issue(t: AcceptedClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:
     return Issue(t.hcode, t.kind, t.vn, t.hn, t.item, day, rule.code, rule.severity, sentence, column)
 
 

@@ -73,7 +73,7 @@ def make_claims(
     hcode: str,
     history: pd.DataFrame,
     settings: TransformSettings | None = None,
-    meant: bool = False,
+    explicit_request: bool = False,
 ) -> Transformed:
     """The claims and issues of one service day.
 
@@ -90,7 +90,13 @@ def make_claims(
     Raises:
         ConfigurationError: A code list of the site is not of the form.
     """
-    day = service_day(tables, hcode=hcode, history=history, settings=settings or TransformSettings(), meant=meant)
+    day = service_day(
+        tables,
+        hcode=hcode,
+        history=history,
+        settings=settings or TransformSettings(),
+        explicit_request=explicit_request,
+    )
     of_visits = [*visits.findings(day.visits, hcode, day.day), *person.findings(day.visits, day.codes)]
     parts = [
         _of_kind(day, made_as, of_visits)
@@ -99,7 +105,7 @@ def make_claims(
     ]
     found = [issue for part in parts for issue in part.issues]
     found += unmapped(day, kinds)
-    if meant:
+    if explicit_request:
         found += ineligible(day, kinds)
     return Transformed(
         tuple(claim for part in parts for claim in part.claims),

@@ -43,7 +43,7 @@ def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     """What is wrong with the candidates by the rules of dm."""
     return [
         *diagnoses.findings(day.diagnoses, candidates, "dm", day.codes.prefixes("dm")),
-        *labs.findings(candidates, day.codes.labs["dm"], all_meant=day.meant),
+        *labs.findings(candidates, day.codes.labs["dm"], explicit_request=day.explicit_request),
         *_history(day, candidates),
     ]
 

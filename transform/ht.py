@@ -46,7 +46,7 @@ def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     known = {name: earlier[column].reindex(vn) for name, column in (("icd10", "icd10"), ("date", "dx_date"))}
     return [
         *diagnoses.findings(day.diagnoses, candidates, "ht", day.codes.prefixes("ht")),
-        *labs.findings(candidates, day.codes.labs["ht"], all_meant=day.meant),
+        *labs.findings(candidates, day.codes.labs["ht"], explicit_request=day.explicit_request),
         Finding(NOT_NEWLY_DIAGNOSED, vn.isin(earlier.index).to_numpy(), known),
         _claimed_before(day, candidates),
     ]

@@ -124,11 +124,11 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
     return candidates[[f"number_{lab.code}" for lab in of_kind]].notna().any(axis=1)
 
 
-def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, all_meant: bool) -> list[Finding]:
+def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
     """Results that cannot be sent: an error where no other can, or all are meant; else a warning. Each rule names all."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
     goes = usable(candidates, of_kind)
-    if all_meant:
+    if explicit_request:
         goes &= ~candidates[[f"fault_{lab.code}" for lab in of_kind]].notna().any(axis=1)
     return [
         _finding(NOT_A_NUMBER, candidates, {lab: (fault == "not a number") & ~goes for lab, fault in faults.items()}),

@@ -47,7 +47,7 @@ class ServiceDay:
     history: pd.DataFrame
     codes: CodesOn
     settings: TransformSettings
-    meant: bool
+    explicit_request: bool
 
     def other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
         """Claims of that kind for the candidates' persons at other visits: row (the candidate's position), service_date."""
@@ -80,7 +80,7 @@ class KindOfClaim(NamedTuple):
 
 
 def service_day(
-    tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, meant: bool = False
+    tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, explicit_request: bool = False
 ) -> ServiceDay:
     """The contract tables with what all rules need beside."""
     codes = read_codes(settings.codes_folder).on(tables.day)
@@ -98,7 +98,7 @@ def service_day(
         history=past,
         codes=codes,
         settings=settings,
-        meant=meant,
+        explicit_request=explicit_request,
     )
 
 

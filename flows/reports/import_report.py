@@ -28,7 +28,7 @@ from flows.reports.report import (
 )
 from flows.runs.import_workbook import Import, drop_downs
 from flows.settings.settings import Settings
-from load.states import TAKEN, State
+from load.states import ACCEPTED_STATES, State
 from load.workbook.answers import Count, RowAnswer, Summary, to_mend
 from load.workbook.result import write_result
 from load.workbook.style import OutcomeCategory
@@ -54,7 +54,7 @@ def report_import(shift: Import, found: list[RowAnswer], also: Sequence[Message]
     steps += [*_to_mend(shift, mendable), *also]
     summary = [_sent(shift), _rows(shift, found), expected_line(shift, stands), left_line(stands)]
     sections = [
-        (BY_KIND, by_kind(stands, {} if shift.before else shift.tally.planned, language)),
+        (BY_KIND, by_kind(stands, {} if shift.before else shift.run_counts.planned, language)),
         (WHY_NOT, refused_list(stands.refused, language, of_workbook=True)),
         (TO_LOOK_AT, records_to_look_at(_issue_counts(shift), language, of_workbook=True)),
     ]
@@ -111,7 +111,7 @@ def _sent(shift: Import) -> Message:
             f"This file was imported before, on {at}: nothing was sent; below is where its claims stand now.",
         )
     if shift.wish.dry_run:
-        n = shift.tally.would_send
+        n = shift.run_counts.would_send
         return Message(f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{n}** รายการ", f"Dry run: **{n}** claims would be sent")
     return sent_line(shift)
 
@@ -129,7 +129,7 @@ def _stands(shift: Import) -> Stands:
     rows = [
         {"kind": part[0], "state": s.state, "meaning_th": s.meaning_th, "meaning_en": s.meaning_en, "baht": s.baht}
         for part, s in shift.standing().items()
-        if part in shift.claims or s.state in TAKEN
+        if part in shift.claims or s.state in ACCEPTED_STATES
     ]
     columns = ["kind", "state", "meaning_th", "meaning_en", "baht"]
     frame = pd.DataFrame(rows, columns=columns).assign(claims=1)

@@ -16,7 +16,7 @@ from flows.runs.making import Making
 from flows.runs.submit import Night
 from load.outcomes import advice_for
 from load.queries import claims_by_day, issue_counts, refusals, said_alike
-from load.states import DUE, FOR_A_PERSON, TAKEN, State
+from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 from transform.claims import CLAIMED_BY_HIS
 from transform.rule import Rule
 from transform.rules import registry
@@ -115,7 +115,7 @@ class Report:
 
 def report_night(night: Night) -> Report:
     """The report of a nightly run, from what stands in the audit for its days and kinds."""
-    wish, run, tally, language = night.wish, night.run, night.tally, night.settings.language
+    wish, run, run_counts, language = night.wish, night.run, night.run_counts, night.settings.language
     stands = look(night, wish.first, wish.last)
     of = (night.engine, run.environment, run.hcode, wish.first, wish.last, wish.kinds)
     issues = issue_counts(*of)
@@ -125,15 +125,15 @@ def report_night(night: Night) -> Report:
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
     summary = [
         Message(
-            f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{tally.would_send}** รายการ",
-            f"Dry run: **{tally.would_send}** claims would be sent",
+            f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{run_counts.would_send}** รายการ",
+            f"Dry run: **{run_counts.would_send}** claims would be sent",
         )
         if wish.dry_run
         else sent_line(night),
         expected_line(night, stands),
         left_line(stands),
     ]
-    if n := tally.besides[CLAIMED_BY_HIS]:
+    if n := run_counts.besides[CLAIMED_BY_HIS]:
         summary.append(Message(f"HIS เบิกไปเองแล้ว **{n}** รายการ", f"Claimed by the HIS itself: **{n}**"))
     steps = next_steps(night, stands)
     if errors:
@@ -144,7 +144,7 @@ def report_night(night: Night) -> Report:
             )
         )
     sections = [
-        (BY_KIND, by_kind(stands, tally.planned, language)),
+        (BY_KIND, by_kind(stands, run_counts.planned, language)),
         (WHY_NOT, refused_list(stands.refused, language)),
         (Message("รหัสของ HIS ที่ยังไม่รู้จัก", "Codes of the HIS that nobody knows"), codes_to_map(codes, language)),
         (
@@ -234,9 +234,9 @@ def left_line(stands: Stands) -> Message:
 
 def expected_line(night: Making, stands: Stands) -> Message:
     """Baht of what was taken; of a dry run, of what would go as well."""
-    baht = sum(baht for _, baht in night.tally.planned.values())
+    baht = sum(baht for _, baht in night.run_counts.planned.values())
     if night.wish.send != "everything again":  # what was taken would be among that
-        baht += stands.baht(*TAKEN)
+        baht += stands.baht(*ACCEPTED_STATES)
     return Message(f"ยอดที่คาดว่าจะได้รับ **{baht:,}** บาท", f"Expected: **{baht:,}** baht")
 
 

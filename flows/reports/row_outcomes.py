@@ -9,7 +9,7 @@ from extract.workbook.rows import Row
 from flows.reports.report import STATE_NAMES, advice_here, reason_of
 from flows.runs.import_workbook import Import, together
 from load.ledger import Standing
-from load.states import TAKEN, State
+from load.states import ACCEPTED_STATES, State
 from load.workbook.answers import Mark, RowAnswer
 from load.workbook.style import OutcomeCategory
 from transform.claim import Issue
@@ -53,7 +53,7 @@ def _answer(shift: Import, row: Row, standing: Mapping[Part, Standing]) -> RowAn
     if part is None:
         return _refused(row, [])
     issues, claim, s = shift.issues.get(part, []), shift.claims.get(part), standing.get(part)
-    if s and s.state in TAKEN and (claim is None or claim.payload_hash != s.payload_hash):
+    if s and s.state in ACCEPTED_STATES and (claim is None or claim.payload_hash != s.payload_hash):
         return _said(row, "aside", TAKEN_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
     if claim is None:
         return _refused(row, [i for i in issues if i.severity == "error"])

@@ -29,7 +29,7 @@ from flows.settings.settings import Settings
 from load.issues import note_issues
 from load.ledger import DueClaim, Standing
 from load.runs import Run
-from load.states import TAKEN
+from load.states import ACCEPTED_STATES
 from load.workbook_rows import WorkbookRow, imported_before, note_rows
 from transform.choices import choices
 from transform.claim import Claim, Issue
@@ -83,7 +83,7 @@ class Import(Making):
 
     def make_claims(self) -> None:
         """Turn the rows into claims and issues, day by day, and write both down, and every row's origin."""
-        self._taken = {part for part, s in self.standing().items() if s.state in TAKEN}
+        self._taken = {part for part, s in self.standing().items() if s.state in ACCEPTED_STATES}
         for tables in service_days(self.reading.rows, hcode=self.run.hcode, hospital_name=self._facility.name):
             self._make_day(tables)
         if not self.wish.dry_run:
@@ -91,7 +91,7 @@ class Import(Making):
             note_rows(self.engine, self.run, self.reading.file_hash, self.reading.file_name, rows)
 
     def _make_day(self, tables: DayTables) -> None:
-        made = self.make(tables, meant=True)
+        made = self.make(tables, explicit_request=True)
         numbers = self.ledger.other_visits(made.claims)
         taken = [c for c in made.claims if c.key in numbers]
         made = hold_back_faulty(made, self.parts, tables.day, self.run.hcode, taken)

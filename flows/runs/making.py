@@ -60,22 +60,22 @@ class Making(Shift):
 
     def __init__(self, settings: Settings, wish: Wish, engine: Engine, run: Run) -> None:
         super().__init__(settings, wish, engine, run)
-        self.tally = RunCounts()
+        self.run_counts = RunCounts()
         self._planned: dict[str, list[tuple[str, str, str, pd.Timestamp]]] = defaultdict(list)
 
     def counts(self) -> dict[str, Any]:
         """What is left with the run when it ends."""
-        return super().counts() | vars(self.tally)
+        return super().counts() | vars(self.run_counts)
 
-    def make(self, tables: DayTables, *, meant: bool = False) -> Transformed:
-        """The claims and issues of one service day; `meant` as in `make_claims`."""
+    def make(self, tables: DayTables, *, explicit_request: bool = False) -> Transformed:
+        """The claims and issues of one service day; `explicit_request` as in `make_claims`."""
         return make_claims(
             tables,
             kinds=self.wish.kinds,
             hcode=self.run.hcode,
             history=self._history(tables),
             settings=self.settings.transform,
-            meant=meant,
+            explicit_request=explicit_request,
         )
 
     def records(self, tables: DayTables, made: Transformed) -> dict[tuple[str, str, str], str]:
@@ -85,9 +85,9 @@ class Making(Shift):
 
     def note(self, made: Transformed, counts: Counter[str]) -> None:
         """Count a day and what the ledger made of its claims."""
-        self.tally.registered.update(counts)
-        self.tally.besides.update(made.counts)
-        self.tally.days += 1
+        self.run_counts.registered.update(counts)
+        self.run_counts.besides.update(made.counts)
+        self.run_counts.days += 1
 
     def plan(self, made: Transformed, origin: Origin = "his") -> tuple[Counter[str], list[Claim]]:
         """What registering these claims would do, and those that would go; nothing is done, but later days know of them."""
@@ -100,8 +100,8 @@ class Making(Shift):
         for c, (verdict, state) in zip(made.claims, compared, strict=True):
             if self.wish.send == "everything again" or verdict in ("new", "changed") or state in self.wish.states:
                 going.append(c)
-                claims, baht = self.tally.planned.get(c.kind, (0, 0))
-                self.tally.planned[c.kind] = (claims + 1, baht + c.baht)
+                claims, baht = self.run_counts.planned.get(c.kind, (0, 0))
+                self.run_counts.planned[c.kind] = (claims + 1, baht + c.baht)
         return Counter(verdict for verdict, _ in compared), going
 
     def _history(self, tables: DayTables) -> pd.DataFrame:

@@ -50,7 +50,7 @@ class Night(Making):
         records = self.records(tables, made)
         numbers = self.ledger.other_visits(made.claims, origin="workbook")
         issues = [*made.issues, *(number_taken(c) for c in made.claims if c.key in numbers)]
-        issues += after_acceptance(self.ledger.taken_on(day, kinds, made.claims), day)
+        issues += after_acceptance(self.ledger.accepted_on(day, kinds, made.claims), day)
         note_issues(self.engine, self.run, day, kinds, issues, made.claims, records=records)
         if self.wish.dry_run:
             counts, _ = self.plan(made)

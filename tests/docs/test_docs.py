@@ -53,7 +53,7 @@ def test_all_rows_of_the_filled_sample_are_claims_but_the_two_that_teach(make: M
     assert sorted(faults.values()) == ["cell.cid_mangled", "cell.date_two_digit_year"]
     (day,) = service_days(reading.rows, hcode=hcode, hospital_name="โรงพยาบาลตัวอย่าง")
     history = make.no_history()
-    made = make_claims(day, kinds=KINDS, hcode=hcode, history=history, meant=True)
+    made = make_claims(day, kinds=KINDS, hcode=hcode, history=history, explicit_request=True)
     parts = parts_of(reading.rows, codes)
     made = hold_back_faulty(made, parts, day.day, hcode, taken=())
     assert {(c.kind, c.vn, c.item) for c in made.claims} == {

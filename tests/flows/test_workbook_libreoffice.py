@@ -189,7 +189,7 @@ class Filled:
 
 
 def claims_of(tables: DayTables, *, meant: bool) -> tuple[Claim, ...]:
-    return make_claims(tables, kinds=KINDS, hcode=HCODE, history=NOTHING, meant=meant).claims
+    return make_claims(tables, kinds=KINDS, hcode=HCODE, history=NOTHING, explicit_request=meant).claims
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     claims: dict[SheetName, Claims] = {name: {} for name in SHEETS}
     with open_source(HisSettings(url=SecretStr(url))) as source:
         for day in DAYS:
-            for claim in claims_of(source.read_day(day, wanted(KINDS)), meant=False):
+            for claim in claims_of(source.read_day(day, wanted(KINDS)), explicit_request=False):
                 claims[SERVICES[claim.kind]][claim.key] = claim.payload
     rows = rows_of(url, DAYS)
     files = {name: fill(folder / f"{name}.xlsx", name, rows[name]) for name in SHEETS}
@@ -247,7 +247,7 @@ def test_a_filled_template_that_libreoffice_saved_gives_the_claims_of_the_his(
     reading = read(file)
     assert [(fault.address, fault.rule) for row in reading.rows for fault in row.faults] == []
     days = service_days(reading.rows, hcode=HCODE, hospital_name=HOSPITAL)
-    found = {claim.key: claim.payload for day in days for claim in claims_of(day, meant=True)}
+    found = {claim.key: claim.payload for day in days for claim in claims_of(day, explicit_request=True)}
     assert found == filled.claims[name]
     assert {kind for _, kind, _, _ in found} == {kind for kind in KINDS if SERVICES[kind] == name}
 

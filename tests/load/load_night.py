@@ -185,3 +185,8 @@ def let_leases_run_out(engine: Engine) -> None:
     """As if all runs had been silent for long."""
     with engine.begin() as connection:
         connection.execute(update(facility_lock).values(expires_at=LONG_AGO))
+
+
+def values(table: Table, row: Any) -> dict[str, Any]:
+    """A row as a statement that writes it anew takes it: by the names that columns have in the program."""
+    return {column.key: getattr(row, column.name) for column in table.c}

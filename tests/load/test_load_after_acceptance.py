@@ -12,7 +12,7 @@ from load.issues import note_issues
 from load.ledger import Ledger, SubmissionResult
 from load.outcomes import meanings
 from load.queries import issue_counts, open_issues
-from load.states import DUE, TAKEN, State
+from load.states import ACCEPTED_STATES, DUE, State
 from load.tables import claim
 from transform.after_acceptance import CHANGED, VANISHED, after_acceptance
 from transform.claim import KINDS, Claim, Kind
@@ -28,7 +28,7 @@ def read(
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
         for day, claims in days:
-            note_issues(engine, run, day, kinds, after_acceptance(ledger.taken_on(day, kinds, claims), day), claims)
+            note_issues(engine, run, day, kinds, after_acceptance(ledger.accepted_on(day, kinds, claims), day), claims)
             if not dry:
                 ledger.register(day, kinds, claims)
 
@@ -41,7 +41,7 @@ def send(engine: Engine, hcode: str, *claims: Claim, state: State = State.ACCEPT
             ledger.register(day, [], [c for c in claims if c.service_date == day])
         due = ledger.due(DUE, KINDS, DAY, NEXT_DAY, 2000)
         ledger.write(intents=due)
-        taken = state in TAKEN
+        taken = state in ACCEPTED_STATES
         uid = "uid" if taken else None
         ledger.write(
             verdicts=[SubmissionResult(c.id, state, meanings()[0], "", uid, state is State.IN_DOUBT) for c in due]
@@ -62,7 +62,7 @@ def vanished(day: date = DAY) -> tuple[str, str, date]:
     return (VANISHED.code, "visits.vn", day)
 
 
-@pytest.mark.parametrize("state", TAKEN)
+@pytest.mark.parametrize("state", ACCEPTED_STATES)
 def test_a_taken_claim_that_has_changed_is_listed_until_the_his_goes_back(each_audit: Engine, hcode: str, state: State):
     sent = make_claim(hcode=hcode)
     send(each_audit, hcode, sent, state=state)
@@ -222,7 +222,7 @@ def test_payloads_are_read_of_changed_claims_alone_and_in_portions(audit: Engine
             read_rows.append(len(parameters))
 
     with holding(audit) as run:
-        found = Ledger(audit, run).taken_on(DAY, KINDS, now)
+        found = Ledger(audit, run).accepted_on(DAY, KINDS, now)
         first = next(found)
         assert (first.vn, first.now, read_rows) == (claims[0].vn, None, [])
         assert {t.sent for t in found} <= {c.payload for c in claims[100:]}

@@ -115,13 +115,13 @@ def test_a_redirect_is_not_followed():
 def test_a_refused_connection_was_not_sent():
     made = submit(ApiSettings(api_url=f"http://127.0.0.1:{closed_port()}"))
     assert made.answer.outcome is Outcome.RETRY
-    assert not made.answer.meaning.maybe_taken
+    assert not made.answer.meaning.possibly_accepted
     assert (made.http_status, made.response, made.failure) == (None, None, "ConnectionError")
 
 
 def test_a_host_that_is_not_found_was_not_sent():
     made = submit(ApiSettings(api_url="https://no-such-host.invalid"))
-    assert (made.answer.outcome, made.answer.meaning.maybe_taken) == (Outcome.RETRY, False)
+    assert (made.answer.outcome, made.answer.meaning.possibly_accepted) == (Outcome.RETRY, False)
 
 
 def test_a_connection_that_is_never_made_was_not_sent():
@@ -134,7 +134,7 @@ def test_a_connection_that_is_never_made_was_not_sent():
             second.connect_ex(address)  # fills the queue: the next one gets no answer at all
             made = submit(ApiSettings(api_url=f"http://127.0.0.1:{address[1]}", connect_timeout_seconds=0.2))
     assert (made.failure, made.answer.outcome) == ("ConnectTimeout", Outcome.RETRY)
-    assert not made.answer.meaning.maybe_taken
+    assert not made.answer.meaning.possibly_accepted
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_no_answer_after_sending_is_in_doubt(sandbox: Sandbox, kind: FaultKind):
     sandbox.misbehave(Fault(kind=kind, hold_seconds=0.5))
     made = submit(settings, token)
     assert made.answer.outcome is Outcome.IN_DOUBT
-    assert made.answer.meaning.maybe_taken
+    assert made.answer.meaning.possibly_accepted
     assert made.http_status is None
     assert made.failure in ("ConnectionError", "ReadTimeout", "ChunkedEncodingError")
 

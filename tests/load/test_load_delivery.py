@@ -189,7 +189,7 @@ def test_a_claim_that_may_have_been_taken_stays_so_when_the_run_stops_before_its
     )
     sent_in_vain(api, audit, claims=[make_claim()])
     left = rows(audit, claim)[0]
-    assert (left.state, left.maybe_taken) == (State.IN_DOUBT, True)
+    assert (left.state, left.possibly_accepted) == (State.IN_DOUBT, True)
     sandbox.misbehave()
     assert night(audit, api) == {State.ACCEPTED: 1}
 

@@ -1,7 +1,7 @@
 """A claim in doubt is neither lost nor paid twice: ask, then send once more."""
 
 import pytest
-from load_night import holding, make_claim, make_claims, night, rows, settings_for, standing
+from load_night import holding, make_claim, make_claims, night, rows, settings_for, standing, values
 from sqlalchemy import Engine
 
 from load.ledger import Ledger
@@ -226,7 +226,7 @@ def test_a_refusal_under_another_claims_number_leaves_it_to_one_more_sending(
     """Two of our claims, one number: the number cannot be this claim's."""
     put_in_doubt(sandbox, audit, "reset_after")
     number = sandbox.accepted()[0]["transaction_uid"]
-    other = dict(rows(audit, claim)[0]._mapping) | {"id": 99, "vn": "another visit"}
+    other = values(claim, rows(audit, claim)[0]) | {"id": 99, "vn": "another visit"}
     with audit.begin() as connection:
         connection.execute(claim.insert().values(**other | {"transaction_uid": number, "state": State.ACCEPTED}))
     assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}

@@ -34,7 +34,7 @@ from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange
 from load.outcomes import Answer, Outcome, meanings
 from load.settings import ApiSettings
-from load.states import DUE, FAILED, SETTLED, TAKEN, State
+from load.states import ACCEPTED_STATES, DUE, FAILED, SETTLED, State
 from load.tables import claim, claim_history, facility_lock, run, submission
 from load.verify import verify
 from sandbox.process import Sandbox
@@ -262,7 +262,7 @@ class Interleavings(RuleBasedStateMachine):
         ledger = {key(row): row for row in rows(self.audit, claim, hcode=self.hcode)}
         for k in taken:
             row = ledger[k]
-            known = row.state in (*TAKEN, State.SENDING, State.IN_DOUBT) or row.maybe_taken
+            known = row.state in (*ACCEPTED_STATES, State.SENDING, State.IN_DOUBT) or row.possibly_accepted
             assert known, f"{k} was taken and stands as {row.state}"
         people = self.served(taken)
         for k, row in ledger.items():

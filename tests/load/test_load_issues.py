@@ -12,7 +12,7 @@ from load.issues import note_issues
 from load.ledger import Ledger, SubmissionResult
 from load.outcomes import meanings
 from load.queries import claims_that_did_not_go, issue_counts, open_issues
-from load.states import DUE, TAKEN, State
+from load.states import ACCEPTED_STATES, DUE, State
 from load.tables import Origin, issue
 from transform.after_acceptance import CHANGED
 from transform.claim import KINDS, Claim, Issue
@@ -155,7 +155,7 @@ def test_a_person_who_mends_a_record_of_the_his_in_a_workbook_keeps_what_was_wri
 # What is listed.
 
 
-@pytest.mark.parametrize("state", TAKEN)
+@pytest.mark.parametrize("state", ACCEPTED_STATES)
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_why_the_his_has_no_claim_is_listed_no_more_once_it_was_taken_from_a_workbook(
     each_audit: Engine, hcode: str, state: State, origin: Origin

@@ -49,21 +49,21 @@ def envelope(status: int, message: str, form: str = "number") -> str:
 
 
 @pytest.mark.parametrize("form", ["number", "text", "missing", "code"])
-@pytest.mark.parametrize(("status", "message", "outcome", "maybe_taken"), TABLE)
+@pytest.mark.parametrize(("status", "message", "outcome", "possibly_accepted"), TABLE)
 def test_every_row_of_the_reference_is_understood_in_every_form_of_its_status(
-    status: int, message: str, outcome: Outcome, maybe_taken: bool, form: str
+    status: int, message: str, outcome: Outcome, possibly_accepted: bool, form: str
 ):
     answer = understand(status, envelope(status, message, form))
     assert answer.outcome is outcome
-    assert answer.meaning.maybe_taken is maybe_taken
+    assert answer.meaning.possibly_accepted is possibly_accepted
     assert answer.message == " · ".join(filter(None, [message, "ข้อความ"]))
     assert answer.transaction_uid == ("uid-1" if status == 200 else None)
 
 
 @pytest.mark.parametrize("form", ["number", "text", "code"])
-@pytest.mark.parametrize(("status", "message", "outcome", "maybe_taken"), TABLE)
+@pytest.mark.parametrize(("status", "message", "outcome", "possibly_accepted"), TABLE)
 def test_the_envelopes_status_counts_before_that_of_http(
-    status: int, message: str, outcome: Outcome, maybe_taken: bool, form: str
+    status: int, message: str, outcome: Outcome, possibly_accepted: bool, form: str
 ):
     assert understand(200, envelope(status, message, form)).outcome is outcome
 
@@ -128,7 +128,7 @@ SUCCESS = envelope(200, "success")
 def test_a_success_that_cannot_be_read_or_has_no_number_is_in_doubt(status: int, body: str):
     answer = understand(status, body)
     assert answer.outcome is Outcome.IN_DOUBT
-    assert answer.meaning.maybe_taken
+    assert answer.meaning.possibly_accepted
     assert answer.transaction_uid is None
 
 
@@ -159,7 +159,7 @@ def test_a_client_error_the_reference_does_not_name_is_correctable(status: int):
 def test_a_server_error_the_reference_does_not_name_is_retried_and_may_have_been_taken(status: int):
     answer = understand(status, HTML)
     assert answer.outcome is Outcome.RETRY
-    assert answer.meaning.maybe_taken
+    assert answer.meaning.possibly_accepted
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

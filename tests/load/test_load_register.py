@@ -7,14 +7,14 @@ from itertools import product
 from typing import Any, get_args
 
 import pytest
-from load_night import DAY, holding, make_claim, rows
+from load_night import DAY, holding, make_claim, rows, values
 from sqlalchemy import Engine, insert, update
 
 from core.clock import now
 from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
 from load.moph_claim import Exchange
 from load.outcomes import Answer, meanings
-from load.states import DUE, UNTAKEN, State
+from load.states import DUE, NOT_ACCEPTED_STATES, State
 from load.tables import Origin, claim
 from load.workbook_rows import WorkbookRow, note_rows
 from transform.claim import KINDS, Claim
@@ -36,7 +36,7 @@ def give(
         return counts
 
 
-def send(engine: Engine, hcode: str, state: State, *, maybe_taken: bool = False) -> None:
+def send(engine: Engine, hcode: str, state: State, *, possibly_accepted: bool = False) -> None:
     """A run that sends all that is due; it ends so."""
     why = next(m for m in meanings() if m.outcome == {State.PRESUMED_ACCEPTED: "final"}.get(state, str(state)))
     answer = Answer(why.outcome, why, "said", None)
@@ -47,7 +47,7 @@ def send(engine: Engine, hcode: str, state: State, *, maybe_taken: bool = False)
         said = [Exchange("submit", "/api", c.payload, now(), now(), 400, "{}", answer, 1.0, None) for c in due]
         ledger.write(
             records=[SubmissionRecord(c.id, 1, 1, c.payload_hash, e) for c, e in zip(due, said, strict=True)],
-            verdicts=[SubmissionResult(c.id, state, why, "said", None, maybe_taken) for c in due],
+            verdicts=[SubmissionResult(c.id, state, why, "said", None, possibly_accepted) for c in due],
         )
 
 
@@ -83,7 +83,7 @@ def test_a_new_claim_says_who_gave_it_and_keeps_its_record(each_audit: Engine, h
 # What a workbook gives.
 
 
-@pytest.mark.parametrize("state", [s for s in UNTAKEN if s is not State.CORRECTABLE])
+@pytest.mark.parametrize("state", [s for s in NOT_ACCEPTED_STATES if s is not State.CORRECTABLE])
 def test_a_workbook_changes_what_the_his_gave_and_it_is_the_workbooks_from_then_on(
     each_audit: Engine, hcode: str, state: State
 ):
@@ -157,7 +157,7 @@ def test_a_record_of_other_content_does_not_stay(each_audit: Engine, hcode: str)
 # What the HIS gives then.
 
 
-@pytest.mark.parametrize("state", UNTAKEN)
+@pytest.mark.parametrize("state", NOT_ACCEPTED_STATES)
 def test_the_his_does_not_withdraw_a_claim_of_a_workbook(each_audit: Engine, hcode: str, state: State):
     give(each_audit, hcode, "workbook", make_claim(hcode=hcode))
     bring_to(each_audit, hcode, state)
@@ -166,7 +166,7 @@ def test_the_his_does_not_withdraw_a_claim_of_a_workbook(each_audit: Engine, hco
     assert only(each_audit, hcode) == before
 
 
-@pytest.mark.parametrize("state", [s for s in UNTAKEN if s is not State.CORRECTABLE])
+@pytest.mark.parametrize("state", [s for s in NOT_ACCEPTED_STATES if s is not State.CORRECTABLE])
 def test_what_a_person_wrote_in_a_workbook_stands_against_the_his(each_audit: Engine, hcode: str, state: State):
     give(each_audit, hcode, "workbook", make_claim(hcode=hcode), record="of the sheet")
     bring_to(each_audit, hcode, state)
@@ -225,14 +225,15 @@ def test_a_withdrawn_claim_belongs_to_whoever_gives_it_again(each_audit: Engine,
 
 def test_comparing_says_what_registering_does_whoever_gives_whatever_stands(each_audit: Engine, hcode: str):
     give(each_audit, hcode, "his", make_claim(hcode=hcode))
-    template = {name: value for name, value in only(each_audit, hcode)._mapping.items() if name != "id"}
+    stood = only(each_audit, hcode)
+    template = {name: value for name, value in values(claim, stood).items() if name != "id"}
     given: dict[Origin, list[Claim]] = {"his": [], "workbook": []}
     cases = product([s for s in State if s is not State.SENDING], ORIGINS, ORIGINS, ["2", "1"], [False, True])
     with each_audit.begin() as connection:
         for number, (state, of, giver, marriage, maybe) in enumerate(cases, start=2):
             stood, given_now = (make_claim(number, hcode=hcode, marriage=m) for m in ("2", marriage))
             row = template | {"vn": stood.vn, "hn": stood.hn, "pid": stood.pid, "payload_hash": stood.payload_hash}
-            row |= {"state": state, "origin": of, "maybe_taken": maybe, "sent_hash": stood.payload_hash}
+            row |= {"state": state, "origin": of, "possibly_accepted": maybe, "sent_hash": stood.payload_hash}
             connection.execute(insert(claim).values(**row))
             given[giver].append(given_now)
     for giver, claims in given.items():

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from load_night import DAY, holding, make_claim, make_claims, night, rows
+from load_night import DAY, holding, make_claim, make_claims, night, rows, values
 from sqlalchemy import Connection, Engine, Executable, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -78,7 +78,7 @@ def template(each_audit: Engine, hcode: str) -> dict[str, Any]:
     with holding(each_audit, hcode=hcode) as held:
         Ledger(each_audit, held).register(DAY, KINDS, [make_claim(hcode=hcode)])
     (row,) = rows(each_audit, claim, hcode=hcode)
-    return {name: value for name, value in row._mapping.items() if name != "id"} | {"run_id": held.id}
+    return {name: value for name, value in values(claim, row).items() if name != "id"} | {"run_id": held.id}
 
 
 def test_the_database_takes_the_machines_pairs_and_no_others(connection: Connection, template: dict[str, Any]):

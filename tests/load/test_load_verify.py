@@ -12,7 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for
+from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for, values
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from test_load_crash import sending
 
@@ -175,7 +175,7 @@ def real_audits(database_on: Callable[[str], str], load_server: Sandbox) -> Iter
 @pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
 def tampered(request: pytest.FixtureRequest, real_audits: Callable[[str], Engine]) -> Iterator[Tampered]:
     engine = real_audits(request.param)
-    kept = {table: [dict(row._mapping) for row in rows(engine, table)] for table in TABLES}
+    kept = {table: [values(table, row) for row in rows(engine, table)] for table in TABLES}
     yield Tampered(engine, kept[run][0]["id"])
     with engine.begin() as connection:
         for table in reversed(TABLES):
@@ -333,7 +333,7 @@ def test_a_claim_made_accepted_with_its_history_but_without_an_answer_is_named(t
     real = rows(tampered.engine, claim)[0]
     steps = rows(tampered.engine, claim_history, claim_id=real.id)
     with tampered.engine.begin() as connection:
-        connection.execute(insert(claim).values(**dict(real._mapping) | {"id": 77, "vn": "forged"}))
+        connection.execute(insert(claim).values(**values(claim, real) | {"id": 77, "vn": "forged"}))
         for number, step in enumerate(steps):
             new = {"id": 700 + number, "claim_id": 77}
             connection.execute(insert(claim_history).values(**dict(step._mapping) | new))
@@ -384,7 +384,7 @@ def fill_old(engine: Engine) -> None:
             {"id": number, "environment": "sandbox", "hcode": made.hcode, "kind": made.kind, "vn": made.vn, "item": ""}
             | {"hn": made.hn, "pid": made.pid, "service": made.service, "service_date": DAY, "baht": made.baht}
             | {"state": state, "payload": made.payload.decode(), "payload_hash": made.payload_hash, "run_id": run_id}
-            | {"maybe_taken": state == State.SENDING, "tries": 1, "transaction_uid": f"uid-{number}"}
+            | {"possibly_accepted": state == State.SENDING, "tries": 1, "transaction_uid": f"uid-{number}"}
             | {"message": "รับแล้ว", "created_at": at, "updated_at": at + timedelta(microseconds=number)}
         )
     exchanges = [

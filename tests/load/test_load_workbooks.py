@@ -163,7 +163,7 @@ class Hospital:
         """The HIS gives these, and nothing else; what is due is sent."""
         with holding(self.audit, hcode=self.hcode) as run:
             ledger = Ledger(self.audit, run)
-            taken = after_acceptance(ledger.taken_on(DAY, KINDS, claims), DAY)
+            taken = after_acceptance(ledger.accepted_on(DAY, KINDS, claims), DAY)
             note_issues(self.audit, run, DAY, KINDS, [*issues, *taken], claims)
             ledger.register(DAY, KINDS, claims)
             self._send(ledger)

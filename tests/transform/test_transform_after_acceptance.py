@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from day_builder import PID, cid
 
-from transform.after_acceptance import CHANGED, VANISHED, TakenClaim, after_acceptance, differences
+from transform.after_acceptance import CHANGED, VANISHED, AcceptedClaim, after_acceptance, differences
 from transform.claim import Claim, Issue, payload_hash
 from transform.rules import registry
 
@@ -49,10 +49,10 @@ def said_of(**changes: Any) -> list[tuple[str, str, str]]:
     return list(differences(SENT, SENT | changes))
 
 
-def taken(now: dict[str, Any] | None) -> TakenClaim:
+def taken(now: dict[str, Any] | None) -> AcceptedClaim:
     body = json.dumps(now, ensure_ascii=False).encode()
     made = now and Claim("10953", "ht", "69-1", "", "000001234", PID, "dmht", DAY, 85, body, payload_hash(body))
-    return TakenClaim("10953", "ht", "69-1", "", "000001234", json.dumps(SENT).encode(), made or None)
+    return AcceptedClaim("10953", "ht", "69-1", "", "000001234", json.dumps(SENT).encode(), made or None)
 
 
 def issues_of(now: dict[str, Any] | None) -> list[Issue]:

@@ -22,7 +22,7 @@ CODES = read_codes()
 
 
 def meant(day: DayTables) -> Transformed:
-    return make_claims(day, kinds=ALL, hcode=HCODE, history=past(), meant=True)
+    return make_claims(day, kinds=ALL, hcode=HCODE, history=past(), explicit_request=True)
 
 
 def row(number: int, code: str, *, vn: str = VN, faults: tuple[Fault, ...] = (), **more: Any) -> Row:
