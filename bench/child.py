@@ -12,26 +12,29 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flows.service.prefect_config import configure_prefect
-from flows.settings.settings import read_settings, use_only
+from flows.settings.read import read_settings, use_only
+
+if TYPE_CHECKING:
+    from flows.tasks import RunResult
 
 
-def ready_flow(config: Path) -> Callable[[dict[str, Any]], tuple[Any, str | None]]:
-    """The flow of these settings, Prefect already running; called with parameters, it gives report and failure."""
+def ready_flow(config: Path) -> "Callable[..., RunResult]":
+    """The flow of these settings, Prefect already running; to be called with its parameters."""
     use_only(config)
     configure_prefect(read_settings().data_folder)
     from prefect import flow
 
-    from flows.submit_claims import run_and_report
+    from flows.submit_claims import submit_in_process
 
     @flow(name="warm up", persist_result=False)
     def warm_up() -> None:
         """Start what Prefect starts with the first flow."""
 
     warm_up()
-    return run_and_report
+    return submit_in_process
 
 
 def peak_mb() -> float:
@@ -41,15 +44,15 @@ def peak_mb() -> float:
 
 def main(config: str, first: str, last: str, connections: str) -> None:
     """Run the flow, then tell its seconds, its failure if any, and peak memory."""
-    run_and_report = ready_flow(Path(config))
+    run_flow = ready_flow(Path(config))
     parameters = {
         "date_from": date.fromisoformat(first),
         "date_to": date.fromisoformat(last),
         "concurrency": int(connections),
     }
     started = time.perf_counter()
-    _, failure = run_and_report(parameters)
-    told = {"failure": failure, "seconds": time.perf_counter() - started, "memory_mb": peak_mb()}
+    failure = run_flow(**parameters).failure
+    told = {"failure": failure and str(failure), "seconds": time.perf_counter() - started, "memory_mb": peak_mb()}
     sys.stdout.write(json.dumps(told) + "\n")
 
 

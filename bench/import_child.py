@@ -12,11 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from flows.parameters import make_importing
-from flows.reports.import_report import write_answers
-from flows.reports.row_outcomes import answers
-from flows.runs.import_workbook import open_import
-from flows.settings.settings import read_settings, use_only
+from flows.parameters import ImportParameters
+from flows.reports.import_result import write_row_outcomes
+from flows.reports.row_outcomes import row_outcomes
+from flows.runs.import_workbook import open_import_run
+from flows.settings.read import read_settings, use_only
 
 
 class Clocked:
@@ -46,18 +46,18 @@ class Clocked:
 def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
     """Import a workbook as a dry run; tells the seconds of its parts."""
     use_only(config)
-    asked = make_importing(dry_run=True, chunk_size=500, concurrency=16)
+    parameters = ImportParameters(dry_run=True)
     started = time.perf_counter()
-    with open_import(read_settings(), workbook, workbook.name, asked, "bench", lambda _: None) as shift:
-        ledger: Any = Clocked(shift.ledger)
-        shift.ledger = ledger
+    with open_import_run(read_settings(), workbook, workbook.name, parameters, lambda _: None) as run:
+        ledger: Any = Clocked(run.ledger)
+        run.ledger = ledger
         read = time.perf_counter()
-        shift.make_claims()
+        run.make_claims()
         made, asked_ledger = time.perf_counter(), ledger.seconds
-        write_answers(result, shift=shift, found=answers(shift), source=workbook)
+        write_row_outcomes(result, run=run, outcomes=row_outcomes(run), failure=None, source=workbook)
     done = time.perf_counter()
     return {
-        "claims": shift.run_counts.would_send,
+        "claims": run.registrar.counts.would_send,
         "seconds": done - started,
         "reading": read - started,
         "making": made - read - asked_ledger,

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import today
-from flows.settings.settings import CONFIG_FILE
+from flows.settings.model import CONFIG_FILE
 from sandbox.his import HisSummary, Mix, build_hosxp
 from sandbox.his.database import create_database, drop_database
 from sandbox.process import Sandbox, running_sandbox

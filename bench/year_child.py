@@ -13,27 +13,27 @@ from itertools import pairwise
 from pathlib import Path
 
 from bench.child import peak_mb, ready_flow
-from flows.runs.submit import Night
+from flows.runs.submit import SubmitRun
 
 
 def main(config: str, first: str, last: str) -> None:
     """Run the flow, then tell its failure if any, its claims, each day's seconds (by the clock, of this process) and the peak before it."""
-    run_and_report = ready_flow(Path(config))
-    nights: list[Night] = []
+    run_flow = ready_flow(Path(config))
+    runs: list[SubmitRun] = []
     began: list[tuple[float, float, float]] = []
-    extract_day = Night.extract_day
+    extract_day = SubmitRun.extract_day
 
-    def noted(night: Night, day: date) -> int:
-        nights[:] = [night]
+    def noted(run: SubmitRun, day: date) -> int:
+        runs[:] = [run]
         began.append((time.perf_counter(), time.process_time(), peak_mb()))
-        return extract_day(night, day)
+        return extract_day(run, day)
 
-    Night.extract_day = noted  # type: ignore[assignment, method-assign]
+    SubmitRun.extract_day = noted  # type: ignore[assignment, method-assign]
     parameters = {"date_from": date.fromisoformat(first), "date_to": date.fromisoformat(last), "dry_run": True}
-    _, failure = run_and_report(parameters)
+    failure = run_flow(**parameters).failure
     told = {
-        "failure": failure,
-        "claims": nights[0].run_counts.would_send,
+        "failure": failure and str(failure),
+        "claims": runs[0].registrar.counts.would_send,
         "seconds": [after[0] - before[0] for before, after in pairwise(began)],
         "cpu_seconds": [after[1] - before[1] for before, after in pairwise(began)],
         "memory_mb": [peak for *_, peak in began],

@@ -20,9 +20,10 @@ from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import from_json
 from extract.workbook.rows import Value
-from flows.reports.report import STATE_NAMES
-from flows.settings.facilities import OwnSettings
-from flows.settings.settings import FACILITIES, Settings, keys, variable
+from flows.settings.keys import FACILITIES, keys, variable
+from flows.settings.model import Settings
+from flows.settings.sections import OwnSettings
+from load.names import STATE_NAMES
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
 from load.states import CAUSES, DUE, MACHINE, NOT_ACCEPTED_STATES, Cause, State, Transitions

@@ -21,11 +21,12 @@ from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import from_json
 from extract.workbook.rows import Value
-from flows.parameters import make_importing
-from flows.reports.import_report import write_answers
-from flows.reports.row_outcomes import answers
-from flows.runs.import_workbook import open_import
-from flows.settings.settings import CONFIG_FILE, read_settings, use_only
+from flows.parameters import ImportParameters
+from flows.reports.import_result import write_row_outcomes
+from flows.reports.row_outcomes import row_outcomes
+from flows.runs.import_workbook import open_import_run
+from flows.settings.model import CONFIG_FILE
+from flows.settings.read import read_settings, use_only
 from load.workbook.form import NAME_ROW
 from load.workbook.template import write_template
 from sandbox.his import Mix, build_hosxp
@@ -126,14 +127,15 @@ def result_of(folder: Path, rows: Rows) -> Path:
     held = frozenset(str(rows[name][n]["vn"]) for name, some in NOT_CLOSED.items() for n in some)
     with running_sandbox(no_closing_code_visits=held) as moph:
         use_only(configured(folder, moph))
-        asked = make_importing(dry_run=False, chunk_size=500, concurrency=4)
-        with open_import(read_settings(), source, source.name, asked, "import-workbook", lambda _: None) as shift:
-            shift.make_claims()
-            shift.log_in()
-            while chunk := shift.next_chunk():
-                shift.send_chunk(1, chunk)
-            shift.finish_sending()
-            write_answers(result, shift=shift, found=answers(shift), source=source)
+        parameters = ImportParameters(concurrency=4)
+        with open_import_run(read_settings(), source, source.name, parameters, lambda _: None) as import_run:
+            import_run.make_claims()
+            import_run.log_in()
+            while chunk := import_run.next_chunk():
+                import_run.send_chunk(1, chunk)
+            import_run.finish_sending()
+            outcomes = row_outcomes(import_run)
+            write_row_outcomes(result, run=import_run, outcomes=outcomes, failure=None, source=source)
     return result
 
 

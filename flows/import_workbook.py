@@ -3,42 +3,47 @@
 A file may be named after a person: no state, log or artifact names it, only its result and the command's own screen do.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
 from prefect.states import Completed, Failed
 
-from core.errors import as_sentence
+from core.errors import MophClaimError
 from core.messages import Language, Message
 from extract.errors import WorkbookError
 from extract.workbook.file import shown
 from flows.inbox.folder import End, Inbox, reserved_result
-from flows.parameters import ChunkSize, Concurrency, make_importing
-from flows.reports.import_report import report_import, write_answers, write_refusal
-from flows.reports.report import Report
-from flows.reports.row_outcomes import answers
-from flows.runs.import_workbook import Import, open_import
-from flows.settings.settings import Settings, read_settings
+from flows.parameters import ImportParameters, takes
+from flows.reports.import_report import report_import_run
+from flows.reports.import_result import write_refusal, write_row_outcomes
+from flows.reports.row_outcomes import row_outcomes
+from flows.runs.import_workbook import ImportRun, open_import_run
+from flows.settings.model import Settings
+from flows.settings.read import read_settings
 from flows.tasks import (
     Progress,
+    RunResult,
     as_failed_state,
-    failed,
+    as_failure,
+    attempt,
+    failed_state,
     log,
-    publish,
-    report_of,
-    run_flow_body,
-    send_what_is_due,
-    sent_words,
+    log_waiting,
+    publish_report,
+    run_in_process,
+    run_to_state,
+    send_due_claims,
+    sent_by_state,
 )
-
-FLOW = "import-workbook"
+from load.workbook.answers import RowAnswer
+from load.workbook_rows import FLOW
 
 LEFT = Message(
     "{n} ไฟล์ใน inbox ย้ายหรือเปิดไม่ได้ จึงยังไม่ได้นำเข้า กรุณาตรวจสิทธิ์ของไฟล์และโฟลเดอร์",
@@ -60,210 +65,176 @@ IN_INBOX = Message("ที่ควรอยู่ใน inbox/done", "that belo
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where the result of an import goes.
 
     Args:
-        lay_down: Told how the import ended and what writes the result.
-        full: What it is called to who has the file.
-        discreet: What it is called where it is logged.
+        save: Called with how the import ended and with what writes the result.
+        name: What it is called to who has the file.
+        discreet_name: What it is called where it is logged.
     """
 
-    lay_down: Callable[[End, Callable[[Path], None]], None]
-    full: Message
-    discreet: Message
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the import of a file ended.
-
-    Args:
-        state: As the orchestrator is told.
-        failure: The whole sentence it failed with, if it did.
-    """
-
-    state: PrefectState[Any]
-    failure: str | None
+    save: Callable[[End, Callable[[Path], None]], None]
+    name: Message
+    discreet_name: Message
 
 
 @task(name="make claims", task_run_name="make claims", cache_policy=NO_CACHE, persist_result=False)
 @as_failed_state
-def make_claims(shift: Import) -> None:
+def make_claims(run: ImportRun) -> None:
     """Turn the workbook's rows into claims and issues, and write both down."""
-    shift.make_claims()
-    rows, claims = len(shift.reading.rows), len(shift.claims)
-    log(shift, Message(f"{rows} แถว เป็นรายการเบิก {claims} รายการ", f"{rows} rows, {claims} claims"))
+    run.make_claims()
+    rows, claims = len(run.reading.rows), len(run.claims)
+    log(run, Message(f"{rows} แถว เป็นรายการเบิก {claims} รายการ", f"{rows} rows, {claims} claims"))
 
 
 # Prefect's own check of the parameters logs what was given and raises; the flow checks them and says one sentence.
 @flow(name=FLOW, persist_result=False, retries=0, validate_parameters=False)
-def import_workbook(
-    file: str = "",
-    dry_run: bool = False,
-    chunk_size: ChunkSize = 500,
-    concurrency: Concurrency = 16,
-    facility: str = "",
-) -> PrefectState[Any]:
-    """Send the claims of workbooks that lie in the inbox folder; each file ends in `done` or `failed` beside its result.
+@takes(ImportParameters)
+def import_workbook(**parameters: Any) -> PrefectState[Any]:
+    """Send the claims of workbooks that lie in the inbox folder; each file ends in `done` or `failed` beside its result."""
+    try:
+        return _import_inbox(ImportParameters.checked(**parameters))
+    except Exception as error:
+        return failed_state(RunResult(None, as_failure(error)))
+
+
+def import_in_process(path: Path, **parameters: Any) -> RunResult:
+    """Import one file by hand, in this process, from wherever it lies; its result is laid beside it.
 
     Args:
-        file: ไฟล์ในโฟลเดอร์ inbox เช่น school/oct.xlsx (ว่าง = ทุกไฟล์ที่รออยู่) / A file in the inbox, such as school/oct.xlsx; empty: all.
-        dry_run: ทดลอง ไม่ส่งจริง / Read and check everything, send nothing.
-        chunk_size: จำนวนรายการต่อชุด 1-2000 / Claims one task sends, 1-2000.
-        concurrency: จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.
-        facility: หน่วยบริการใด เมื่อตั้งไว้หลายหน่วย / Which facility, where the configuration has several.
+        path: The file. Prefect learns neither this nor the parameters.
+        parameters: Those of the flow but for the file.
+
+    Returns:
+        The report, with where the result lies; and why it failed, if it did.
     """
-    asked = {"dry_run": dry_run, "chunk_size": chunk_size, "concurrency": concurrency}
-    try:
-        make_importing(**asked)
-        return _from_inbox(file, asked, facility)
-    except Exception as error:
-        return failed(error)
+    with ExitStack() as stack:
+        try:
+            result_file = stack.enter_context(reserved_result(path))
+        except OSError as error:
+            folder = shown(str(path.parent.absolute()))
+            return RunResult(None, MophClaimError(NO_ROOM.fill(folder=folder, why=error.strerror)))
+        result = _import_by_hand(path, ImportParameters.checked(**parameters), result_file)
+        if result.report is not None and result_file.exists() and result_file.stat().st_size:
+            report = replace(result.report, body=f"{result.report.body}\n\n**{shown(str(result_file))}**")
+            return replace(result, report=report)
+        return result
 
 
-def _from_inbox(file: str, asked: dict[str, Any], facility: str) -> PrefectState[Any]:
-    settings = read_settings().of(facility)
+def _import_by_hand(path: Path, parameters: ImportParameters, result_file: Path) -> RunResult:
+    named = shown(str(result_file))
+    destination = Destination(lambda _, write: write(result_file), Message(named, named), BESIDE)
+    settings = read_settings().of(parameters.facility)
+
+    @flow(name=FLOW, persist_result=False, retries=0)
+    def by_hand() -> PrefectState[Any]:
+        return _import_file(settings, path, parameters, destination)
+
+    return run_in_process(by_hand, {})
+
+
+def _import_inbox(parameters: ImportParameters) -> PrefectState[Any]:
+    settings = read_settings().of(parameters.facility)
     inbox = Inbox(settings.inbox_folder(), settings.inbox.settle_seconds)
     states: list[PrefectState[Any]] = []
     left = 0
-    for path in [inbox.named(file)] if file else inbox.waiting():
+    for path in [inbox.named(parameters.file)] if parameters.file else inbox.waiting():
         try:
             with inbox.take(path) as taken:
                 if taken:
-                    states.append(_import_taken(inbox, taken, asked, settings))
+                    states.append(_import_taken(settings, inbox, taken, parameters))
         except OSError:
             left += 1
-    return _together(states, left, settings.language)
+    return _combined(states, left, settings.language)
 
 
-def _import_taken(inbox: Inbox, taken: Path, asked: dict[str, Any], settings: Settings) -> PrefectState[Any]:
-    """Import a file of the inbox and lay it down; nothing about it keeps the others from going.
+def _import_taken(settings: Settings, inbox: Inbox, taken: Path, parameters: ImportParameters) -> PrefectState[Any]:
+    """Import a file of the inbox and put it where it belongs; nothing about it keeps the others from being imported.
 
     Raises:
         OSError: It stays where it is.
     """
-    place = Place(partial(inbox.finish, taken), IN_INBOX, IN_INBOX)
-    ended = _import(taken, asked, place, settings.facility_key)
+    state = _import_file(settings, taken, parameters, Destination(partial(inbox.finish, taken), IN_INBOX, IN_INBOX))
     if taken.exists():
-        # It could not be read, or what came of it could not be written.
-        refuse = partial(write_refusal, settings=settings, name=shown(taken.name), sentence=ended.failure or "")
+        # It could not be read, or its result could not be written.
+        result = cast(RunResult, state.result(raise_on_failure=False))
+        sentence = result.failure.message.say(settings.language) if result.failure else ""
+        refuse = partial(write_refusal, settings=settings, name=shown(taken.name), sentence=sentence)
         try:
             inbox.finish(taken, "failed", refuse)
         except Exception as error:
             get_run_logger().error("%s", _unwritten(error, IN_INBOX, IN_INBOX).discreet.say(settings.language))
             inbox.finish(taken, "failed", None)
-    return ended.state
+    return state
 
 
-def _together(states: list[PrefectState[Any]], left: int, language: Language) -> PrefectState[Any]:
-    """How a run over several files ended: as its files did."""
+def _combined(states: list[PrefectState[Any]], left: int, language: Language) -> PrefectState[Any]:
+    """The state of a run over several files: failed where one of them is."""
     if len(states) == 1 and not left:
         return states[0]
-    bad = [state.message or "" for state in states if state.is_failed()]
-    k, n = len(bad) + left, len(states) + left
+    failed = [state.message or "" for state in states if state.is_failed()]
+    k, n = len(failed) + left, len(states) + left
     if left:
-        bad.append(LEFT.fill(n=left).say(language))
-        get_run_logger().error("%s", bad[-1])
-    if bad:
+        failed.append(LEFT.fill(n=left).say(language))
+        get_run_logger().error("%s", failed[-1])
+    if failed:
         count = Message(f"ไม่สำเร็จ {k}/{n} ไฟล์: ", f"{k}/{n} files failed: ").say(language)
-        return Failed(message=count + " · ".join(dict.fromkeys(bad)))
+        return Failed(message=count + " · ".join(dict.fromkeys(failed)))
     nothing = Message("ไม่มีไฟล์รออยู่", "No file waits.")
     done = Message(f"นำเข้าแล้ว {n} ไฟล์", f"{n} files imported.")
     return Completed(message=(done if states else nothing).say(language))
 
 
-def _import(path: Path, asked: dict[str, Any], place: Place, facility: str) -> Ended:
-    """One file: its claims are sent and its result is laid down; where it cannot be read, it is said why."""
-    failures: list[str] = []
-
-    @contextmanager
-    def begin(settings: Settings, on_wait: Callable[[str], None]) -> Iterator[Import]:
-        try:
-            with open_import(settings, path, shown(path.name), make_importing(**asked), FLOW, on_wait) as shift:
-                yield shift
-        except Exception as error:
-            failures.append(as_sentence(error).say(settings.language))
-            raise
-
-    def work(shift: Import) -> Report:
-        progress = Progress(shift, FLOW)
-        make_claims(shift, return_state=True)
-        progress.reach(30.0)
-        if not shift.failure and not shift.wish.dry_run:
-            send_what_is_due(shift, progress, begin=30.0, end=95.0)
-        found = answers(shift)
-        unwritten = _lay_down(shift, place, partial(write_answers, shift=shift, found=found, source=path))
-        report = report_import(shift, found, also=[unwritten.discreet] if unwritten else [])
-        shift.failure = shift.failure or unwritten
-        return publish(shift, report, progress)
-
-    state = run_flow_body(begin, work, _ended, facility)
-    return Ended(state, (failures[0] if failures else state.message) if state.is_failed() else None)
+def _import_file(
+    settings: Settings, path: Path, parameters: ImportParameters, destination: Destination
+) -> PrefectState[Any]:
+    """One file: its claims are sent and its result is saved; where it cannot be read, the state says why."""
+    opened = open_import_run(settings, path, shown(path.name), parameters, log_waiting)
+    return run_to_state(opened, partial(_import, source=path, destination=destination), _success, settings.language)
 
 
-def _lay_down(shift: Import, place: Place, write: Callable[[Path], None]) -> WorkbookError | None:
-    """Lay the result down; where that fails the claims are sent all the same, and what came of them must be said."""
+def _import(run: ImportRun, source: Path, destination: Destination) -> RunResult:
+    progress = Progress(run, FLOW)
+    failure = attempt(make_claims, run)
+    progress.reach(30.0)
+    if run.sends and not failure:
+        failure = send_due_claims(run, progress, begin=30.0, end=95.0)
+    outcomes = row_outcomes(run, failure)
+    unwritten = _save_result(run, outcomes, failure, source, destination)
+    report = report_import_run(run, outcomes, failure, also=[unwritten.discreet] if unwritten else [])
+    publish_report(run, report, progress)
+    return RunResult(report, failure or unwritten)
+
+
+def _save_result(
+    run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError | None, source: Path, destination: Destination
+) -> WorkbookError | None:
+    """Save the result workbook; where that fails the claims were sent all the same, and that must be said."""
+    write = partial(write_row_outcomes, run=run, outcomes=outcomes, failure=failure, source=source)
     try:
-        place.lay_down("failed" if shift.failure else "done", write)
+        destination.save("failed" if failure else "done", write)
     except Exception as error:
-        return _unwritten(error, place.full, place.discreet)
+        return _unwritten(error, destination.name, destination.discreet_name)
     return None
 
 
-def _unwritten(error: Exception, full: Message, discreet: Message) -> WorkbookError:
-    # What the room of workbooks says names the file; the system's reason lies behind it.
+def _unwritten(error: Exception, name: Message, discreet_name: Message) -> WorkbookError:
+    # The writers of workbooks name the file in their sentence; the system's reason is the error behind it.
     reason = error if isinstance(error, OSError) else error.__context__
     why = (reason.strerror if isinstance(reason, OSError) else None) or type(error).__name__
-    as_failed_state = [
-        Message(UNWRITTEN.th.format(place=p.th, why=why), UNWRITTEN.en.format(place=p.en, why=why))
-        for p in (full, discreet)
+    sentences = [
+        Message(UNWRITTEN.th.format(place=n.th, why=why), UNWRITTEN.en.format(place=n.en, why=why))
+        for n in (name, discreet_name)
     ]
-    return WorkbookError(*as_failed_state)
+    return WorkbookError(*sentences)
 
 
-def run_and_report(parameters: dict[str, Any]) -> tuple[Report | None, str | None]:
-    """Import one file by hand, in this process, from wherever it lies; its result is laid beside it.
-
-    Args:
-        parameters: `path`, and those of the flow but for the file. None of them is told to the orchestrator.
-
-    Returns:
-        The report, with where the result lies; and the sentence it failed with, if it did.
-    """
-    asked = {"chunk_size": 500, "concurrency": 16, "facility": "", **parameters}
-    path, facility = Path(asked.pop("path")), asked.pop("facility")
-    with ExitStack() as stack:
-        try:
-            result = stack.enter_context(reserved_result(path))
-        except OSError as error:
-            no_room = NO_ROOM.fill(folder=shown(str(path.parent.absolute())), why=error.strerror)
-            return None, no_room.say(read_settings().language)
-        report, failure = _by_hand(path, asked, result, facility)
-        if report is not None and result.exists() and result.stat().st_size:
-            report = replace(report, body=f"{report.body}\n\n**{shown(str(result))}**")
-        return report, failure
-
-
-def _by_hand(path: Path, asked: dict[str, Any], result: Path, facility: str = "") -> tuple[Report | None, str | None]:
-    ends: list[Ended] = []
-    named = shown(str(result))
-    place = Place(lambda _, write: write(result), Message(named, named), BESIDE)
-
-    @flow(name=FLOW, persist_result=False, retries=0)
-    def by_hand() -> PrefectState[Any]:
-        ends.append(_import(path, asked, place, facility))
-        return ends[-1].state
-
-    report, failure = report_of(by_hand, {})
-    return report, (ends[-1].failure if ends else None) or failure
-
-
-def _ended(shift: Import) -> Message:
-    if shift.before:
+def _success(run: ImportRun) -> Message:
+    if run.imported_before:
         return Message("เคยนำเข้าไฟล์นี้แล้ว ไม่ได้ส่งอะไร", "This file was imported before: nothing was sent.")
-    if shift.wish.dry_run:
-        n = shift.run_counts.would_send
+    if not run.sends:
+        n = run.registrar.counts.would_send
         return Message(f"ทดลองเสร็จ จะส่ง {n} รายการ", f"Dry run: {n} claims would be sent.")
-    sent = sent_words(shift)
+    sent = sent_by_state(run)
     return Message(f"เสร็จ ส่งแล้ว: {sent}", f"Done. Sent: {sent}")

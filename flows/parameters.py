@@ -1,162 +1,178 @@
-"""What a run is asked to do, checked: the Prefect server lets wrong dates and unknown combinations through."""
+"""The parameters of each flow: one frozen model, from which the Prefect form, the command, the check and the audit's record
+of a run are all made. The Prefect server lets wrong dates and unknown combinations through, so a flow checks them itself."""
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.clock import today
 from core.errors import ConfigurationError
 from core.messages import Message
-from load.states import DUE, FAILED, State
 from transform.claim import KINDS, Kind
 
 SendChoice = Literal["new and due", "only failed", "everything again"]
-ChunkSize = Annotated[int, Field(ge=1, le=2000)]
-Concurrency = Annotated[int, Field(ge=1, le=64)]
 # Lab results are confirmed and vaccines keyed in days after the visit.
 LOOK_BACK_DAYS = 7
 OLDEST = date(2020, 1, 1)
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The days, kinds and claims a run is for.
-
-    Args:
-        first: First service day.
-        last: Last service day.
-        kinds: Kinds of claims, without repeats.
-        send: Which claims go.
-        dry_run: Read and check, but send nothing.
-        chunk_size: Claims a task sends.
-        concurrency: Claims under way at once.
-    """
-
-    first: date
-    last: date
-    kinds: tuple[Kind, ...]
-    send: SendChoice
-    dry_run: bool
-    chunk_size: int
-    concurrency: int
-
-    @property
-    def days(self) -> list[date]:
-        """Every service day, oldest first."""
-        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
-
-    @property
-    def states(self) -> tuple[State, ...]:
-        """The states whose claims go."""
-        return FAILED if self.send == "only failed" else DUE
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """What the audit says the run was asked for."""
-        return {
-            "from": self.first,
-            "to": self.last,
-            "kinds": self.kinds,
-            "send": self.send,
-            "dry_run": self.dry_run,
-            "chunk_size": self.chunk_size,
-            "concurrency": self.concurrency,
-        }
+DryRun = Annotated[bool, Field(description="ทดลอง ไม่ส่งจริง / Read and check everything, send nothing.")]
+ChunkSize = Annotated[int, Field(ge=1, le=2000, description="จำนวนรายการต่อชุด 1-2000 / Claims one task sends, 1-2000.")]
+Concurrency = Annotated[
+    int, Field(ge=1, le=64, description="จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.")
+]
+# Of which facility a run was is in its own column of the audit.
+FacilityName = Annotated[
+    str,
+    Field(
+        exclude=True,
+        description="หน่วยบริการใด เมื่อตั้งไว้หลายหน่วย / Which facility, where the configuration has several.",
+    ),
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciling(Wish):
-    """What `reconcile` is for: what is due of all days and kinds, and what became of transactions.
-
-    Args:
-        ask_status: Ask what became of transactions.
-    """
-
-    ask_status: bool
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """What the audit says the run was asked for."""
-        return {name: getattr(self, name) for name in ("dry_run", "ask_status", "chunk_size", "concurrency")}
-
-
-@dataclass(frozen=True, slots=True)
-class Importing(Wish):
-    """What `import-workbook` is for: the claims of one workbook; its days are known once it is read."""
-
-    @property
-    def parameters(self) -> dict[str, object]:
-        """What the audit says the run was asked for; which file it was stands with the file's rows."""
-        return {name: getattr(self, name) for name in ("dry_run", "chunk_size", "concurrency")}
-
-
-class _AskedOfAll(BaseModel):
-    """The parameters as a run is given them: as Python values, or out of JSON and checked by nobody."""
+class FlowParameters(BaseModel):
+    """What all flows do with their parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    dry_run: bool
-    chunk_size: ChunkSize
-    concurrency: Concurrency
+    @classmethod
+    def checked(cls, **values: object) -> Self:
+        """The parameters, as Python values or out of JSON, checked and completed.
+
+        Raises:
+            ConfigurationError: One cannot be used, or they do not go together.
+        """
+        try:
+            return cls.model_validate(values).completed()
+        except ValidationError as error:
+            name = str(error.errors(include_input=False)[0]["loc"][0])
+            if name not in cls.model_fields:
+                raise ConfigurationError(_UNKNOWN.fill(name=name)) from None
+            can = _PERMITTED[name]
+            raise ConfigurationError(
+                Message(f"พารามิเตอร์ {name} ใช้ไม่ได้ {can.th}", f"The parameter {name} cannot be used: {can.en}.")
+            ) from None
+
+    def completed(self) -> Self:
+        """The same with what was left open filled in.
+
+        Raises:
+            ConfigurationError: They do not go together.
+        """
+        return self
+
+    def recorded(self) -> dict[str, Any]:
+        """What the audit keeps of them: nothing personal."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
-class _Asked(_AskedOfAll):
-    date_from: date | None
-    date_to: date | None
-    kinds: list[Kind]
-    send: SendChoice
+class SubmitParameters(FlowParameters):
+    """What `submit-claims` is for; days left open become the last seven up to yesterday (today's visits are not finished)."""
+
+    date_from: Annotated[
+        date | None,
+        Field(
+            serialization_alias="from",
+            description="วันที่รับบริการวันแรก (ว่าง = 7 วันย้อนหลัง) / First service day; empty: seven days back.",
+        ),
+    ] = None
+    date_to: Annotated[
+        date | None,
+        Field(
+            serialization_alias="to",
+            description="วันที่รับบริการวันสุดท้าย (ว่าง = เมื่อวาน) / Last service day; empty: yesterday.",
+        ),
+    ] = None
+    kinds: Annotated[list[Kind], Field(description="ประเภทที่จะส่ง / Kinds of claims: dm, ht (DMHT), epi, dt.")] = list(
+        KINDS
+    )
+    send: Annotated[
+        SendChoice,
+        Field(
+            description="ส่งรายการใด / What to send: new and due, only failed (also refused ones as they are), everything again "
+            "(dry run only)."
+        ),
+    ] = "new and due"
+    dry_run: DryRun = False
+    chunk_size: ChunkSize = 500
+    concurrency: Concurrency = 16
+    facility: FacilityName = ""
+
+    def completed(self) -> Self:
+        """With the days filled in, each kind once."""
+        first, last = _days(self.date_from, self.date_to)
+        if not self.kinds:
+            raise ConfigurationError(_NO_KIND)
+        if self.send == "everything again" and not self.dry_run:
+            raise ConfigurationError(_DRY_RUN_ONLY)
+        kinds = list(dict.fromkeys(self.kinds))
+        return self.model_copy(update={"date_from": first, "date_to": last, "kinds": kinds})
 
 
-class _AskedOfReconcile(_AskedOfAll):
-    ask_status: bool
+class ReconcileParameters(FlowParameters):
+    """What `reconcile` is for."""
+
+    dry_run: Annotated[
+        bool, Field(description="ทดลอง ไม่ส่งจริง บอกว่าจะทำอะไร / Send nothing, say what would be done.")
+    ] = False
+    ask_status: Annotated[
+        bool,
+        Field(description="สอบถามสถานะธุรกรรมที่รับแล้ว / Ask what became of the transactions that were accepted."),
+    ] = True
+    chunk_size: ChunkSize = 500
+    concurrency: Concurrency = 16
+    facility: FacilityName = ""
 
 
-M = TypeVar("M", bound=_AskedOfAll)
+class ImportParameters(FlowParameters):
+    """What `import-workbook` is for; the audit keeps the file with its rows."""
+
+    file: Annotated[
+        str,
+        Field(
+            exclude=True,
+            description="ไฟล์ในโฟลเดอร์ inbox เช่น school/oct.xlsx (ว่าง = ทุกไฟล์ที่รออยู่) / A file in the inbox, such as "
+            "school/oct.xlsx; empty: all.",
+        ),
+    ] = ""
+    dry_run: DryRun = False
+    chunk_size: ChunkSize = 500
+    concurrency: Concurrency = 16
+    facility: FacilityName = ""
 
 
-_A_DAY = Message("ให้เขียนวันที่เป็น ค.ศ. เช่น 2026-10-31", "write the day in CE, as 2026-10-31")
-_YES_OR_NO = Message("ใช้ true หรือ false", "it is true or false")
-_CAN_BE = {
-    "date_from": _A_DAY,
-    "date_to": _A_DAY,
-    "kinds": Message("ใช้ dm, ht, epi, dt", "kinds are dm, ht, epi, dt"),
-    "send": Message(
-        "ใช้ 'new and due', 'only failed' หรือ 'everything again'",
-        "it is 'new and due', 'only failed' or 'everything again'",
-    ),
-    "dry_run": _YES_OR_NO,
-    "ask_status": _YES_OR_NO,
-    "chunk_size": Message("ใช้จำนวนเต็ม 1 ถึง 2000", "it is a whole number from 1 to 2000"),
-    "concurrency": Message("ใช้จำนวนเต็ม 1 ถึง 64", "it is a whole number from 1 to 64"),
-}
+R = TypeVar("R")
 
 
-def make_wish(**parameters: object) -> Wish:
-    """A checked wish; days left open become the last seven up to yesterday (today's visits are not finished).
+def takes(model: type[FlowParameters]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a flow's function, which takes any keywords, the signature of its model: Prefect makes the form of it.
 
     Args:
-        parameters: Those of the flow, as they came.
-
-    Raises:
-        ConfigurationError: A parameter cannot be used, or they do not go together.
+        model: The flow's parameters; their descriptions become the form's help.
     """
-    asked = _checked(_Asked, parameters)
-    first, last = _days(asked.date_from, asked.date_to)
-    if not asked.kinds:
-        raise ConfigurationError(
-            Message("กรุณาเลือกอย่างน้อยหนึ่งประเภท: dm, ht, epi, dt", "Choose at least one kind: dm, ht, epi, dt.")
+
+    def signed(function: Callable[..., R]) -> Callable[..., R]:
+        fields = model.model_fields
+        function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=_type(field))
+                for name, field in fields.items()
+            ],
+            return_annotation=inspect.signature(function).return_annotation,
         )
-    if asked.send == "everything again" and not asked.dry_run:
-        raise ConfigurationError(
-            Message(
-                "'everything again' ใช้ได้กับการทดลอง (dry run) เท่านั้น เพราะรายการที่รับแล้วต้องไม่ส่งซ้ำ",
-                "'everything again' is for a dry run only: what was accepted is never sent twice.",
-            )
-        )
-    kinds = tuple(dict.fromkeys(asked.kinds))
-    return Wish(first, last, kinds, asked.send, asked.dry_run, asked.chunk_size, asked.concurrency)
+        arguments = [f"    {name}: {field.description}" for name, field in fields.items()]
+        function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *arguments])
+        return function
+
+    return signed
+
+
+def _type(field: Any) -> Any:
+    """A field's type with its bounds."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
 def _days(date_from: date | None, date_to: date | None) -> tuple[date, date]:
@@ -179,40 +195,26 @@ def _days(date_from: date | None, date_to: date | None) -> tuple[date, date]:
     return first, last
 
 
-def make_reconciling(**parameters: object) -> Reconciling:
-    """A checked wish of `reconcile`.
-
-    Args:
-        parameters: Those of the flow, as they came.
-
-    Raises:
-        ConfigurationError: A parameter cannot be used.
-    """
-    asked = _checked(_AskedOfReconcile, parameters)
-    return Reconciling(
-        OLDEST, today(), KINDS, "new and due", asked.dry_run, asked.chunk_size, asked.concurrency, asked.ask_status
-    )
-
-
-def make_importing(**parameters: object) -> Importing:
-    """A checked wish of `import-workbook`.
-
-    Args:
-        parameters: Those of the flow, as they came, but for the file.
-
-    Raises:
-        ConfigurationError: A parameter cannot be used.
-    """
-    asked = _checked(_AskedOfAll, parameters)
-    return Importing(today(), today(), KINDS, "new and due", asked.dry_run, asked.chunk_size, asked.concurrency)
-
-
-def _checked(model: type[M], parameters: dict[str, Any]) -> M:
-    try:
-        return model.model_validate(parameters)
-    except ValidationError as error:
-        name = str(error.errors(include_input=False)[0]["loc"][0])
-        can = _CAN_BE[name]
-        raise ConfigurationError(
-            Message(f"พารามิเตอร์ {name} ใช้ไม่ได้ {can.th}", f"The parameter {name} cannot be used: {can.en}.")
-        ) from None
+_UNKNOWN = Message("ไม่มีพารามิเตอร์ชื่อ {name}", "There is no parameter {name}.")
+_NO_KIND = Message("กรุณาเลือกอย่างน้อยหนึ่งประเภท: dm, ht, epi, dt", "Choose at least one kind: dm, ht, epi, dt.")
+_DRY_RUN_ONLY = Message(
+    "'everything again' ใช้ได้กับการทดลอง (dry run) เท่านั้น เพราะรายการที่รับแล้วต้องไม่ส่งซ้ำ",
+    "'everything again' is for a dry run only: what was accepted is never sent twice.",
+)
+_A_DAY = Message("ให้เขียนวันที่เป็น ค.ศ. เช่น 2026-10-31", "write the day in CE, as 2026-10-31")
+_YES_OR_NO = Message("ใช้ true หรือ false", "it is true or false")
+_PERMITTED = {
+    "date_from": _A_DAY,
+    "date_to": _A_DAY,
+    "kinds": Message("ใช้ dm, ht, epi, dt", "kinds are dm, ht, epi, dt"),
+    "send": Message(
+        "ใช้ 'new and due', 'only failed' หรือ 'everything again'",
+        "it is 'new and due', 'only failed' or 'everything again'",
+    ),
+    "file": Message("ใช้ชื่อไฟล์ในโฟลเดอร์ inbox", "it is the name of a file in the inbox"),
+    "dry_run": _YES_OR_NO,
+    "ask_status": _YES_OR_NO,
+    "chunk_size": Message("ใช้จำนวนเต็ม 1 ถึง 2000", "it is a whole number from 1 to 2000"),
+    "concurrency": Message("ใช้จำนวนเต็ม 1 ถึง 64", "it is a whole number from 1 to 64"),
+    "facility": Message("ใช้ชื่อหน่วยบริการ", "it is the name of a facility"),
+}

@@ -387,3 +387,13 @@ _UNKNOWN_URL = Message(
     "The address of the audit database (audit.url) is malformed: it begins with sqlite:///, postgresql+psycopg:// or "
     "mysql+pymysql://.",
 )
+
+
+@contextmanager
+def audit_engine(url: str, *, patience_seconds: float = 0) -> Iterator[Engine]:
+    """The audit database, as `open_audit` opens it, while the block lasts."""
+    engine = open_audit(url, patience_seconds=patience_seconds)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -6,7 +6,7 @@ import typer
 
 from core.messages import Message
 from flows.cli.console import Exit, FacilityOption, errors, exit_on_error, screen
-from flows.settings.settings import read_settings
+from flows.settings.read import read_settings
 
 app = typer.Typer(help="พิสูจน์และค้นบันทึกตรวจสอบ / Prove the audit, and look into it.", no_args_is_help=True)
 
@@ -21,17 +21,14 @@ def verify(
     """พิสูจน์ว่าบันทึกไม่ถูกแก้ไข / Prove that nothing in the audit was changed, removed or inserted."""
     from flows.cli.scope import environment_in_scope
     from flows.reports.claim_history import verification_message
-    from load.database import open_audit
+    from load.database import audit_engine
     from load.verify import verify as verify_audit
 
     with exit_on_error():
         settings = read_settings()
         environment = environment_in_scope(settings, facility)
-        engine = open_audit(settings.audit_url())
-        try:
+        with audit_engine(settings.audit_url()) as engine:
             checked = verify_audit(engine, environment, run)
-        finally:
-            engine.dispose()
         sentence = verification_message(checked, run).say(settings.language)
         if not checked.misfit:
             screen.print(sentence, highlight=False, markup=False, soft_wrap=True)
@@ -52,15 +49,12 @@ def show(
     from flows.cli.scope import settings_in_scope
     from flows.reports.claim_history import render_history
     from load.claim_history import claim_histories
-    from load.database import open_audit
+    from load.database import audit_engine
 
     with exit_on_error():
         settings = settings_in_scope(read_settings(), facility)
-        engine = open_audit(settings.audit_url())
-        try:
+        with audit_engine(settings.audit_url()) as engine:
             found = claim_histories(engine, settings.api.environment, number, settings.facility.hcode)
-        finally:
-            engine.dispose()
         for life in found:
             for line in render_history(life, settings.language, bodies=payload):
                 screen.print(line, soft_wrap=True)
@@ -88,7 +82,7 @@ def settle(
 ) -> None:
     """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้ว หรือปล่อยให้ส่งใหม่ / A person says where a claim stands."""
     from flows.cli.scope import settings_in_scope
-    from flows.cli.settle import Settling, settle_claim
+    from flows.runs.settle import Settling, settle_claim
 
     with exit_on_error():
         settings = settings_in_scope(read_settings(), facility)

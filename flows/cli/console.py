@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from enum import IntEnum
-from importlib import import_module
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,12 +14,16 @@ from rich.markdown import Markdown
 from core.errors import ConfigurationError, MophClaimError, as_sentence
 from core.messages import Message
 from flows.service.prefect_config import configure_prefect, running_server
-from flows.settings.settings import Settings, read_settings
+from flows.settings.model import Settings
+from flows.settings.read import read_settings
+
+if TYPE_CHECKING:
+    from flows.tasks import RunResult
 
 screen = Console()
 errors = Console(stderr=True)
 
-Flow = Literal["submit_claims", "reconcile", "import_workbook"]
+Flow = Literal["submit-claims", "reconcile", "import-workbook"]
 FacilityOption = Annotated[
     str, typer.Option("--facility", metavar="NAME", help="หน่วยบริการ เมื่อตั้งไว้หลายหน่วย / Which, where there are several.")
 ]
@@ -72,23 +75,41 @@ def _in_language(message: Message) -> str:
         return str(message)
 
 
-def run_once(settings: Settings, flow: Flow = "submit_claims", /, **parameters: object) -> Exit:
+def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: Any) -> Exit:
     """Run a flow in this process, show its report, and say how it went.
 
     Args:
         settings: The settings in force.
-        flow: Which one; its module in this folder bears the same name.
-        parameters: Its parameters.
+        flow: Which one.
+        parameters: Its parameters; of `import-workbook`, and the `path` of the file.
     """
     configure_prefect(settings.data_folder)
     # Beside a running `moph-claim up` the run shows on its pages; two servers over one Prefect database would not do.
     if url := running_server(settings.data_folder):
         os.environ.setdefault("PREFECT_API_URL", f"{url}/api")
-    module = import_module(f"flows.{flow}")  # Prefect reads its settings when it is imported
-    report, failure = module.run_and_report(parameters)
+    result = _run_flow(flow, parameters)
+    report, failure = result.report, result.failure
     if report is not None:
         screen.print(Markdown(report.markdown()))
     if failure is not None:
-        errors.print(failure, style="red", highlight=False, markup=False, soft_wrap=True)
+        sentence = failure.message.say(settings.language)
+        errors.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return Exit.NOT_DONE
     return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.WELL
+
+
+def _run_flow(flow: Flow, parameters: dict[str, Any]) -> "RunResult":
+    # Imported late: Prefect reads its settings when it is imported.
+    match flow:
+        case "submit-claims":
+            from flows.submit_claims import submit_in_process
+
+            return submit_in_process(**parameters)
+        case "reconcile":
+            from flows.reconcile import reconcile_in_process
+
+            return reconcile_in_process(**parameters)
+        case "import-workbook":
+            from flows.import_workbook import import_in_process
+
+            return import_in_process(**parameters)

@@ -12,7 +12,8 @@ from core.errors import ConfigurationError
 from core.messages import Language, Message
 from flows.cli.console import Exit, run_once
 from flows.reports.tables import issue_list, issue_rows
-from flows.settings.settings import CONFIG_FILE, read_settings, use_only
+from flows.settings.model import CONFIG_FILE
+from flows.settings.read import read_settings, use_only
 from sandbox.his import build_hosxp
 from sandbox.process import running_sandbox
 from sandbox.world import Account

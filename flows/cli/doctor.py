@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from core.errors import MophClaimError
 from core.messages import Message
 from extract.errors import SourceError
+from extract.hcode import check_hcode
 from extract.read_only_account import ReadOnlyAccount, prove_read_only
 from extract.source import open_source
-from flows.runs.claim_run import facility_code
 from flows.settings.facilities import SAME_HCODE
-from flows.settings.settings import Settings
+from flows.settings.model import Settings
 from load.account_center import log_in
-from load.database import open_audit
+from load.database import audit_engine
 from load.runs import try_writing
 from transform.code_map_check import check_code_maps
 from transform.codes import read_codes
@@ -64,11 +64,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     slips: list[Message] = []
 
     def audit() -> Message:
-        engine = open_audit(settings.audit_url())
-        try:
+        with audit_engine(settings.audit_url()) as engine:
             try_writing(engine, settings.api.environment)
-        finally:
-            engine.dispose()
         return Message("เขียนได้", "can be written")
 
     def his() -> Message:
@@ -90,7 +87,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
                 )
             source.reader.check_statements()
             facility = source.facility()
-            hcode = facility_code(settings, source)
+            hcode = check_hcode(source, settings.facility.hcode)
             guests.append(prove_read_only(source.reader))
             slips.extend(check_code_maps(source.reader.maps, read_codes(settings.transform.codes_folder)))
         return Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")

@@ -9,7 +9,8 @@ import typer
 from core.clock import today
 from core.messages import Message
 from flows.cli.console import Exit, FacilityOption, day_of, exit_on_error, screen
-from flows.settings.settings import Settings, read_settings
+from flows.settings.model import Settings
+from flows.settings.read import read_settings
 
 app = typer.Typer(help="ฐานข้อมูล HIS: วาง SQL ตรวจ จับคู่รหัส / The hospital's database.", no_args_is_help=True)
 

@@ -12,14 +12,14 @@ from core.errors import MophClaimError
 from core.messages import Language, Message
 from extract.check import DayCheck, Fault, TableCheck, check_day
 from extract.contract import TableName
+from extract.hcode import check_hcode
 from extract.meanings import KINDS, columns
 from extract.query_plan import LARGE, Step
 from extract.read_only_account import prove_read_only
 from extract.reader import open_reader
 from extract.source import MISSING_TABLES, HisSource
 from flows.cli.console import Exit
-from flows.runs.claim_run import facility_code
-from flows.settings.settings import Settings
+from flows.settings.model import Settings
 from transform.claim import KINDS as ALL_KINDS
 from transform.claims import wanted
 from transform.code_map_check import check_code_maps
@@ -106,7 +106,7 @@ def _facility(source: HisSource, settings: Settings, screen: Console) -> bool:
     """Say whose database it is, which is also the test of its character set; whether that is read and as configured."""
     try:
         facility = source.facility()
-        facility_code(settings, source)
+        check_hcode(source, settings.facility.hcode)
     except MophClaimError as error:
         _say(screen, f"✗ {error.message.say(settings.language)}", style="red")
         return False

@@ -9,12 +9,12 @@ from rich.table import Table
 
 from core.clock import today
 from core.messages import Language, Message
+from extract.hcode import check_hcode
 from extract.his_file import MapName
 from extract.local_codes import MapCount, local_codes, update_maps
 from extract.site_maps import UNDECIDED
 from extract.source import open_source
-from flows.runs.claim_run import facility_code
-from flows.settings.settings import Settings
+from flows.settings.model import Settings
 from transform.claim import KINDS
 from transform.claims import wanted
 
@@ -51,7 +51,7 @@ def map_codes(settings: Settings, days: int, folder: Path | None, screen: Consol
     needs = wanted(KINDS, settings.transform)
     # Without the site's maps: what the HIS itself says is asked, and of lab items all that it does not know.
     with open_source(settings.his, UNDECIDED) as source:
-        facility_code(settings, source)  # another facility's codes do not come into the maps of this one
+        check_hcode(source, settings.facility.hcode)  # another facility's codes do not come into the maps of this one
         of_his = source.reader.statements.his.maps
         seen = [local_codes(*source.read_frames(first + timedelta(days=day), needs), of_his) for day in range(days)]
     counts = list(update_maps(where, pd.concat(seen, ignore_index=True)))

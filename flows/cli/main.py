@@ -4,7 +4,7 @@ import os
 import sys
 from itertools import chain, count
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import SecretStr
@@ -17,8 +17,9 @@ from core.messages import Message
 from extract.session import parse_url
 from flows.cli import audit, his
 from flows.cli.console import Exit, FacilityOption, day_of, exit_on_error, run_once, screen
-from flows.parameters import make_wish
-from flows.settings.settings import in_force, read_settings
+from flows.cli.options import parse_options, takes_options
+from flows.parameters import ReconcileParameters, SubmitParameters
+from flows.settings.read import in_force, read_settings
 
 app = typer.Typer(
     help="ส่งรายการเบิก DMHT EPI dT ไป MOPH Claim / Send DMHT, EPI and dT claims to MOPH Claim.",
@@ -42,49 +43,29 @@ To = Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="ว�
 
 
 @app.command()
-def run(
-    from_: From = None,
-    to: To = None,
-    kinds: Annotated[str, typer.Option(help="ประเภท คั่นด้วยจุลภาค / Kinds, comma-separated.")] = "dm,ht,epi,dt",
-    send: Annotated[
-        str, typer.Option(help='"new and due", "only failed", "everything again" (dry run only).')
-    ] = "new and due",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Send nothing.")] = False,
-    chunk_size: Annotated[int, typer.Option(min=1, max=2000, help="รายการต่อชุด / Claims a task sends.")] = 500,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="ส่งพร้อมกัน / Claims under way at once.")] = 16,
-    facility: FacilityOption = "",
-) -> None:
+@takes_options(SubmitParameters)
+def run(**options: Any) -> None:
     """ส่งรายการเบิก เหมือนรอบกลางคืน / Run the nightly flow now."""
     with exit_on_error():
         settings = read_settings()
-        parameters = {
-            "date_from": day_of(from_),
-            "date_to": day_of(to),
-            "kinds": [k.strip() for k in kinds.split(",") if k.strip()],
-            "send": send,
-            "dry_run": dry_run,
-            "chunk_size": chunk_size,
-            "concurrency": concurrency,
-        }
+        parameters = parse_options(SubmitParameters, options)
         # What is plainly wrong is said before Prefect, which takes seconds, is started.
-        make_wish(**parameters)
-        parse_url(settings.of(facility).his)
-        code = run_once(settings, **parameters, facility=facility)
+        checked = SubmitParameters.checked(**parameters)
+        parse_url(settings.of(checked.facility).his)
+        code = run_once(settings, "submit-claims", **parameters)
     raise typer.Exit(code)
 
 
 @app.command()
-def reconcile(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="ทดลอง ไม่ส่งจริง / Say what it would do.")] = False,
-    facility: FacilityOption = "",
-) -> None:
+@takes_options(ReconcileParameters, "dry_run", "facility")
+def reconcile(**options: Any) -> None:
     """ตรวจทานรายการที่ค้าง รอปิดสิทธิ หรือไม่แน่ใจ และสอบถามสถานะ / See to what was left, held or in doubt, now."""
     with exit_on_error():
         settings = read_settings()
-        one = settings.of(facility)
-        if not one.facility.hcode:
-            parse_url(one.his)  # said before Prefect, which takes seconds, is started
-        code = run_once(settings, "reconcile", dry_run=dry_run, facility=facility)
+        own = settings.of(options["facility"])
+        if not own.facility.hcode:
+            parse_url(own.his)  # said before Prefect, which takes seconds, is started
+        code = run_once(settings, "reconcile", **options)
     raise typer.Exit(code)
 
 
@@ -106,7 +87,7 @@ def import_(
         for path in files:
             if len(files) > 1:
                 screen.print(shown(str(path)), markup=False, highlight=False, soft_wrap=True, style="bold")
-            codes.append(run_once(settings, "import_workbook", path=path, dry_run=dry_run, facility=facility))
+            codes.append(run_once(settings, "import-workbook", path=path, dry_run=dry_run, facility=facility))
     raise typer.Exit(max(codes))
 
 
@@ -119,14 +100,14 @@ def template(
     """เขียนไฟล์ Excel เปล่าสำหรับกรอก / Write a workbook to fill in."""
     from core.clock import today
     from extract.workbook.layout import layouts
-    from flows.runs.import_workbook import drop_downs
+    from flows.runs.import_workbook import dropdown_choices
     from load.workbook.template import write_template
 
     with exit_on_error():
         settings = read_settings().of(facility)
         out = out or _new_workbook(f"moph-claim-{which}")
         sheets = [name for name in layouts() if which in (name, "all")]
-        write_template(out, sheets, drop_downs(settings, today()), settings.language)
+        write_template(out, sheets, dropdown_choices(settings, today()), settings.language)
         command = " ".join(["moph-claim import", *(["--facility", facility] if facility else []), str(out)])
         screen.print(
             Message(

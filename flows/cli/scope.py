@@ -2,9 +2,9 @@
 
 from core.errors import ConfigurationError
 from core.messages import Message
-from flows.runs.claim_run import resolve_hcode
-from flows.settings.facilities import FacilitySettings
-from flows.settings.settings import Settings
+from extract.hcode import resolve_hcode
+from flows.settings.model import Settings
+from flows.settings.sections import FacilitySettings
 from load.settings import Environment
 
 _WHICH_ENVIRONMENT = Message(
@@ -28,7 +28,9 @@ def settings_in_scope(settings: Settings, facility: str) -> Settings:
         return settings.of(facility)
     if facility:
         one = settings.of(facility)
-        return one.model_copy(update={"facility": one.facility.model_copy(update={"hcode": resolve_hcode(one)})})
+        return one.model_copy(
+            update={"facility": one.facility.model_copy(update={"hcode": resolve_hcode(one.his, one.facility.hcode)})}
+        )
     api = settings.api.model_copy(update={"environment": environment_in_scope(settings, facility)})
     return settings.model_copy(update={"facility": FacilitySettings(), "api": api})
 

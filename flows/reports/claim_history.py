@@ -12,8 +12,8 @@ from sqlalchemy import Row
 
 from core.clock import BANGKOK
 from core.messages import Language, Message
-from flows.reports.report import KIND_NAMES, STATE_NAMES
 from load.claim_history import ClaimHistory
+from load.names import KIND_NAMES, STATE_NAMES
 from load.states import CAUSES, Cause, State
 from load.verify import Checked
 

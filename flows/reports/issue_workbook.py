@@ -16,12 +16,13 @@ from core.errors import ConfigurationError
 from core.messages import Language, Message
 from extract.workbook.layout import SheetLayout, layouts, outcome_columns
 from extract.workbook.records import from_json
-from flows.reports.report import KIND_NAMES, STATE_NAMES, reason_of
+from flows.reports.reasons import reason_of
 from flows.reports.row_outcomes import ASIDE, REFUSED, TONES
 from flows.reports.tables import HEADINGS, in_words, write_csv
-from flows.runs.claim_run import audit_engine
-from flows.runs.import_workbook import drop_downs
-from flows.settings.settings import Settings
+from flows.runs.import_workbook import dropdown_choices
+from flows.settings.model import Settings
+from load.database import audit_engine
+from load.names import KIND_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_that_did_not_go, open_issues
 from load.states import State
 from load.workbook.answers import Count, Mark, Mendable, RowAnswer, Summary
@@ -56,7 +57,7 @@ def write_issues(settings: Settings, rows: pd.DataFrame, out: Path, first: date 
     if out.suffix == ".csv":
         write_csv(rows, out, settings.language)
     elif out.suffix == ".xlsx":
-        with audit_engine(settings) as engine:
+        with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
             write_issue_workbook(settings, engine, out, first, last, hcode=settings.facility.hcode)
     else:
         raise ConfigurationError(
@@ -95,7 +96,7 @@ def write_issue_workbook(
     kinds = list(KIND_NAMES.values())
     counts = sorted([*_counts(ledger), *_refused(records)], key=lambda count: kinds.index(count.kind))
     summary = Summary(HEADLINE, counts, facts)
-    offered, language = drop_downs(settings, today()), settings.language
+    offered, language = dropdown_choices(settings, today()), settings.language
     listing = _listing(in_words(claims, issues, language), language)
     write_result(out, summary, mendable, offered, language, listing=listing)
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from core.errors import MophClaimError
 from core.messages import Message
 from extract.workbook.layout import layouts
 from extract.workbook.rows import Row
-from flows.reports.report import STATE_NAMES, advice_here, reason_of
-from flows.runs.import_workbook import Import, together
+from flows.reports.reasons import advice_here, reason_of
+from flows.runs.import_workbook import ImportRun, join_sentences
 from load.ledger import Standing
+from load.names import STATE_NAMES
 from load.states import ACCEPTED_STATES, State
 from load.workbook.answers import Mark, RowAnswer
 from load.workbook.style import OutcomeCategory
@@ -39,35 +41,42 @@ GOES_LATER = Message("รายการนี้จะส่งเองใน�
 WOULD_GO = Message("จะส่ง (ทดลอง)", "would be sent")
 
 
-def answers(shift: Import) -> list[RowAnswer]:
-    """What became of every row of the run's workbook, in order."""
-    standing = shift.standing()
-    return [_answer(shift, row, standing) for row in shift.reading.rows]
+def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[RowAnswer]:
+    """What became of every row of the run's workbook, in order.
+
+    Args:
+        run: The run.
+        failure: Why it stopped, if it did.
+    """
+    standing = run.standing()
+    return [_row_outcome(run, row, standing, failure) for row in run.reading.rows]
 
 
-def _answer(shift: Import, row: Row, standing: Mapping[Part, Standing]) -> RowAnswer:
+def _row_outcome(
+    run: ImportRun, row: Row, standing: Mapping[Part, Standing], failure: MophClaimError | None
+) -> RowAnswer:
     if row.repeats:
         sheet, number = row.repeats
         return _said(row, "aside", REPEATED, [SAME_AS.fill(sheet=sheet, number=number)])
-    part = shift.parts.of.get((row.sheet, row.number))
+    part = run.parts.of.get((row.sheet, row.number))
     if part is None:
         return _refused(row, [])
-    issues, claim, s = shift.issues.get(part, []), shift.claims.get(part), standing.get(part)
+    issues, claim, s = run.issues.get(part, []), run.claims.get(part), standing.get(part)
     if s and s.state in ACCEPTED_STATES and (claim is None or claim.payload_hash != s.payload_hash):
         return _said(row, "aside", TAKEN_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
     if claim is None:
         return _refused(row, [i for i in issues if i.severity == "error"])
-    if s is None or claim.key in shift.would_go:
+    if s is None or claim.key in run.would_send:
         return _said(row, "waiting", WOULD_GO, [here(i) for i in issues])
-    return _standing(shift, row, s)
+    return _of_standing(row, s, failure)
 
 
-def _standing(shift: Import, row: Row, s: Standing) -> RowAnswer:
+def _of_standing(row: Row, s: Standing, failure: MophClaimError | None) -> RowAnswer:
     tone = TONES.get(s.state, "waiting")
     reason = reason_of(s.state, s.meaning_th, s.meaning_en, s.message, in_workbook=True)
     reasons = [] if s.state is State.ACCEPTED else [reason]
-    if s.state is State.READY and shift.failure:
-        reasons = [shift.failure.message, GOES_LATER]
+    if s.state is State.READY and failure:
+        reasons = [failure.message, GOES_LATER]
     said = _said(row, tone, STATE_NAMES[s.state], reasons, uid=s.transaction_uid)
     return replace(said, mendable=tone == "refused")
 
@@ -96,7 +105,7 @@ def _said(
     marks: Sequence[Mark] = (),
     uid: str | None = None,
 ) -> RowAnswer:
-    return RowAnswer(row.sheet, row.number, tone, outcome, uid, together(reasons), tuple(marks))
+    return RowAnswer(row.sheet, row.number, tone, outcome, uid, join_sentences(reasons), tuple(marks))
 
 
 def _is_here(row: Row, issue: Issue) -> bool:

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from core.errors import ConfigurationError
 from core.messages import Language, Message
-from flows.reports.report import KIND_NAMES, STATE_NAMES, reason_of, status_words
-from flows.settings.settings import Settings
-from load.database import open_audit
+from flows.reports.reasons import reason_of, status_words
+from flows.settings.model import Settings
+from load.database import audit_engine
+from load.names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_that_did_not_go, open_issues, transaction_statuses
 from load.states import State
 from transform.rules import registry
@@ -37,12 +38,9 @@ SCREEN_ROWS = 200
 def status_table(settings: Settings, first: date | None, last: date | None) -> Group:
     """Counts and baht by day, kind and outcome; and by transaction status, once any is known."""
     language, environment, hcode = settings.language, settings.api.environment, settings.facility.hcode
-    engine = open_audit(settings.audit_url())
-    try:
+    with audit_engine(settings.audit_url()) as engine:
         claims = claims_by_day(engine, environment, first=first, last=last, hcode=hcode)
         statuses = transaction_statuses(engine, environment, first=first, last=last, hcode=hcode)
-    finally:
-        engine.dispose()
     known = (statuses["status"] + statuses["status_th"] != "").any()
     tables = [_claims_table(claims, language, several=bool(settings.facilities))]
     return Group(*tables, *([_statuses_table(statuses, language)] if known else []))
@@ -87,26 +85,22 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
         at; codes first, then ordered by facility and day. Of a code the day is the last one it was seen on, vn, hn and item
         are empty, and the reason begins with its count.
     """
-    engine = open_audit(settings.audit_url())
-    try:
+    with audit_engine(settings.audit_url()) as engine:
         of: dict[str, Any] = {"first": first, "last": last, "hcode": settings.facility.hcode}
         claims = claims_that_did_not_go(engine, settings.api.environment, **of)
         records = open_issues(engine, settings.api.environment, **of)
-    finally:
-        engine.dispose()
     return in_words(claims, records, settings.language, several=bool(settings.facilities))
 
 
 def in_words(claims: pd.DataFrame, records: pd.DataFrame, language: Language, *, several: bool = False) -> pd.DataFrame:
     """The rows of `issue_rows`, of what `claims_that_did_not_go` and `open_issues` give."""
     whose = list(OF_FACILITY) if several else []
-    severity = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
     claims["status"] = [STATE_NAMES[State(s)].say(language) for s in claims["state"]]
     claims["reason"] = [
         reason_of(State(str(r["state"])), r["meaning_th"], r["meaning_en"], r["message"]).say(language)
         for r in claims.to_dict("records")
     ]
-    records["status"] = [severity[s].say(language) for s in records["severity"]]
+    records["status"] = [SEVERITY_NAMES[s].say(language) for s in records["severity"]]
     records["reason"] = records[f"message_{language}"]
     of_code = records["rule"].isin([rule.code for rule in registry().values() if rule.of_code])
     rows = pd.concat([f[[*whose, *HEADINGS]] for f in (claims, records[~of_code])], ignore_index=True)

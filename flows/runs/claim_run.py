@@ -1,65 +1,93 @@
-"""A run with its hands on the audit and MOPH Claim: what `Night` and `Morning` share. It knows nothing of Prefect.
+"""A run that holds its facility and sends the claims that are due: what all three kinds of run have. It knows nothing of Prefect.
 
-Nothing personal leaves these objects: tasks are given them whole, and give back nothing.
+Nothing personal leaves these objects: tasks are given them whole, and return nothing.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
-from core.errors import ConfigurationError, MophClaimError
 from core.messages import Message
-from extract.source import HisSource, open_source
-from flows.parameters import Wish
-from flows.settings.settings import Settings
+from flows.parameters import FlowParameters, ImportParameters, ReconcileParameters, SubmitParameters
+from flows.settings.model import Settings
 from load.account_center import TokenSource
-from load.database import open_audit
 from load.delivery import Delivery
 from load.ledger import DueClaim, Ledger
 from load.runs import Run, start_run
 from load.states import State
+from transform.claim import Kind
+
+Parameters = SubmitParameters | ReconcileParameters | ImportParameters
 
 
-class Shift:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The claims that a run sends.
+
+    Args:
+        states: In these states.
+        kinds: Of these kinds.
+        first: First service day.
+        last: Last service day.
+        of_workbook: Only those of the workbook that the run has registered.
+    """
+
+    states: Collection[State]
+    kinds: Collection[Kind]
+    first: date
+    last: date
+    of_workbook: bool = False
+
+
+class ClaimRun:
     """A run that sends what is due.
 
     Attributes:
-        failure: Why it stopped, if it did.
-        tell: Told what happens meanwhile; called from a sending thread.
+        on_pause: Called with a sentence, from a sending thread, when sending pauses or goes on.
         recovered: Claims that a dead run left in mid-sending.
 
     Args:
         settings: The settings in force.
-        wish: What the run is for.
+        parameters: Those of the flow.
         engine: The audit database.
-        run: The run that holds the facility.
+        audit_run: The run as the audit has it; it holds the facility.
+        selection: Which claims it sends.
     """
 
-    def __init__(self, settings: Settings, wish: Wish, engine: Engine, run: Run) -> None:
+    def __init__(
+        self, settings: Settings, parameters: Parameters, engine: Engine, audit_run: Run, selection: Selection
+    ) -> None:
         self.settings = settings
-        self.wish = wish
+        self.parameters = parameters
         self.engine = engine
-        self.run = run
-        self.failure: MophClaimError | None = None
-        self.tell: Callable[[Message], None] = lambda _: None
+        self.audit_run = audit_run
+        self.selection = selection
+        self.on_pause: Callable[[Message], None] = lambda _: None
         self.recovered = 0
-        self.ledger = Ledger(engine, run)
-        self.tokens = TokenSource(settings.api, run.hcode)
+        self.ledger = Ledger(engine, audit_run)
+        self.tokens = TokenSource(settings.api, audit_run.hcode)
         self.stack = ExitStack()
         self._delivery: Delivery | None = None
 
+    @property
+    def sends(self) -> bool:
+        """Whether it registers and sends claims."""
+        return not self.parameters.dry_run
+
     def counts(self) -> dict[str, Any]:
-        """What is left with the run when it ends."""
+        """What the audit keeps with the run when it ends."""
         return {"recovered": self.recovered, "sent": self.sent}
 
     def close(self) -> None:
         """Close the connections and leave the counts with the run."""
         self.stack.close()
-        self.run.counts = self.counts()
-        self.run.log_ins = self.tokens.log_ins
+        self.audit_run.counts = self.counts()
+        self.audit_run.log_ins = self.tokens.log_ins
 
     def recover(self) -> None:
         """Put in doubt what a dead run left in mid-sending."""
@@ -67,8 +95,8 @@ class Shift:
 
     def count_due(self) -> int:
         """How many claims should go now."""
-        wish = self.wish
-        return self.ledger.count_due(wish.states, wish.kinds, wish.first, wish.last)
+        s = self.selection
+        return self.ledger.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook)
 
     def log_in(self) -> None:
         """The run's one log-in, before its first claim."""
@@ -76,14 +104,14 @@ class Shift:
 
     def next_chunk(self) -> list[DueClaim]:
         """The next claims to send; empty when all have been."""
-        wish = self.wish
-        return self.ledger.due(wish.states, wish.kinds, wish.first, wish.last, wish.chunk_size)
+        s, size = self.selection, self.parameters.chunk_size
+        return self.ledger.due(s.states, s.kinds, s.first, s.last, size, of_workbook=s.of_workbook)
 
     def send_chunk(self, number: int, chunk: list[DueClaim]) -> None:
         """Send a chunk; its last answers may still be to come when the connections want the next."""
         if self._delivery is None:
             self._delivery = self.stack.enter_context(
-                Delivery(self.settings.api, self.ledger, self.tokens, self.wish.concurrency, self.tell)
+                Delivery(self.settings.api, self.ledger, self.tokens, self.parameters.concurrency, self.on_pause)
             )
         self._delivery.send_chunk(number, chunk)
 
@@ -94,48 +122,34 @@ class Shift:
 
     @property
     def sent(self) -> Counter[State]:
-        """Where the claims sent so far in this run stand."""
+        """The states of the claims sent so far in this run."""
         return self._delivery.counts if self._delivery else Counter()
 
 
-S = TypeVar("S", bound=Shift)
-
-
-@contextmanager
-def audit_engine(settings: Settings) -> Iterator[Engine]:
-    """The audit database, open while the block lasts.
-
-    Raises:
-        MophClaimError: It cannot be used.
-    """
-    engine = open_audit(settings.audit_url(), patience_seconds=settings.audit.outage_seconds)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+R = TypeVar("R", bound=ClaimRun)
 
 
 @contextmanager
 def open_run(
-    begin: Callable[[Run], S],
+    make_run: Callable[[Run], R],
     settings: Settings,
-    wish: Wish,
+    parameters: FlowParameters,
     engine: Engine,
     *,
     hcode: str,
     flow: str,
     on_wait: Callable[[str], None],
-) -> Iterator[S]:
-    """Hold the facility while the block lasts, and see to what a dead run left behind.
+) -> Iterator[R]:
+    """Hold the facility while the block lasts, and take up what a dead run left behind.
 
     Args:
-        begin: Makes the shift, once the run holds the facility.
+        make_run: Makes the run, once it holds the facility.
         settings: The settings in force.
-        wish: What the run is for.
+        parameters: Those of the flow.
         engine: The audit database.
         hcode: The facility.
         flow: The flow's name, for the audit.
-        on_wait: Told the id of another run of the facility, if there is one to wait for.
+        on_wait: Called with the id of another run of the facility, if there is one to wait for.
 
     Raises:
         MophClaimError: The facility or the audit is not to be had; nothing was sent.
@@ -146,42 +160,12 @@ def open_run(
         environment=settings.api.environment,
         hcode=hcode,
         flow=flow,
-        parameters=wish.parameters,
+        parameters=parameters.recorded(),
         on_wait=on_wait,
-    ) as run:
-        shift = begin(run)
+    ) as audit_run:
+        run = make_run(audit_run)
         try:
-            shift.recover()
-            yield shift
+            run.recover()
+            yield run
         finally:
-            shift.close()
-
-
-def facility_code(settings: Settings, source: HisSource) -> str:
-    """The facility's code: the HIS's own, which must be the configured one where one is configured.
-
-    Raises:
-        ConfigurationError: They differ.
-    """
-    hcode = source.facility().hcode
-    if settings.facility.hcode and settings.facility.hcode != hcode:
-        raise ConfigurationError(
-            Message(
-                f"ฐานข้อมูล HIS เป็นของหน่วยบริการ {hcode} แต่ตั้ง facility.hcode เป็น {settings.facility.hcode} กรุณาตรวจสอบ his.url",
-                f"The hospital database belongs to facility {hcode}, but facility.hcode is {settings.facility.hcode}: "
-                "check his.url.",
-            )
-        )
-    return hcode
-
-
-def resolve_hcode(settings: Settings) -> str:
-    """The facility's code: the configured one; the HIS is asked for it where none is.
-
-    Raises:
-        MophClaimError: The HIS had to be asked, and cannot be used.
-    """
-    if settings.facility.hcode:
-        return settings.facility.hcode
-    with open_source(settings.his) as source:
-        return facility_code(settings, source)
+            run.close()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows.settings.settings import Settings
+from flows.settings.model import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

@@ -20,7 +20,8 @@ from flows.inbox.watcher import InboxWatch
 from flows.service.deployments import INBOX, name_for, remove_former, write_timetable
 from flows.service.prefect_config import announced, configure_prefect, is_healthy
 from flows.service.processes import cannot_listen, interrupted_by_signals, run_to_completion, running
-from flows.settings.settings import FOLDER_VARIABLE, Settings
+from flows.settings.keys import FOLDER_VARIABLE
+from flows.settings.model import Settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient

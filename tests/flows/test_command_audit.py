@@ -10,7 +10,7 @@ from command_line import moph_claim
 from night_shift import FIRST_DAY, Site, Trial, people_of
 
 from core.errors import ConfigurationError
-from flows.cli.settle import Settling
+from flows.runs.settle import Settling
 from load.database import open_audit
 from load.runs import start_run
 from load.settings import AuditSettings

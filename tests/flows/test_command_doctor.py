@@ -11,7 +11,7 @@ from night_shift import Site, Trial, week_of
 from core.messages import Language
 from extract import session
 from flows.cli.doctor import examine
-from flows.settings.settings import read_settings
+from flows.settings.read import read_settings
 
 GUEST = "Guest in the HIS"
 SOUND = ["Configuration", "Audit database", "Hospital database", GUEST, "MOPH Claim account"]

@@ -24,9 +24,10 @@ from prefect.states import Failed, Running
 from rights import without_power_over_rights
 
 from core.clock import today
-from flows.import_workbook import _by_hand, import_workbook, run_and_report
+from flows.import_workbook import _import_by_hand, import_in_process, import_workbook
 from flows.inbox import watcher
 from flows.inbox.folder import Inbox, reserved_result
+from flows.parameters import ImportParameters
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import running_sandbox
 
@@ -347,23 +348,24 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_sent(
     file = Path(shutil.copyfile(filled, tmp_path / "claims.xlsx"))
     tmp_path.chmod(0o500)
     with without_power_over_rights():
-        report, failure = run_and_report({"path": file})
+        result = import_in_process(file)
     tmp_path.chmod(0o700)
-    assert report is None
-    assert failure is not None
-    assert f"เขียนไฟล์ผลลงในโฟลเดอร์ {tmp_path} ไม่ได้" in failure
+    assert result.report is None
+    assert result.failure is not None
+    assert f"เขียนไฟล์ผลลงในโฟลเดอร์ {tmp_path} ไม่ได้" in result.failure.message.th
     assert (posts(by_hand), by_hand.site.audit.exists()) == (0, False)
 
 
 def test_a_folder_that_is_shut_meanwhile_loses_the_result_alone(by_hand: Trial, filled: Path, tmp_path: Path) -> None:
     file = Path(shutil.copyfile(filled, tmp_path / "claims.xlsx"))
-    with without_power_over_rights(), reserved_result(file) as result:
+    with without_power_over_rights(), reserved_result(file) as result_file:
         tmp_path.chmod(0o500)
-        report, failure = _by_hand(file, {"dry_run": False, "chunk_size": 500, "concurrency": 16}, result)
+        result = _import_by_hand(file, ImportParameters(), result_file)
         tmp_path.chmod(0o700)
-    assert report is not None
-    assert "แต่เขียนไฟล์ผล ที่ควรอยู่ข้างไฟล์ที่นำเข้า ไม่ได้ (Permission denied)" in report.body
-    assert f"เขียนไฟล์ผล {tmp_path / 'claims.result.xlsx'} ไม่ได้" in (failure or "")
+    assert result.report is not None
+    assert "แต่เขียนไฟล์ผล ที่ควรอยู่ข้างไฟล์ที่นำเข้า ไม่ได้ (Permission denied)" in result.report.body
+    assert result.failure is not None
+    assert f"เขียนไฟล์ผล {tmp_path / 'claims.result.xlsx'} ไม่ได้" in result.failure.message.th
     assert (set(by_hand.site.states()), [path.name for path in tmp_path.glob("*.xlsx")]) == (
         {"accepted"},
         ["claims.xlsx"],

@@ -9,8 +9,8 @@ import pytest
 from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Night, Site, Trial, artifacts_of, people_of, week_of
 
 from flows.cli.console import Exit, run_once
-from flows.reports.report import KIND_NAMES, STATE_NAMES
-from flows.settings.settings import read_settings
+from flows.settings.read import read_settings
+from load.names import KIND_NAMES, STATE_NAMES
 from load.states import State
 from sandbox.world import Fault
 from transform.rules import registry

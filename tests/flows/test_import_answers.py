@@ -11,11 +11,12 @@ from night_shift import Site
 from officer import Rows, change, fill, rows_of, sheet_of, titles
 
 from core.clock import today
-from flows.parameters import make_importing
-from flows.reports.import_report import report_import, write_answers
-from flows.reports.row_outcomes import answers
-from flows.runs.import_workbook import open_import
-from flows.settings.settings import read_settings
+from flows.parameters import ImportParameters
+from flows.reports.import_report import report_import_run
+from flows.reports.import_result import write_row_outcomes
+from flows.reports.row_outcomes import row_outcomes
+from flows.runs.import_workbook import open_import_run
+from flows.settings.read import read_settings
 from load.workbook.answers import RowAnswer
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import Sandbox
@@ -44,18 +45,18 @@ class Officer:
 
     def imports(self, path: Path, **asked: Any) -> "Answered":
         """Import a workbook; its result lies beside it."""
-        wish = make_importing(**{"dry_run": False, "chunk_size": 500, "concurrency": 4, **asked})
-        with open_import(read_settings(), path, path.name, wish, "import-workbook", lambda _: None) as shift:
-            shift.make_claims()
-            if not shift.wish.dry_run and shift.count_due():
-                shift.log_in()
-                while chunk := shift.next_chunk():
-                    shift.send_chunk(1, chunk)
-                shift.finish_sending()
-            found = answers(shift)
+        parameters = ImportParameters.checked(**{"concurrency": 4, **asked})
+        with open_import_run(read_settings(), path, path.name, parameters, lambda _: None) as run:
+            run.make_claims()
+            if run.sends and run.count_due():
+                run.log_in()
+                while chunk := run.next_chunk():
+                    run.send_chunk(1, chunk)
+                run.finish_sending()
+            found = row_outcomes(run)
             result = path.with_suffix(".result.xlsx")
-            write_answers(result, shift=shift, found=found, source=path)
-            return Answered(result, found, report_import(shift, found).body)
+            write_row_outcomes(result, run=run, outcomes=found, failure=None, source=path)
+            return Answered(result, found, report_import_run(run, found, None).body)
 
 
 class Answered:

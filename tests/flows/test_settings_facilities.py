@@ -8,7 +8,8 @@ import pytest
 from core.errors import ConfigurationError
 from flows.cli.scope import settings_in_scope
 from flows.service.deployments import deployments, write_timetable
-from flows.settings.settings import Settings, in_force, read_settings
+from flows.settings.model import Settings
+from flows.settings.read import in_force, read_settings
 
 TWO = """
 data_folder = "data"

@@ -22,10 +22,10 @@ from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 
 from core.errors import ConfigurationError
 from flows.cli.scope import settings_in_scope
-from flows.cli.settle import Settling, settle_claim
+from flows.runs.settle import Settling, settle_claim
 from flows.service.deployments import remove_former
 from flows.service.up import POOL
-from flows.settings.settings import read_settings
+from flows.settings.read import read_settings
 from sandbox.his import HisSummary, build_hosxp, build_jhcis
 from sandbox.process import running_sandbox
 from sandbox.world import Account

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from prefect_service import prefect_server
 
-from flows.settings.settings import use_only
+from flows.settings.read import read_settings, use_only
 
 # What a run imports, the things its libraries import late among it.
 _IMPORTED_ONCE = [
@@ -73,8 +73,8 @@ class RunProcess:
         number = next(self._numbers)
         self._log = config.parent / f"run-{number}.log"
         self._told = config.parent / f"run-{number}.json"
-        wish = {"date_from": first, "date_to": last, **parameters}
-        self._process = _forks.Process(target=_run, args=(config, wish, self._log, self._told), daemon=True)
+        parameters = {"date_from": first, "date_to": last, **parameters}
+        self._process = _forks.Process(target=_run, args=(config, parameters, self._log, self._told), daemon=True)
         self._is_over = False
         self._started = time.monotonic()
         with _bookkeeping:
@@ -113,17 +113,18 @@ class RunProcess:
         return Ended(code or 0, told.get("failure"), told.get("report"), said, lived)
 
 
-def _run(config: Path, wish: dict[str, object], log: Path, told: Path) -> None:
+def _run(config: Path, parameters: dict[str, object], log: Path, told: Path) -> None:
     """The process: what `moph-claim run` does, its terminal a file."""
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
     use_only(config)
-    from flows.submit_claims import run_and_report
+    from flows.submit_claims import submit_in_process
 
-    report, failure = run_and_report(wish)
+    result = submit_in_process(**parameters)
+    failure = result.failure.message.say(read_settings().language) if result.failure else None
     whole = told.with_suffix(".part")
-    whole.write_text(json.dumps({"failure": failure, "report": report.markdown() if report else None}))
+    whole.write_text(json.dumps({"failure": failure, "report": result.report.markdown() if result.report else None}))
     whole.rename(told)
 
 

@@ -7,11 +7,11 @@ from sqlalchemy import Engine, Row
 
 from core.errors import ConfigurationError
 from core.messages import Message
-from flows.reports.report import STATE_NAMES
-from flows.settings.settings import Settings
+from flows.settings.model import Settings
 from load.claim_history import claim_histories
-from load.database import open_audit
+from load.database import audit_engine
 from load.ledger import Ledger
+from load.names import STATE_NAMES
 from load.runs import start_run
 from load.states import Cause, State, arrows
 
@@ -83,8 +83,7 @@ def settle_claim(settings: Settings, said: Settling) -> Message:
         FacilityBusy: A run is under way.
         AuditError: The audit cannot be used.
     """
-    engine = open_audit(settings.audit_url(), patience_seconds=settings.audit.outage_seconds)
-    try:
+    with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
         hcode = _the_one(engine, settings, said).hcode
         at_once = settings.audit.model_copy(update={"lock_wait_seconds": 0})
         environment, parameters = settings.api.environment, {"state": said.state}
@@ -97,8 +96,6 @@ def settle_claim(settings: Settings, said: Settling) -> Message:
                 raise ConfigurationError(_ANOTHERS.fill(uid=said.uid))
             ledger.settle([claim.id], said.state, transaction_uid=said.uid or None, note=said.note)
             run.counts["settled"] = 1
-    finally:
-        engine.dispose()
     before, after = STATE_NAMES[State(claim.state)], STATE_NAMES[said.state]
     key = _key(claim)
     return Message(f"{key}: {before.th} → {after.th}", f"{key}: {before.en} → {after.en}")
