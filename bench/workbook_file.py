@@ -14,11 +14,11 @@ from bench.place import Hospital
 from extract.settings import HisSettings
 from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
-from extract.workbook.records import DayRecords
 from extract.workbook.rows import Value
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.codes import read_codes
+from transform.sheet_rows import SheetRows
 
 FAULTY = 0.01
 FAULTS: tuple[tuple[str, str | float | None], ...] = (
@@ -73,7 +73,7 @@ def _rows(hospital: Hospital) -> Iterator[tuple[SheetName, dict[str, Value]]]:
     with open_source(HisSettings(url=hospital.url)) as source:
         for day in days:
             tables = source.read_day(day, wanted(KINDS))
-            said = DayRecords(tables)
+            sheet_rows = SheetRows(tables)
             for vn in tables.visits["vn"]:
                 for name in layouts():
-                    yield from ((name, row) for row in said.of(name, vn, wanted_codes[name]))
+                    yield from ((name, row) for row in sheet_rows.of(name, vn, wanted_codes[name]))

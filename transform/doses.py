@@ -23,7 +23,12 @@ def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     """
     listed = day.codes.vaccines[day.codes.vaccines["service"] == kind]
     rows = day.vaccinations[day.vaccinations["vaccine_code"].isin(listed["code"])]
-    rows = _one_a_code(rows.rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"}))
+    group = [rows["vn"], rows["vaccine_code"]]
+    rows = rows.assign(
+        in_anc=(rows["family"] == "anc").groupby(group).transform("any"),
+        dose_claimed=rows["his_claim_uid"].notna().groupby(group).transform("any"),
+    )
+    rows = most_complete_doses(rows).rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"})
     rows = day.visits[right_qualifies(day, kind)].merge(rows, on="vn").reset_index(drop=True)
     rate = day.codes.rates.get(kind, np.nan)
     given = rows["given_date"].mask(is_buddhist(rows["given_date"])).fillna(day_column(day.day, rows.index))
@@ -37,19 +42,29 @@ def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     return _with_listed(rows, listed)
 
 
-def _one_a_code(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a visit and code: the one with the most of what a claim needs, whole; never mended from another."""
-    needed = sum((is_blank(rows[name]).astype(int) for name in NEEDED_TEXT), rows["expiration_date"].isna().astype(int))
-    group = [rows["vn"], rows["item"]]
-    rows = rows.assign(
-        lacking=needed * 10 + rows[list(USEFUL)].isna().sum(axis=1),
-        rank=rows["family"].map({family: rank for rank, family in enumerate(FAMILIES)}).fillna(len(FAMILIES)),
-        in_anc=(rows["family"] == "anc").groupby(group).transform("any"),
-        dose_claimed=rows["dose_uid"].notna().groupby(group).transform("any"),
+def most_complete_doses(vaccinations: pd.DataFrame) -> pd.DataFrame:
+    """The doses that count: of each vaccine code in each visit the one that has most of what a claim needs.
+
+    That row is taken as it is; what it lacks is never filled in from another family's. Doses without a code all count.
+
+    Args:
+        vaccinations: The contract table.
+
+    Returns:
+        The rows that count, ordered by visit and code.
+    """
+    needed = sum(
+        (is_blank(vaccinations[name]).astype(int) for name in NEEDED_TEXT),
+        vaccinations["expiration_date"].isna().astype(int),
     )
-    # Every column that is sent takes part: the same rows in another order give the same bytes.
-    order = ["vn", "item", "lacking", "rank", "expiration_date", *NEEDED_TEXT, *USEFUL]
-    return rows.sort_values(order).drop_duplicates(["vn", "item"])
+    rows = vaccinations.assign(
+        lacking=needed * 10 + vaccinations[list(USEFUL)].isna().sum(axis=1),
+        rank=vaccinations["family"].map({family: rank for rank, family in enumerate(FAMILIES)}).fillna(len(FAMILIES)),
+    )
+    # Sorted by every column that is sent, so that the same rows in another order give the same bytes.
+    rows = rows.sort_values(["vn", "vaccine_code", "lacking", "rank", "expiration_date", *NEEDED_TEXT, *USEFUL])
+    repeats = rows["vaccine_code"].notna() & rows.duplicated(["vn", "vaccine_code"])
+    return rows.loc[~repeats, list(vaccinations.columns)]
 
 
 def _given_time(rows: pd.DataFrame) -> "pd.Series[str]":

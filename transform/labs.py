@@ -90,16 +90,29 @@ def read(text: str, lab: Lab) -> Reading:
     return Reading(plain(number), None) if lab.low <= number <= lab.high else Reading(None, "out of range")
 
 
-def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
-    """The latest result of one lab code in each visit: vn, and `result_`, `number_`, `fault_` with the code behind.
+def latest_results(labs: pd.DataFrame) -> pd.DataFrame:
+    """The results that count: the latest of each lab code in each visit, and every result without a code.
 
     Args:
-        labs: The contract table; of results of the same minute the later row counts.
+        labs: The contract table. A result without a time is the earliest; of results of the same minute the later row
+            counts.
+
+    Returns:
+        The rows that count, ordered by time.
+    """
+    rows = labs.sort_values(["result_date", "result_time"], kind="stable", na_position="first")
+    superseded = rows["lab_code"].notna() & rows.duplicated(["vn", "lab_code"], keep="last")
+    return rows[~superseded]
+
+
+def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
+    """The latest result of one lab code in each visit: vn, and `result_`, `number_`, `fault_` followed by the code.
+
+    Args:
+        labs: The contract table.
         lab: The lab code.
     """
-    rows = labs[labs["lab_code"] == lab.code]
-    rows = rows.sort_values(["result_date", "result_time"], kind="stable", na_position="first")
-    rows = rows.drop_duplicates("vn", keep="last")
+    rows = latest_results(labs[labs["lab_code"] == lab.code])
     readings = {text: read(text, lab) for text in rows["result"].unique()}
     found = [readings[text] for text in rows["result"]]
     columns: dict[str, Any] = {

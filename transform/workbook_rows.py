@@ -8,11 +8,12 @@ from datetime import date
 from core.messages import Message
 from extract.contract import DayTables
 from extract.workbook.layout import layouts
-from extract.workbook.records import DayRecords, to_json
+from extract.workbook.records import to_json
 from extract.workbook.rows import Fault, Row, Value
 from transform.claim import SERVICES, Claim, Issue, Kind, Transformed
 from transform.codes import Codes
 from transform.rule import Rule
+from transform.sheet_rows import SheetRows
 
 Part = tuple[Kind, str, str]
 """The claim a row is part of, within a facility: kind, vn, item."""
@@ -95,13 +96,13 @@ def _perhaps(
 
 def records_of(tables: DayTables, parts: Iterable[Part], codes: Codes) -> dict[tuple[str, str, str], str]:
     """What a workbook's rows would say of parts of a service day, as JSON; a part of which it can say nothing has none."""
-    said = DayRecords(tables)
+    sheet_rows = SheetRows(tables)
     labs = {kind: set(of_kind["code"]) for kind, of_kind in codes.labs.groupby("kind")}
     found: dict[tuple[str, str, str], str] = {}
     for part in set(parts):
         kind, vn, item = part
         wanted = labs[kind] if kind in labs and not item else {item}
-        if rows := said.of(SERVICES[kind], vn, wanted):
+        if rows := sheet_rows.of(SERVICES[kind], vn, wanted):
             found[part] = to_json(rows)
     return found
 

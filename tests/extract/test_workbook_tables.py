@@ -16,7 +16,7 @@ from extract.source import open_source
 from extract.values import column
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.reader import understand
-from extract.workbook.records import from_json, records, to_json
+from extract.workbook.records import from_json, to_json
 from extract.workbook.rows import Row, Value
 from extract.workbook.tables import service_days
 from sandbox.his import build_hosxp
@@ -24,6 +24,7 @@ from sandbox.his.people import identity_number
 from transform.claim import KINDS, SERVICES, Claim, Kind
 from transform.claims import make_claims, wanted
 from transform.codes import read_codes
+from transform.sheet_rows import SheetRows
 
 HCODE, HOSPITAL = "10953", "โรงพยาบาลตัวอย่าง"
 FIRST, DAYS = date(2026, 9, 14), 7
@@ -46,6 +47,10 @@ def claims_of(day: DayTables, *kinds: Kind) -> dict[tuple[str, str, str, str], b
 
 def rows_of(found: Sequence[dict[str, Value]], layout: SheetName) -> list[Row]:
     return [Row(layout, number, layout, values, {}) for number, values in enumerate(found, start=2)]
+
+
+def records(day: DayTables, layout: SheetName, vn: str, codes: Collection[str]) -> list[dict[str, Value]]:
+    return SheetRows(day).of(layout, vn, codes)
 
 
 def equal(one: DayTables, other: DayTables) -> None:
@@ -203,6 +208,25 @@ def test_of_several_results_the_latest_is_shown() -> None:
         "labs", *(of_test | {"result": r, "result_time": at} for r, at in (("6", "09:00"), ("8", "10:00"), ("7", None)))
     )
     assert [r["result"] for r in records(replace(day, labs=labs), "dmht", "691001083000", ["32401"])] == ["8"]
+
+
+def test_of_several_results_without_a_code_all_are_shown() -> None:
+    day = day_of(*read_rows("dmht", LAB))
+    uncoded = {"vn": LAB["vn"], "result_date": date(2026, 10, 1), "result_time": "09:00"}
+    labs = frame("labs", *(uncoded | {"local_code": code, "result": r} for code, r in (("7", "6.1"), ("8", "0.9"))))
+    stored = replace(day, labs=labs)
+    assert [r["result"] for r in records(stored, "dmht", "691001083000", ["7", "8"])] == ["6.1", "0.9"]
+    for code, result in (("7", "6.1"), ("8", "0.9")):
+        (record,) = records(stored, "dmht", "691001083000", [code])
+        assert record["result"] == result and "lab_code" not in record
+
+
+def test_of_several_doses_without_a_code_all_are_shown() -> None:
+    day = day_of(*read_rows("epi", DOSE))
+    uncoded = {"vn": DOSE["vn"], "family": "ovst"}
+    doses = frame("vaccinations", *(uncoded | {"local_code": "ovst:3", "lot_number": lot} for lot in ("A", "B")))
+    found = records(replace(day, vaccinations=doses), "epi", "691001083000", ["ovst:3"])
+    assert [r["lot_number"] for r in found] == ["A", "B"]
 
 
 def test_what_antenatal_care_gave_is_antenatal() -> None:

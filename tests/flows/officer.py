@@ -14,13 +14,13 @@ from extract.contract import DayTables
 from extract.settings import HisSettings
 from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
-from extract.workbook.records import records
 from extract.workbook.rows import Value
 from load.workbook.template import write_template
 from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.codes import read_codes
+from transform.sheet_rows import SheetRows
 
 Rows = dict[SheetName, list[dict[str, Value]]]
 CODES = read_codes()
@@ -43,7 +43,8 @@ def rows_of(his: str, days: Iterable[date]) -> Rows:
 
 def _rows_of_day(tables: DayTables, name: SheetName) -> list[dict[str, Value]]:
     codes = LABS if name == "dmht" else VACCINES[name]
-    return [row for vn in tables.visits["vn"] for row in records(tables, name, vn, codes)]
+    sheet_rows = SheetRows(tables)
+    return [row for vn in tables.visits["vn"] for row in sheet_rows.of(name, vn, codes)]
 
 
 def fill(path: Path, rows: Rows) -> Path:
