@@ -8,7 +8,7 @@ from datetime import date
 from core.messages import Message
 from extract.contract import DayTables
 from extract.workbook.layout import layouts
-from extract.workbook.records import to_json
+from extract.workbook.records import to_json, typed_row
 from extract.workbook.rows import Fault, Row, Value
 from transform.claim import SERVICES, Claim, Issue, Kind, Transformed
 from transform.codes import Codes
@@ -105,6 +105,27 @@ def records_of(tables: DayTables, parts: Iterable[Part], codes: Codes) -> dict[t
         if rows := sheet_rows.of(SERVICES[kind], vn, wanted):
             found[part] = to_json(rows)
     return found
+
+
+def records_of_rows(parts: Parts, wanted: Iterable[Part]) -> dict[Part, str]:
+    """The officer's own rows of claims as JSON, in the form of `records_of`.
+
+    For claims without a faulty row it is the same text as `records_of` makes of their tables. Rows with faulty cells are
+    given without the values of these cells, and rows that only may belong to a claim are given too.
+
+    Args:
+        parts: All rows of the workbook.
+        wanted: The claims; those without a row are left out.
+    """
+    return {
+        part: to_json([typed_row(row) for row in sorted(parts.rows[part], key=_lab_code)])
+        for part in set(wanted)
+        if part in parts.rows
+    }
+
+
+def _lab_code(row: Row) -> str:
+    return str(row.values.get("lab_code", "~"))
 
 
 def hold_back_faulty(made: Transformed, parts: Parts, day: date, hcode: str, taken: Collection[Claim]) -> Transformed:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from extract.contract import TABLES, Kind, TableName
-from extract.workbook.layout import SheetLayout
-from extract.workbook.rows import Value
+from extract.workbook.layout import Column, SheetLayout, layouts
+from extract.workbook.rows import Row, Value
 
 Record = Mapping[Hashable, Any]
 """One row of a contract table, by column."""
@@ -30,10 +30,30 @@ def sheet_row(sheet: SheetLayout, visit: Record, diagnoses: Mapping[str, str], i
     Returns:
         The values by column name; columns without a value are left out. Dates are as stored, Buddhist years included.
     """
-    of_diagnoses = {
-        c.name: icd10 for c in sheet.columns if c.table == "diagnoses" and (icd10 := diagnoses.get(c.dx_type))
-    }
+    of_diagnoses = {c.name: icd10 for c in _columns(sheet, "diagnoses") if (icd10 := diagnoses.get(c.dx_type))}
     return _values(visit, sheet, "visits") | of_diagnoses | _item_values(item, sheet, visit)
+
+
+def typed_row(row: Row) -> dict[str, Value]:
+    """A row of an officer's workbook as `sheet_row` would give it: its columns in the same order, the same ones left out.
+
+    Args:
+        row: As it was read. Faulty cells have no value.
+    """
+    sheet, values = layouts()[row.layout], dict(row.values)
+    for column in sheet.columns:
+        if column.table == "visits" and TABLES["visits"][column.column] == "flag":
+            values.setdefault(column.name, "0")
+    if values.get("given_date", values.get("visit_date")) == values.get("visit_date"):
+        values.pop("given_date", None)
+        if values.get("given_time") == values.get("visit_time"):
+            values.pop("given_time", None)
+    of_tables = [column for table in ("visits", "diagnoses", sheet.table) for column in _columns(sheet, table)]
+    return {
+        column.name: ", ".join(sorted(str(value).split(", "))) if column.type == "icd10" else value
+        for column in of_tables
+        if (value := values.get(column.name)) is not None
+    }
 
 
 def to_json(rows: list[dict[str, Value]]) -> str:
@@ -65,9 +85,13 @@ def _values(record: Record, sheet: SheetLayout, table: TableName) -> dict[str, V
     kinds = TABLES[table]
     return {
         column.name: value
-        for column in sheet.columns
-        if column.table == table and (value := _value(record[column.column], kinds[column.column])) is not None
+        for column in _columns(sheet, table)
+        if (value := _value(record[column.column], kinds[column.column])) is not None
     }
+
+
+def _columns(sheet: SheetLayout, table: str) -> list[Column]:
+    return [column for column in sheet.columns if column.table == table]
 
 
 def _value(stored: Any, kind: Kind) -> Value | None:
