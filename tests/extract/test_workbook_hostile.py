@@ -44,9 +44,10 @@ from extract.settings import WorkbookSettings
 from extract.workbook.file import read_sheets
 from extract.workbook.safe_open.guard import look_through
 from extract.workbook.safe_open.limits import Limits
-from extract.workbook.safe_open.not_read import NotRead
+from extract.workbook.safe_open.not_read import DAMAGED, NotRead
 
 TIGHT = WorkbookSettings(read_megabytes=256)
+LIMITS = Limits(**TIGHT.model_dump())
 MOST_BYTES_HERE = 1 << 20
 """Memory that refusing a file may take in the process that asks."""
 
@@ -280,6 +281,30 @@ def test_a_file_that_was_cut_off(tmp_path: Path, form: str, kept: int) -> None:
 
     # Of the first byte alone nobody can tell what it was.
     assert kept == 1 or says(sentence, "เสียหายหรือมาไม่ครบ", "is damaged or was cut off")
+
+
+def with_number(data: bytes, at: int, number: int) -> bytes:
+    return data[:at] + struct.pack("<I", number) + data[at + 4 :]
+
+
+# In the compound file of `xls` sector 0 is the allocation table, the stream begins in sector 1, the directory is last.
+TABLE_AT, DIRECTORY_AT = 512, len(xls()) - 512
+IN_CIRCLES: dict[str, bytes] = {
+    "a stream that follows itself": with_number(xls(), TABLE_AT + 4, 1),
+    "a stream without an end": with_number(xls(), TABLE_AT + 8 * 4, 2),
+    "a directory that follows itself": with_number(xls(), TABLE_AT + 9 * 4, 9),
+    "a stream larger than the file": with_number(xls(), DIRECTORY_AT + 128 + 120, 0xFFFFFFF0),
+    "more tables than sectors": with_number(xls(), 44, 0xFFFFFFFF),
+    "a table of tables without an end": with_number(with_number(with_number(xls(), 44, 120), 68, 1), 72, 1),
+    "a stream that is not in the directory's tree": with_number(xls(), DIRECTORY_AT + 76, 0xFFFFFFFF),
+}
+
+
+@pytest.mark.parametrize("data", IN_CIRCLES.values(), ids=IN_CIRCLES)
+def test_a_compound_file_whose_sectors_lead_nowhere_is_damaged(data: bytes) -> None:
+    with pytest.raises(NotRead) as caught:
+        look_through(data, ".xls", LIMITS)
+    assert caught.value.message.en == str(DAMAGED.en)
 
 
 # -- sheets that reach too far ---------------------------------------------------------------------------------------
@@ -655,7 +680,6 @@ def good_ods(folder: Path) -> bytes:
 
 
 GOOD: dict[str, Callable[[Path], bytes]] = {"xlsx": good_xlsx, "ods": good_ods, "xls": lambda _: xls()}
-LIMITS = Limits(**TIGHT.model_dump())
 
 
 @st.composite

@@ -1,29 +1,28 @@
 """A compound file (OLE), in which old Office programs keep their streams, and newer ones locked workbooks.
 
+olefile reads it. It was written for files that are whole, so what it takes on trust is checked here: sizes in the header
+that are larger than the file, chains of sectors that run in a circle, streams shorter than declared, and directory
+entries that are not in the directory's tree (olefile follows the tree, calamine reads all entries).
 Source: [MS-CFB].
 """
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+
+from olefile import MAGIC, MAXREGSECT, STGTY_EMPTY, STGTY_STREAM, OleFileIO
 
 from extract.workbook.safe_open.not_read import DAMAGED, NotRead
 
-MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+__all__ = ["MAGIC", "Compound"]
+
 HEADER_SIZE = 512
 ENTRY_SIZE = 128
-LAST_SECTOR = 0xFFFFFFFA
-"""Numbers from here on are no sectors: free, end of a chain, part of a table."""
-SECTOR_SHIFTS = (9, 12)
-MINI_SHIFT = 6
-STREAM, ROOT = 2, 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    name: str
-    type: int
-    start: int
-    size: int
+SECTOR_SIZES = (512, 4096)
+MINI_SECTOR_SIZE = 64
+HEADER_TABLES = 109
+"""Sectors of the allocation table that the header itself lists."""
+# What olefile raises for a file that is not as it should be.
+_FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error)
 
 
 class Compound:
@@ -40,19 +39,16 @@ class Compound:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        if len(data) < HEADER_SIZE:
+        _check_header(data)
+        self._size = len(data)
+        try:
+            self._ole = OleFileIO(data)
+        except _FAULTS as error:
+            raise NotRead(DAMAGED) from error
+        if self._ole.mini_sector_size != MINI_SECTOR_SIZE or not _ends(self._ole.fat, self._ole.first_dir_sector):
             raise NotRead(DAMAGED)
-        (self._shift,) = struct.unpack_from("<H", data, 30)
-        tables, directory, _, self._cutoff, mini, _, more, _ = struct.unpack_from("<2I4s5I", data, 44)
-        if self._shift not in SECTOR_SHIFTS:
-            raise NotRead(DAMAGED)
-        self._table = self._allocation(list(struct.unpack_from("<109I", data, 76)), more, tables)
-        self._entries = self._directory(self._follow(directory))
-        self._mini_table = _numbers(self._follow(mini)) if mini < LAST_SECTOR else []
-        root = next((entry for entry in self._entries if entry.type == ROOT), None)
-        self._mini_stream = self._follow(root.start) if root and root.start < LAST_SECTOR else b""
-        self.names = [entry.name for entry in self._entries]
+        self._entries = list(_entries(self._ole.directory_fp.getvalue()))
+        self.names = [name for _, _, name in self._entries]
 
     def stream(self, name: str) -> bytes | None:
         """What a stream holds; None where it is not there.
@@ -60,61 +56,59 @@ class Compound:
         Raises:
             NotRead: It is damaged.
         """
-        entry = next((e for e in self._entries if e.name == name and e.type == STREAM), None)
-        if entry is None:
+        number = next((n for n, type_, known in self._entries if known == name and type_ == STGTY_STREAM), None)
+        if number is None:
             return None
-        if entry.size >= self._cutoff:
-            held = self._follow(entry.start)
-        else:
-            sectors = _chain(self._mini_table, entry.start) if entry.size else []
-            held = b"".join(self._mini_stream[s << MINI_SHIFT : (s + 1) << MINI_SHIFT] for s in sectors)
-        if len(held) < entry.size:
+        entry = next((kid for kid in self._ole.root.kids if kid.name.lower() == name), None)
+        if entry is None or entry.sid != number or entry.size > self._size:
             raise NotRead(DAMAGED)
-        return held[: entry.size]
+        return self._content(name, entry.size, entry.isectStart, in_mini_stream=entry.is_minifat)
 
-    def _allocation(self, places: list[int], more: int, tables: int) -> list[int]:
-        """Which sector follows which. The places of this table stand in the header, and then in a chain of their own."""
-        seen = set()
-        while more < LAST_SECTOR and more not in seen:
-            seen.add(more)
-            numbers = _numbers(self._sector(more))
-            places += numbers[:-1]
-            more = numbers[-1]
-        enough = (len(self._data) >> self._shift) * 4 // (1 << self._shift) + 1
-        held = [place for place in places if place < LAST_SECTOR][: min(tables, enough)]
-        return [number for place in held for number in _numbers(self._sector(place))]
-
-    def _directory(self, held: bytes) -> list[_Entry]:
-        entries = []
-        for at in range(0, len(held) - ENTRY_SIZE + 1, ENTRY_SIZE):
-            length, type_ = struct.unpack_from("<HB", held, at + 64)
-            start, size = struct.unpack_from("<2I", held, at + 116)
-            name = held[at : at + max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
-            if type_:
-                entries.append(_Entry(name.lower(), type_, start, size))
-        return entries
-
-    def _follow(self, start: int) -> bytes:
-        return b"".join(map(self._sector, _chain(self._table, start)))
-
-    def _sector(self, number: int) -> bytes:
-        at = (number + 1) << self._shift
-        held = self._data[at : at + (1 << self._shift)]
-        if len(held) < 4:
+    def _content(self, name: str, size: int, start: int, *, in_mini_stream: bool) -> bytes:
+        ole = self._ole
+        if not size:
+            return b""
+        if in_mini_stream and max(ole.num_mini_fat_sectors * ole.sector_size, ole.root.size) > self._size:
             raise NotRead(DAMAGED)
-        return held
-
-
-def _chain(table: list[int], start: int) -> list[int]:
-    sectors: list[int] = []
-    while start < LAST_SECTOR:
-        # A chain longer than the table runs in a circle.
-        if start >= len(table) or len(sectors) > len(table):
+        try:
+            content: bytes = ole.openstream(name).read()
+        except _FAULTS as error:
+            raise NotRead(DAMAGED) from error
+        chains = [(ole.minifat, start), (ole.fat, ole.minifatsect), (ole.fat, ole.root.isectStart)]
+        if len(content) < size or not all(_ends(*c) for c in (chains if in_mini_stream else [(ole.fat, start)])):
             raise NotRead(DAMAGED)
-        sectors.append(start)
+        return content
+
+
+def _check_header(data: bytes) -> None:
+    """Refuse a header that would make olefile read more of the allocation table than the file can have."""
+    if len(data) < HEADER_SIZE:
+        raise NotRead(DAMAGED)
+    (shift,) = struct.unpack_from("<H", data, 30)
+    (tables,) = struct.unpack_from("<I", data, 44)
+    size = 1 << min(shift, 16)
+    # A sector of the table is enough for size / 4 sectors; programs keep some more of them in reserve.
+    enough = len(data) // size // (size // 4 or 1) + 1
+    if size not in SECTOR_SIZES or tables > 2 * enough + HEADER_TABLES:
+        raise NotRead(DAMAGED)
+
+
+def _entries(directory: bytes) -> Iterator[tuple[int, int, str]]:
+    """The number, type and name of each entry in use, whether or not it is in the directory's tree."""
+    for number in range(len(directory) // ENTRY_SIZE):
+        entry = directory[number * ENTRY_SIZE : (number + 1) * ENTRY_SIZE]
+        length, type_ = struct.unpack_from("<HB", entry, 64)
+        if type_ != STGTY_EMPTY:
+            name = entry[: max(0, min(length, 64) - 2)].decode("utf-16-le", "replace")
+            yield number, type_, name.lower()
+
+
+def _ends(table: Sequence[int], start: int) -> bool:
+    """Whether a chain of sectors comes to an end, and does not run in a circle or out of the table."""
+    for _ in range(len(table) + 1):
+        if start >= MAXREGSECT:
+            return True
+        if start >= len(table):
+            return False
         start = table[start]
-    return sectors
-
-
-def _numbers(held: bytes) -> list[int]:
-    return list(struct.unpack(f"<{len(held) // 4}I", held[: len(held) // 4 * 4]))
+    return False

@@ -29,6 +29,7 @@ BEGIN, END, LOCK, SHEET, BOOK = 0x0809, 0x000A, 0x002F, 0x0085, 0x01AE
 FORBIDDEN = {0x00D3: MACROS, 0x0876: CONNECTION, 0x01AD: CONNECTION}
 OWN_BOOKS = (0x0401, 0x3A01)
 """In place of another book's name: this book, and the functions of an add-in."""
+BOOK_STREAMS = {"workbook", "book"}
 MACRO_STORAGES = {"_vba_project_cur", "_vba_project", "vba", "macros"}
 EMBEDDED_PREFIXES = ("mbd", "lnk", "objectpool", "package", "\x01ole10native")
 WORKSHEET, CHART = 0, 2
@@ -63,13 +64,15 @@ def look_through(compound: Compound, extent: Extent) -> list[Marks]:
         raise NotRead(NOT_A_WORKBOOK, WORD)
     if "powerpoint document" in names:
         raise NotRead(NOT_A_WORKBOOK, SLIDES)
-    stream = compound.stream("workbook") or compound.stream("book")
-    if not stream:
+    if not names & BOOK_STREAMS:
         raise NotRead(OTHER_FORM)
     if names & MACRO_STORAGES:
         raise NotRead(HOLDS, MACROS)
     if any(name.startswith(EMBEDDED_PREFIXES) for name in names):
         raise NotRead(HOLDS, EMBEDDED)
+    stream = compound.stream("workbook") or compound.stream("book")
+    if not stream:
+        raise NotRead(OTHER_FORM)
     marks = []
     for sheet in _sheets(stream):
         extent.begin(sheet.name)
