@@ -14,47 +14,7 @@ import pandas as pd
 from core.errors import ConfigurationError
 from core.messages import Message
 from transform.claim import KINDS, Kind
-
-FOLDER = Path(__file__).parent / "codes"
-VALIDITY = ("valid_from", "valid_to", "source")
-KEYS: dict[str, tuple[str, ...]] = {
-    "vaccines": ("code",),
-    "rights": ("kind", "right"),
-    "icd10": ("kind", "prefix"),
-    "labs": ("code",),
-    "rates": ("item",),
-    "limits": ("name",),
-    "titles": ("title",),
-    "marital_status": ("code",),
-    "nationalities": ("code",),
-}
-"""What makes a row of each list one: it may stand there several times, with periods that do not overlap."""
-
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "vaccines": ("age_from", "age_to", "ga_from", "ga_to"),
-    "labs": ("low", "high"),
-    "rates": ("baht",),
-    "limits": ("value",),
-}
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "vaccines": ("service",),
-    "icd10": ("first_time",),
-    "labs": ("kind", "name", "low", "high"),
-    "rates": ("baht",),
-    "limits": ("value",),
-    "titles": ("match",),
-    "nationalities": ("citizen",),
-}
-"""Columns that may not be blank, besides the keys."""
-
-CHOICES: dict[str, dict[str, frozenset[str]]] = {
-    "vaccines": {"service": frozenset({"epi", "dt"}), "sex": frozenset({"1", "2"})},
-    "rights": {"kind": frozenset(KINDS)},
-    "icd10": {"kind": frozenset({"dm", "ht"}), "first_time": frozenset({"yes", "no"})},
-    "labs": {"kind": frozenset({"dm", "ht"})},
-    "titles": {"match": frozenset({"exact", "prefix"})},
-    "nationalities": {"citizen": frozenset({"yes", "no"})},
-}
+from transform.code_lists import KEYS, read_list
 
 
 class Lab(NamedTuple):
@@ -191,63 +151,4 @@ def read_codes(folder: Path | None = None) -> Codes:
                 "The folder of code lists {folder} is not there: mend the setting codes_folder.",
             ).fill(folder=folder)
         )
-    return Codes(**{name: _read_list(name, folder) for name in KEYS})
-
-
-def _read_list(name: str, folder: Path | None) -> pd.DataFrame:
-    own = FOLDER / f"{name}.csv"
-    path = folder / own.name if folder is not None and (folder / own.name).is_file() else own
-    expected = pd.read_csv(own, dtype="str", nrows=0, encoding="utf-8-sig").columns
-    try:
-        # utf-8-sig: a spreadsheet program puts a byte-order mark in front when a site saves its list.
-        listed = pd.read_csv(path, dtype="str", encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError):
-        raise ConfigurationError(
-            Message(
-                "อ่านไฟล์ {file} ไม่ได้ กรุณาบันทึกใหม่เป็น CSV UTF-8 ตามไฟล์เดิมของโปรแกรม",
-                "{file} cannot be read: save it as CSV in UTF-8, after the program's own file.",
-            ).fill(file=path)
-        ) from None
-    surplus_or_missing = sorted(set(listed.columns) ^ set(expected))
-    if surplus_or_missing:
-        raise _unfit(path, ", ".join(map(str, surplus_or_missing)))
-    return _checked(name, path, listed[list(expected)].apply(lambda column: column.str.strip()))
-
-
-def _checked(name: str, path: Path, listed: pd.DataFrame) -> pd.DataFrame:
-    for column in (*KEYS[name], *REQUIRED.get(name, ())):
-        if listed[column].isna().any():
-            raise _unfit(path, column)
-    for column in NUMBERS.get(name, ()):
-        number = r"[0-9]+(\.[0-9]+)?" if name == "labs" else "[0-9]+"
-        if not listed[column].dropna().str.fullmatch(number).all():
-            raise _unfit(path, column)
-    for column, choices in CHOICES.get(name, {}).items():
-        if not listed[column].dropna().isin(choices).all():
-            raise _unfit(path, column)
-    for column in ("valid_from", "valid_to"):
-        try:
-            listed[column] = pd.to_datetime(listed[column], format="%Y-%m-%d").astype("datetime64[us]")
-        except ValueError:
-            raise _unfit(path, column) from None
-    if _overlaps(listed, list(KEYS[name])):
-        raise _unfit(path, ", ".join((*KEYS[name], "valid_from", "valid_to")))
-    return listed
-
-
-def _overlaps(listed: pd.DataFrame, key: list[str]) -> bool:
-    ordered = listed.sort_values([*key, "valid_from"], na_position="first")
-    same_as_before = (ordered[key] == ordered[key].shift()).all(axis=1)
-    before_ended = ordered["valid_to"].shift() < ordered["valid_from"]
-    return bool((same_as_before & ~before_ended).any())
-
-
-def _unfit(path: Path, column: str) -> ConfigurationError:
-    return ConfigurationError(
-        Message(
-            "ไฟล์ {file} ไม่ถูกรูปแบบที่คอลัมน์ {column} กรุณาแก้ตามไฟล์เดิมของโปรแกรม "
-            "(วันที่เป็น ค.ศ. เช่น 2026-10-01 และช่วงวันของรหัสเดียวกันไม่ซ้อนกัน)",
-            "{file} is not of the form at column {column}: mend it after the program's own file "
-            "(days such as 2026-10-01, periods of one code do not overlap).",
-        ).fill(file=path, column=column)
-    )
+    return Codes(**{name: read_list(name, folder) for name in KEYS})

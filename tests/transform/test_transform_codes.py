@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from core.errors import ConfigurationError
 from transform.claim import KINDS
 from transform.claims import wanted
-from transform.codes import FOLDER, KEYS, VALIDITY, read_codes, valid_on
+from transform.code_lists import FOLDER, KEYS, VALIDITY
+from transform.codes import read_codes, valid_on
 from transform.payload import PAYLOADS, DmhtPayload, EpiPayload, json_schema
 from transform.rules import registry
 from transform.settings import TransformSettings
