@@ -10,6 +10,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from core.calendar import BUDDHIST_YEARS, FIRST_BUDDHIST_YEAR
 from core.errors import ConfigurationError
 from core.messages import Message
 from extract import contract
@@ -25,9 +26,6 @@ from extract.site_maps import SiteMaps, read_site_maps
 from extract.statements import Statements
 from extract.values import column
 
-BUDDHIST_YEARS = 543
-FIRST_BUDDHIST_DAY = date(2400, 1, 1)
-"""Stored days from here on are in Buddhist years: 2400 was the year 1857."""
 VISITS_A_STATEMENT = 500
 """Visits named in one statement: within every server's limit of parameters, and a short time for the server."""
 
@@ -123,7 +121,7 @@ class Reader:
             "day": day,
             "buddhist_day": _buddhist(day),
             "zero_day": ZERO_DAY,
-            "first_buddhist_day": FIRST_BUDDHIST_DAY,
+            "first_buddhist_day": date(FIRST_BUDDHIST_YEAR, 1, 1),
             "icd10_prefixes": list(wanted.icd10_prefixes),
             "first_time_icd10": list(wanted.first_time_icd10),
             "lab_codes": [*wanted.lab_codes, *(own for own, code in of_folder.items() if code in wanted.lab_codes)],

@@ -21,6 +21,7 @@ from transform.ineligible import ineligible
 from transform.rule import Finding, Mask, Rule, errors, issues
 from transform.service_day import KindOfClaim, ServiceDay, service_day
 from transform.settings import TransformSettings
+from transform.sources import API
 from transform.unmapped import unmapped
 
 CLAIMED_BY_HIS = "claimed by the HIS"
@@ -43,7 +44,7 @@ CONTRACT = Rule(
     "visits.vn",
     Message("ข้อมูลที่จะส่งไม่ตรงรูปแบบของ MOPH Claim ที่ {fields}", "The payload is not of MOPH Claim's form at {fields}."),
     Message("กรุณาแก้ข้อมูลส่วนนี้ใน HIS", "Mend this part of the record in the HIS."),
-    "payload of MOPH Claim",
+    API,
 )
 RULES = (RATE_UNKNOWN, CONTRACT)
 

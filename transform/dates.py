@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BUDDHIST_YEAR_FROM = 2400
-"""A year from here on is a Buddhist year (543 more than the year meant): nobody alive was born in it otherwise."""
+from core.calendar import FIRST_BUDDHIST_YEAR
 
 FISCAL_YEAR_FIRST_MONTH = 10
 """Thailand's fiscal year runs from 1 October to 30 September."""
@@ -16,7 +15,7 @@ FISCAL_YEAR_FIRST_MONTH = 10
 
 def is_buddhist(days: "pd.Series[Any]") -> "pd.Series[bool]":
     """Whether each day stands in a Buddhist year; a missing day does not."""
-    found: pd.Series[bool] = days.dt.year >= BUDDHIST_YEAR_FROM
+    found: pd.Series[bool] = days.dt.year >= FIRST_BUDDHIST_YEAR
     return found
 
 

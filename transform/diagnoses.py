@@ -8,6 +8,7 @@ from transform.claim import Kind
 from transform.dates import day_texts
 from transform.payload import DAY, Diagnosis
 from transform.rule import Finding, Rule
+from transform.sources import API
 
 MEND = Message("กรุณาแก้การวินิจฉัยของการรับบริการนี้ใน HIS", "Mend the visit's diagnoses in the HIS.")
 UNUSABLE = Rule(
@@ -19,7 +20,7 @@ UNUSABLE = Rule(
         "The diagnosis of this claim is incomplete (ICD-10 code, type 1–5, or a day in a Buddhist year).",
     ),
     MEND,
-    "payload of MOPH Claim",
+    API,
     ("dm", "ht"),
 )
 LEFT_OUT = Rule(
@@ -31,7 +32,7 @@ LEFT_OUT = Rule(
         "The diagnosis {icd10} is incomplete (ICD-10 code, type 1–5, or a day in a Buddhist year) and is left out.",
     ),
     MEND,
-    "payload of MOPH Claim",
+    API,
 )
 RULES = (UNUSABLE, LEFT_OUT)
 

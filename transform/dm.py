@@ -9,8 +9,7 @@ from transform.dates import day_column, fiscal_year, nearer_than_months
 from transform.dmht import dmht_candidates, dmht_payloads
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import KindOfClaim, ServiceDay
-
-GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+from transform.sources import GAZETTE
 
 INTERVAL = Rule(
     "dm.interval",

@@ -8,13 +8,11 @@ from transform.claim import Kind, Severity
 from transform.dates import age_years, is_buddhist
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import ServiceDay
+from transform.sources import API, GAZETTE, VACCINE_LIST
 from transform.text import is_blank, is_unreadable
 
 MEND = Message("กรุณาแก้บันทึกการให้วัคซีนใน HIS", "Mend the vaccination's record in the HIS.")
 STAFF = Message("กรุณาแก้ข้อมูลเจ้าหน้าที่ใน HIS", "Mend the staff record in the HIS.")
-GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
-API = "payload of MOPH Claim"
-LIST = "list of claimable vaccines"
 VACCINES: tuple[Kind, ...] = ("epi", "dt")
 
 
@@ -38,7 +36,7 @@ CODE_NOT_VALID = _rule(
     "รหัสวัคซีน {code} ใช้เคลมไม่ได้ในวันที่ให้วัคซีน ({date})",
     "The vaccine code {code} cannot be claimed for a dose given on {date}.",
     Message("กรุณาตรวจว่าบันทึกรหัสวัคซีนถูกต้อง", "Check that the right vaccine was recorded."),
-    LIST,
+    VACCINE_LIST,
 )
 NOT_CITIZEN = _rule(
     "vaccine.not_thai",
@@ -145,7 +143,7 @@ OTHER_SEX = _rule(
     "วัคซีนนี้ไม่ใช่สำหรับเพศของผู้รับตามรายการวัคซีน",
     "By the list this vaccine is not for the person's sex.",
     Message("กรุณาตรวจว่าบันทึกวัคซีนถูกต้อง", "Check that the right vaccine was recorded."),
-    LIST,
+    VACCINE_LIST,
 )
 OTHER_AGE = _rule(
     "vaccine.other_age",
@@ -154,7 +152,7 @@ OTHER_AGE = _rule(
     "อายุผู้รับ ({age} ปี) อยู่นอกช่วงอายุของวัคซีนนี้",
     "The person's age ({age} years) is outside what the list gives for this vaccine.",
     Message("กรุณาตรวจว่าบันทึกวัคซีนและวันเกิดถูกต้อง", "Check the vaccine and the date of birth."),
-    LIST,
+    VACCINE_LIST,
 )
 MANUFACTURER_UNREADABLE = _rule(
     "vaccine.manufacturer_unreadable",

@@ -8,8 +8,7 @@ from transform import diagnoses, labs
 from transform.dmht import dmht_candidates, dmht_payloads
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import KindOfClaim, ServiceDay
-
-GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+from transform.sources import GAZETTE
 
 NOT_NEWLY_DIAGNOSED = Rule(
     "ht.not_newly_diagnosed",

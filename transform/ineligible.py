@@ -11,8 +11,7 @@ from core.messages import Message
 from transform.claim import Issue, Kind
 from transform.rule import Finding, Mask, Rule, issues
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
-
-GAZETTE = "Royal Gazette vol. 142, special 397 ง and 377 ง"
+from transform.sources import GAZETTE
 
 RIGHT = Rule(
     "claim.right",

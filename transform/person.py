@@ -10,6 +10,7 @@ from core.messages import Message
 from transform.codes import CodesOn
 from transform.dates import age_years, day_column, is_buddhist
 from transform.rule import Finding, Mask, Rule
+from transform.sources import API, DATABASES
 from transform.text import is_blank, is_unreadable
 
 PLACEHOLDER = r"[0-9]([0-9])\1{10}[0-9]|123456789012[0-9]"
@@ -20,8 +21,6 @@ CARD = Message("กรุณาตรวจบัตรประชาชนแ�
 CARD_HERE = Message(
     "กรุณาตรวจบัตรประชาชน แก้ให้ถูกต้อง แล้วนำเข้าใหม่", "Check the identity card, mend the number, and import it again."
 )
-API = "payload of MOPH Claim"
-DATA = "reports of hospital databases"
 
 CID_MISSING = Rule(
     "person.cid_missing",
@@ -55,7 +54,7 @@ CID_PLACEHOLDER = Rule(
     "visits.cid",
     Message("เลขประจำตัวประชาชนเป็นเลขสมมติ", "The identity number is a placeholder."),
     CARD,
-    DATA,
+    DATABASES,
     in_workbook=CARD_HERE,
 )
 CID_CHECK_DIGIT = Rule(
@@ -87,7 +86,7 @@ NAME_UNREADABLE = Rule(
         "กรุณาพิมพ์ชื่อใหม่ใน HIS หากเป็นทุกคนให้ตรวจการตั้งค่า charset",
         "Type the name anew in the HIS; if it is everybody's, check the setting charset.",
     ),
-    DATA,
+    DATABASES,
 )
 TITLE_MISSING = Rule(
     "person.title_missing",
@@ -106,7 +105,7 @@ DOB_BUDDHIST_YEAR = Rule(
     "visits.dob",
     Message("วันเกิดบันทึกเป็นปี พ.ศ.", "The date of birth is stored in a Buddhist year."),
     MEND,
-    DATA,
+    DATABASES,
 )
 DOB_FUTURE = Rule(
     "person.dob_future",
@@ -114,7 +113,7 @@ DOB_FUTURE = Rule(
     "visits.dob",
     Message("วันเกิดอยู่หลังวันรับบริการ", "The date of birth is after the visit."),
     MEND,
-    DATA,
+    DATABASES,
 )
 DOB_TOO_OLD = Rule(
     "person.dob_too_old",
@@ -122,7 +121,7 @@ DOB_TOO_OLD = Rule(
     "visits.dob",
     Message("อายุตามวันเกิดเกิน {years} ปี", "By the date of birth the person is older than {years} years."),
     MEND,
-    DATA,
+    DATABASES,
 )
 SEX_UNKNOWN = Rule(
     "person.sex_unknown",
@@ -149,7 +148,7 @@ NATION_UNMAPPED = Rule(
         "กรุณาใส่รหัส สปสช. ในตารางสัญชาติของ HIS หรือใน nationalities.csv ของ his.maps_folder",
         "Give it its NHSO code in the HIS's table of nationalities, or in nationalities.csv of his.maps_folder.",
     ),
-    DATA,
+    DATABASES,
     of_code=True,
 )
 MARRIAGE_UNMAPPED = Rule(
@@ -164,7 +163,7 @@ MARRIAGE_UNMAPPED = Rule(
         "กรุณาใส่รหัสในตารางสถานภาพของ HIS หรือใน marital_status.csv ของ his.maps_folder",
         "Give it its code in the HIS's table of marital status, or in marital_status.csv of his.maps_folder.",
     ),
-    DATA,
+    DATABASES,
     of_code=True,
 )
 OCCUPATION_UNMAPPED = Rule(
@@ -176,7 +175,7 @@ OCCUPATION_UNMAPPED = Rule(
         "กรุณาใส่ชื่อในตารางอาชีพของ HIS หรือใน occupations.csv ของ his.maps_folder",
         "Give it its name in the HIS's table of occupations, or in occupations.csv of his.maps_folder.",
     ),
-    DATA,
+    DATABASES,
     of_code=True,
 )
 OCCUPATION_UNREADABLE = Rule(
@@ -188,7 +187,7 @@ OCCUPATION_UNREADABLE = Rule(
         "The occupation is unreadable (wrong character set) and goes empty.",
     ),
     Message("กรุณาแก้ตารางอาชีพใน HIS", "Mend the HIS's table of occupations."),
-    DATA,
+    DATABASES,
 )
 RULES = (
     CID_MISSING, PASSPORT_ONLY, CID_FORM, CID_PLACEHOLDER, CID_CHECK_DIGIT, NAME_MISSING, NAME_UNREADABLE,

@@ -1,5 +1,9 @@
 """The registry of rules: everything that can be said of a record, for the documentation and the commands."""
 
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
 from transform import (
     after_acceptance,
     claims,
@@ -19,7 +23,8 @@ from transform import (
 from transform.rule import Rule
 
 
-def registry() -> dict[str, Rule]:
+@cache
+def registry() -> Mapping[str, Rule]:
     """All rules by their code, in the order in which they are explained."""
     modules = (
         visits,
@@ -37,7 +42,7 @@ def registry() -> dict[str, Rule]:
         claims,
         after_acceptance,
     )
-    return {rule.code: rule for module in modules for rule in module.RULES}
+    return MappingProxyType({rule.code: rule for module in modules for rule in module.RULES})
 
 
 __all__ = ["Rule", "registry"]

@@ -10,10 +10,9 @@ from transform.claim import Issue, Kind
 from transform.labs import RESULT_LENGTH
 from transform.rule import Finding, Rule, issues
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
+from transform.sources import DATABASES, VACCINE_LIST
 from transform.text import shown
 
-LIST = "list of claimable vaccines"
-DATA = "reports of hospital databases"
 LONGEST_ITEM = 32
 """Characters of a local code that an issue keeps."""
 
@@ -26,7 +25,7 @@ LAB = Rule(
         "กรุณาใส่รหัส สปสช. ใน labs.csv ของ his.maps_folder หรือใส่ - หากไม่ใช่รายการที่เบิก",
         "Give it its NHSO code in labs.csv of his.maps_folder, or - where it is nothing that is claimed.",
     ),
-    DATA,
+    DATABASES,
     ("dm", "ht"),
     of_code=True,
 )
@@ -39,7 +38,7 @@ VACCINE = Rule(
         "กรุณาใส่รหัสวัคซีนมาตรฐานในตารางวัคซีนของ HIS หรือใน vaccines.csv ของ his.maps_folder",
         "Give it its standard code in the HIS's table of vaccines, or in vaccines.csv of his.maps_folder.",
     ),
-    LIST,
+    VACCINE_LIST,
     ("epi", "dt"),
     of_code=True,
 )
@@ -52,7 +51,7 @@ SCHEME = Rule(
         "กรุณาใส่รหัสสิทธิ (เช่น UCS OFC SSS) ในตารางสิทธิของ HIS หรือใน schemes.csv ของ his.maps_folder",
         "Give it its scheme (UCS, OFC, SSS, …) in the HIS's table of rights, or in schemes.csv of his.maps_folder.",
     ),
-    DATA,
+    DATABASES,
     ("dm", "ht"),
     of_code=True,
 )

@@ -8,10 +8,9 @@ import pandas as pd
 from core.messages import Message
 from transform.dates import day_column, day_texts, is_buddhist
 from transform.rule import Finding, Rule
+from transform.sources import API, DATABASES
 from transform.text import is_blank, is_unreadable
 
-API = "payload of MOPH Claim"
-DATA = "reports of hospital databases"
 MEND = Message("กรุณาแก้ข้อมูลการรับบริการใน HIS", "Mend the visit in the HIS.")
 
 OTHER_HOSPITAL = Rule(
@@ -45,7 +44,7 @@ BUDDHIST_YEAR = Rule(
     "visits.visit_date",
     Message("วันที่รับบริการบันทึกเป็นปี พ.ศ. ({date})", "The visit's day is stored in a Buddhist year ({date})."),
     MEND,
-    DATA,
+    DATABASES,
 )
 OTHER_DAY = Rule(
     "visit.other_day",

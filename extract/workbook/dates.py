@@ -3,10 +3,10 @@
 import re
 from datetime import date, datetime, time, timedelta
 
+from core.calendar import BUDDHIST_YEARS
 from extract.contract import ZERO_DAY
 from extract.workbook.faults import Unusable, unusable
 
-BUDDHIST_YEARS = 543
 CE_YEARS = range(ZERO_DAY.year, 2200)
 BUDDHIST = range(CE_YEARS.start + BUDDHIST_YEARS, CE_YEARS.stop + BUDDHIST_YEARS)
 """A written year within is a Buddhist one."""
