@@ -130,7 +130,7 @@ class DayCheck:
         return any(table.fault for table in self.tables)
 
     @property
-    def to_look_at(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether something is not as agreed, or reads too much."""
         return any(t.violations or any(step.too_much for step in t.plan or ()) for t in self.tables)
 
@@ -144,11 +144,11 @@ def check_day(reader: Reader, day: date, wanted: Wanted) -> DayCheck:
         wanted: What the wanted kinds of claim need.
     """
     values = reader.parameters(day, wanted)
-    looks = [_Look(reader, table, wanted, values) for table in OF_DAY]
-    numbers = sorted({vn for look in looks for vn in look.numbers})
-    looks += [_Look(reader, table, wanted, values, numbers) for table in OF_VISITS]
-    other = None if numbers or any(look.fault for look in looks) else _day_with_visits(reader, day, wanted)
-    return DayCheck(day, len(numbers), other, tuple(look.check() for look in looks))
+    runs = [_StatementRun(reader, table, wanted, values) for table in OF_DAY]
+    numbers = sorted({vn for run in runs for vn in run.numbers})
+    runs += [_StatementRun(reader, table, wanted, values, numbers) for table in OF_VISITS]
+    other = None if numbers or any(run.fault for run in runs) else _day_with_visits(reader, day, wanted)
+    return DayCheck(day, len(numbers), other, tuple(run.check() for run in runs))
 
 
 def _day_with_visits(reader: Reader, day: date, wanted: Wanted) -> date | None:
@@ -156,12 +156,12 @@ def _day_with_visits(reader: Reader, day: date, wanted: Wanted) -> date | None:
     for back in range(1, DAYS_BACK + 1):
         before = day - timedelta(days=back)
         values = reader.parameters(before, wanted)
-        if any(_Look(reader, table, wanted, values).numbers for table in OF_DAY):
+        if any(_StatementRun(reader, table, wanted, values).numbers for table in OF_DAY):
             return before
     return None
 
 
-class _Look:
+class _StatementRun:
     """One statement, run; what is missing of the contract is taken as empty, so that the others can follow."""
 
     def __init__(
@@ -180,8 +180,8 @@ class _Look:
         self.names, self.rows = self._tried(lambda: self._run(visits)) or ([], [])
         self.seconds = time.monotonic() - started
         self.frame = _complete(table, typed(table, self.names, self.rows), len(self.rows))
-        self.tidied = self._tidied()
-        self.numbers = set() if visits is not None else set(self.tidied["vn"].dropna())
+        self.normalised = self._normalised()
+        self.numbers = set() if visits is not None else set(self.normalised["vn"].dropna())
 
     def _run(self, visits: Sequence[str] | None) -> Rows:
         if visits:
@@ -189,21 +189,23 @@ class _Look:
         # Also without a visit: which columns it gives is known then.
         return self._reader.rows(self._file, self._wanted, self._values)
 
-    def _tried(self, look: Callable[[], Answer]) -> Answer | None:
+    def _tried(self, query: Callable[[], Answer]) -> Answer | None:
         try:
             with self._reader.snapshot():
-                return look()
+                return query()
         except MophClaimError as error:
             self.fault = error.message
             return None
 
-    def _tidied(self) -> pd.DataFrame:
-        maps, of_his = self._reader.maps, self._reader.statements.his.maps
+    def _normalised(self) -> pd.DataFrame:
+        maps, his_maps = self._reader.maps, self._reader.statements.his.maps
         if self.table == "labs":
-            return normalise.labs(self.frame, maps, of_his, self._wanted.lab_codes)
+            return normalise.labs(self.frame, maps, his_maps, self._wanted.lab_codes)
         if self.table == "vaccinations":
-            return normalise.vaccinations(self.frame, maps, of_his)
-        return normalise.visits(self.frame, maps, of_his) if self.table == "visits" else normalise.diagnoses(self.frame)
+            return normalise.vaccinations(self.frame, maps, his_maps)
+        if self.table == "visits":
+            return normalise.visits(self.frame, maps, his_maps)
+        return normalise.diagnoses(self.frame)
 
     def check(self) -> TableCheck:
         """What is to be said of it."""
@@ -218,7 +220,7 @@ class _Look:
             self.table,
             file,
             rows=len(self.rows),
-            kept=len(self.tidied),
+            kept=len(self.normalised),
             seconds=self.seconds,
             columns=columns,
             violations=tuple(self._violations(columns)),
@@ -255,14 +257,14 @@ class _Look:
     def _columns(self) -> list[ColumnCheck]:
         came = dict(zip(self.names, zip(*self.rows, strict=True), strict=True)) if self.rows else {}
         names = [column.name for column in agreed_columns(self.table)]
-        samples = _some(self.tidied if len(self.tidied) else self.frame)
+        samples = _sample_rows(self.normalised if len(self.normalised) else self.frame)
         found = []
         for name in [*names, *(name for name in self.names if name not in names)]:
             said = [text for value in came.get(name, ()) if (text := as_text(value)) is not None]
             # Duplicates and all: a column nobody knows has no place in the frame.
             lost = len(said) - int(self.frame[name].notna().sum()) if name in self.frame else 0
             spoilt = sum(MOJIBAKE.search(text) is not None for text in said)
-            shown = tuple(_shown(name, value) for value in samples[name]) if name in samples else ()
+            shown = tuple(_masked_text(name, value) for value in samples[name]) if name in samples else ()
             found.append(ColumnCheck(name, name in self.names, len(said), max(0, lost), spoilt, shown))
         return found
 
@@ -274,13 +276,13 @@ class _Look:
         found += [Violation(table, name, "repeated") for name in agreed if self.names.count(name) > 1]
         for name in sorted(contract.REQUIRED[table] & set(self.names)):
             # A row without is often none that counts, and is gone by then; where all are without, the statement is wrong.
-            of = self.frame if self.frame[name].isna().all() else self.tidied
+            of = self.frame if self.frame[name].isna().all() else self.normalised
             if empty := int(of[name].isna().sum()):
                 found.append(Violation(table, name, "empty", empty))
         found += [Violation(table, c.name, "no date", c.lost) for c in columns if c.lost == c.filled >= SAMPLES]
-        if table == "visits" and (twice := int(self.tidied["vn"].dropna().duplicated(keep=False).sum())):
+        if table == "visits" and (twice := int(self.normalised["vn"].dropna().duplicated(keep=False).sum())):
             found.append(Violation(table, "vn", "twice", twice))
-        if table == "visits" and (lacking := len(self._asked - set(self.tidied["vn"]))):
+        if table == "visits" and (lacking := len(self._asked - set(self.normalised["vn"]))):
             found.append(Violation(table, "vn", "not given", lacking))
         return found
 
@@ -291,13 +293,13 @@ def _complete(table: TableName, frame: pd.DataFrame, rows: int) -> pd.DataFrame:
     return frame.assign(**{name: column([None] * rows, kind) for name, kind in missing.items()})
 
 
-def _some(frame: pd.DataFrame) -> pd.DataFrame:
+def _sample_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """A few rows, from the first to the last: those beside each other are often alike."""
     most = min(SAMPLES, len(frame))
     return frame.iloc[[number * (len(frame) - 1) // max(1, most - 1) for number in range(most)]]
 
 
-def _shown(name: str, value: object) -> str:
+def _masked_text(name: str, value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return ""
     if isinstance(value, pd.Timestamp):

@@ -61,7 +61,7 @@ class MapCount:
     unknown: int
 
 
-def local_codes(said: Frames, tidied: Frames, of_his: HisMaps) -> pd.DataFrame:
+def local_codes(raw: Frames, normalised: Frames, his_maps: HisMaps) -> pd.DataFrame:
     """The local codes of one day, a row each and what the HIS says of it.
 
     Args:
@@ -74,9 +74,9 @@ def local_codes(said: Frames, tidied: Frames, of_his: HisMaps) -> pd.DataFrame:
     """
     days = [pd.DataFrame(columns=["map", "local_code", "his_code", "name", "by", "records"])]
     for name, (table, local, code, called) in _WHERE.items():
-        rows = tidied[table]
-        given = said[table][code].reindex(rows.index).str.upper() if table in said else rows[code]
-        by_folder = given.isin([own.upper() for own in of_his.get(name, {})])
+        rows = normalised[table]
+        given = raw[table][code].reindex(rows.index).str.upper() if table in raw else rows[code]
+        by_folder = given.isin([own.upper() for own in his_maps.get(name, {})])
         found = pd.DataFrame({"local_code": rows[local], "his_code": rows[code], "name": rows[called]})
         found = found.assign(by=by_folder.map({True: FOLDER, False: HIS}).where(found["his_code"].notna(), ""))
         found = found[found["local_code"].notna()].fillna("")
@@ -109,15 +109,15 @@ def _by_local_code(seen: pd.DataFrame) -> dict[str, dict[str, str]]:
     """What was seen of each local code: the most frequent name, its count, every code the HIS has said for it, and who."""
     rows = {}
     for local, some in seen.groupby("local_code"):
-        said = some[some["his_code"] != ""]
+        coded = some[some["his_code"] != ""]
         names = some[some["name"] != ""].groupby("name")["records"].sum()
-        codes = said.groupby("his_code")["records"].sum().sort_values(ascending=False, kind="stable")
+        codes = coded.groupby("his_code")["records"].sum().sort_values(ascending=False, kind="stable")
         rows[str(local)] = {
             "local_code": str(local),
             "name": str(names.idxmax()) if len(names) else "",
             "records": str(some["records"].sum()),
             "his_code": SEVERAL.join(codes.index),
-            "decided_by": str(said["by"].iloc[0]) if len(said) else "",
+            "decided_by": str(coded["by"].iloc[0]) if len(coded) else "",
         }
     return rows
 
@@ -131,14 +131,14 @@ def _merged(before: Mapping[str, Mapping[str, str]], seen: Mapping[str, Mapping[
 def _row(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """A row as it stood, with what was seen now; what a person has put in, and the person's own columns, stay."""
     row = dict.fromkeys(OWN_COLUMNS, "") | dict(old)
-    row |= {name: said for name, said in new.items() if said} | {"records": new.get("records", "0")}
-    codes = dict.fromkeys(f"{new.get('his_code', '')}{SEVERAL}{old.get('his_code', '')}".split(SEVERAL))
-    said = [code for code in codes if code]
-    row["his_code"] = SEVERAL.join(said)
+    row |= {name: value for name, value in new.items() if value} | {"records": new.get("records", "0")}
+    both = f"{new.get('his_code', '')}{SEVERAL}{old.get('his_code', '')}".split(SEVERAL)
+    codes = [code for code in dict.fromkeys(both) if code]
+    row["his_code"] = SEVERAL.join(codes)
     if _is_a_persons(old):
         return row | {"code": old["code"], "decided_by": PERSON}
     # What stands for several things at different visits is the HIS's to say: a map would make them one.
-    return row | {"code": said[0] if len(said) == 1 else ""}
+    return row | {"code": codes[0] if len(codes) == 1 else ""}
 
 
 def _unknown(row: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from extract import contract
 from extract.contract import TABLES, Kind, TableName
 from extract.reader import HELPER_COLUMNS
 
-Part = TableName | Literal["parameter", "function"]
+Subject = TableName | Literal["parameter", "function"]
 
 KINDS: dict[Kind, Message] = {
     "text": Message("ข้อความ", "text"),
@@ -48,9 +48,9 @@ def columns(table: TableName) -> tuple[Column, ...]:
     )
 
 
-def meanings(part: Part) -> Mapping[str, Message]:
+def meanings(subject: Subject) -> Mapping[str, Message]:
     """What each name of a part means, in the order of the file."""
-    return {name: message for (of, name), message in _read().items() if of == part}
+    return {name: message for (of, name), message in _read().items() if of == subject}
 
 
 @cache

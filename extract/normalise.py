@@ -23,11 +23,11 @@ _OF_VISITS: dict[MapName, tuple[str, str]] = {
 }
 
 
-def visits(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps) -> pd.DataFrame:
+def visits(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
     """Visits, one row each, in the order of their numbers. A row said twice is one; a visit said in two ways stays two."""
     rows = rows.assign(scheme=rows["scheme"].str.upper())
     for name, (local, code) in _OF_VISITS.items():
-        found = translated(rows[local], rows[code], of_site.get(name, {}), of_his.get(name, {}))
+        found = translated(rows[local], rows[code], site_maps.get(name, {}), his_maps.get(name, {}))
         decided = found == NOTHING
         rows = rows.assign(**{local: rows[local].mask(decided), code: found.mask(decided)})
     # A group's number that no map translates is no scheme; left in, its visits would go unclaimed without a word.
@@ -44,7 +44,7 @@ def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows[~rows["earlier"]], earlier])
 
 
-def labs(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
+def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
     """Wanted lab results that are not blank, one a visit, order and item; of one instant the later order comes last.
 
     Where the HIS's folder has a map, its items are all that the HIS knows. Where the site has one of its own, results of
@@ -56,11 +56,11 @@ def labs(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps, lab_codes: tupl
         of_his: The maps of the HIS's folder.
         lab_codes: The NHSO codes wanted.
     """
-    of_folder = of_his.get("labs", {})
-    given = rows["lab_code"].where(rows["lab_code"].isin([*of_folder])) if of_folder else rows["lab_code"]
-    code = translated(rows["local_code"], given, of_site.get("labs", {}), of_folder)
+    his_labs = his_maps.get("labs", {})
+    given = rows["lab_code"].where(rows["lab_code"].isin([*his_labs])) if his_labs else rows["lab_code"]
+    code = translated(rows["local_code"], given, site_maps.get("labs", {}), his_labs)
     rows = rows.assign(lab_code=code, order_number=pd.to_numeric(rows["lab_order"], errors="coerce"))
-    wanted = code.isin(lab_codes) | (code.isna() & ("labs" in of_site))
+    wanted = code.isin(lab_codes) | (code.isna() & ("labs" in site_maps))
     rows = rows[wanted & rows["result"].notna()]
     by = [
         "vn",
@@ -76,7 +76,7 @@ def labs(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps, lab_codes: tupl
     return rows.sort_values(by).drop_duplicates(["vn", "lab_order", "local_code"])
 
 
-def vaccinations(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps) -> pd.DataFrame:
+def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
     """Vaccinations; the moment of the dose, where the HIS keeps it, stands for the visit's date and time.
 
     A local code is its family's: "wbc:12" in the site's map and from here on.
@@ -86,7 +86,7 @@ def vaccinations(rows: pd.DataFrame, of_site: SiteMaps, of_his: HisMaps) -> pd.D
     given_date, given_time = column(list(rows["given_at"]), "date"), column(list(rows["given_at"]), "time")
     rows = rows.assign(
         local_code=local,
-        vaccine_code=translated(local, given, of_site.get("vaccines", {}), of_his.get("vaccines", {})),
+        vaccine_code=translated(local, given, site_maps.get("vaccines", {}), his_maps.get("vaccines", {})),
         given_time=given_time.where(given_date.notna(), rows["given_time"]),
         given_date=given_date.fillna(rows["given_date"]),
     )

@@ -17,7 +17,7 @@ from extract.statements import FACILITY
 _TABLE = re.compile(r"\bFROM\s+([`\"\w.]+)", re.IGNORECASE)
 
 
-class Barrier(StrEnum):
+class Protection(StrEnum):
     """What kept the write out."""
 
     ACCOUNT = "account"
@@ -28,24 +28,24 @@ class Barrier(StrEnum):
 
 
 # MySQL and MariaDB: 1142 the account may not; 1792 the session, 1290 the whole server (as a replica) is read-only.
-_REFUSALS: dict[Barrier, tuple[int | str, ...]] = {
-    Barrier.ACCOUNT: (1142, 1143, 1044, "42501"),
-    Barrier.SESSION: (1792, 1290, "25006"),
-    Barrier.FILE: (sqlite3.SQLITE_READONLY,),
+_REFUSALS: dict[Protection, tuple[int | str, ...]] = {
+    Protection.ACCOUNT: (1142, 1143, 1044, "42501"),
+    Protection.SESSION: (1792, 1290, "25006"),
+    Protection.FILE: (sqlite3.SQLITE_READONLY,),
 }
-SAID: dict[Barrier, Message] = {
-    Barrier.ACCOUNT: Message("เขียนไม่ได้: บัญชีนี้อ่านได้อย่างเดียว", "a write is refused: the account may only read"),
-    Barrier.SESSION: Message(
+MESSAGES: dict[Protection, Message] = {
+    Protection.ACCOUNT: Message("เขียนไม่ได้: บัญชีนี้อ่านได้อย่างเดียว", "a write is refused: the account may only read"),
+    Protection.SESSION: Message(
         "เขียนไม่ได้: การเชื่อมต่อเป็นแบบอ่านอย่างเดียว แต่บัญชีเองเขียนได้ ควรใช้บัญชีที่มีสิทธิ์ SELECT เท่านั้น",
         "a write is refused: the session is read-only. The account itself could write; one that may only SELECT is better.",
     ),
-    Barrier.FILE: Message("เขียนไม่ได้: เปิดไฟล์แบบอ่านอย่างเดียว", "a write is refused: the file is opened read-only"),
-    Barrier.NOTHING: Message(
+    Protection.FILE: Message("เขียนไม่ได้: เปิดไฟล์แบบอ่านอย่างเดียว", "a write is refused: the file is opened read-only"),
+    Protection.NOTHING: Message(
         "เครื่องแม่ข่ายไม่ปฏิเสธการเขียน (โปรแกรมนี้ไม่เขียน แต่พิสูจน์ไม่ได้) กรุณาใช้บัญชีที่มีสิทธิ์ SELECT เท่านั้นใน his.url",
         "the server would let this account write (the program does not, but nothing proves it): "
         "put an account that may only SELECT into his.url.",
     ),
-    Barrier.UNTRIED: Message(
+    Protection.UNTRIED: Message(
         "พิสูจน์ไม่ได้ว่าเขียนไม่ได้ กรุณาให้คำสั่ง facility ใน his.toml อ่านจากตาราง (ไม่ใช่ view) หรือระบุตารางใน required",
         "that a write is refused could not be tried: let the statement facility in his.toml read a table (no view), "
         "or name one in required.",
@@ -54,27 +54,27 @@ SAID: dict[Barrier, Message] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOnlyAccount:
+class ReadOnlyProof:
     """Whether we can do any harm.
 
     Args:
         barrier: What keeps a write out.
     """
 
-    barrier: Barrier
+    protection: Protection
 
     @property
-    def well(self) -> bool:
+    def is_proven(self) -> bool:
         """Whether a write is known to be refused."""
-        return self.barrier in (Barrier.ACCOUNT, Barrier.SESSION, Barrier.FILE)
+        return self.protection in (Protection.ACCOUNT, Protection.SESSION, Protection.FILE)
 
     @property
-    def said(self) -> Message:
+    def message(self) -> Message:
         """What was found, and what to do when it is not well."""
-        return SAID[self.barrier]
+        return MESSAGES[self.protection]
 
 
-def prove_read_only(reader: Reader) -> ReadOnlyAccount:
+def prove_read_only(reader: Reader) -> ReadOnlyProof:
     """Try `DELETE … WHERE 1 = 0` on the table of the facility; it is rolled back, whatever the answer.
 
     Raises:
@@ -85,27 +85,27 @@ def prove_read_only(reader: Reader) -> ReadOnlyAccount:
         sql = plainly(reader.at, FACILITY, lambda: reader.statement(FACILITY, Wanted()).text)
         tables = [*_TABLE.findall(sql), *(name.partition(".")[0] for name in reader.statements.his.required)]
         if not tables:
-            return ReadOnlyAccount(Barrier.UNTRIED)
+            return ReadOnlyProof(Protection.UNTRIED)
         table = tables[0]
-        barrier = plainly(reader.at, FACILITY, lambda: _try_writing(reader.connection, table))
-    if barrier is Barrier.SESSION and reader.connection.dialect.name == "postgresql":
+        protection = plainly(reader.at, FACILITY, lambda: _try_writing(reader.connection, table))
+    if protection is Protection.SESSION and reader.connection.dialect.name == "postgresql":
         # PostgreSQL looks at the session before the account, MySQL and MariaDB the other way round.
         with reader.snapshot():
-            barrier = plainly(reader.at, FACILITY, lambda: _of_postgresql(reader.connection, table))
-    return ReadOnlyAccount(barrier)
+            protection = plainly(reader.at, FACILITY, lambda: _postgresql_protection(reader.connection, table))
+    return ReadOnlyProof(protection)
 
 
-def _try_writing(connection: sa.Connection, table: str) -> Barrier:
+def _try_writing(connection: sa.Connection, table: str) -> Protection:
     try:
         connection.execute(sa.text(f"DELETE FROM {table} WHERE 1 = 0"))  # noqa: S608 - a name of the folder's own SQL
     except DBAPIError as error:
-        refused = next((barrier for barrier, codes in _REFUSALS.items() if server_code(error) in codes), None)
+        refused = next((protection for protection, codes in _REFUSALS.items() if server_code(error) in codes), None)
         if refused is None and error.connection_invalidated:
             raise
-        return refused or Barrier.UNTRIED  # such as for a view, which nobody could write
-    return Barrier.NOTHING
+        return refused or Protection.UNTRIED  # such as for a view, which nobody could write
+    return Protection.NOTHING
 
 
-def _of_postgresql(connection: sa.Connection, table: str) -> Barrier:
+def _postgresql_protection(connection: sa.Connection, table: str) -> Protection:
     asked = sa.text("SELECT has_table_privilege(:name, 'INSERT, UPDATE, DELETE')")
-    return Barrier.SESSION if connection.execute(asked, {"name": table}).scalar_one() else Barrier.ACCOUNT
+    return Protection.SESSION if connection.execute(asked, {"name": table}).scalar_one() else Protection.ACCOUNT

@@ -116,7 +116,7 @@ class Reader:
 
     def parameters(self, day: date, wanted: Wanted) -> dict[str, object]:
         """The values of a service day's statements, the visits' numbers apart."""
-        of_folder, of_site = self.statements.his.maps.get("labs", {}), self.maps.get("labs", {})
+        his_labs, site_labs = self.statements.his.maps.get("labs", {}), self.maps.get("labs", {})
         return {
             "day": day,
             "buddhist_day": _buddhist(day),
@@ -124,9 +124,9 @@ class Reader:
             "first_buddhist_day": date(FIRST_BUDDHIST_YEAR, 1, 1),
             "icd10_prefixes": list(wanted.icd10_prefixes),
             "first_time_icd10": list(wanted.first_time_icd10),
-            "lab_codes": [*wanted.lab_codes, *(own for own, code in of_folder.items() if code in wanted.lab_codes)],
-            "mapped_labs": [local for local, code in of_site.items() if code in wanted.lab_codes],
-            "decided_labs": list(of_site),
+            "lab_codes": [*wanted.lab_codes, *(own for own, code in his_labs.items() if code in wanted.lab_codes)],
+            "mapped_labs": [local for local, code in site_labs.items() if code in wanted.lab_codes],
+            "decided_labs": list(site_labs),
         }
 
     def statement(self, file: str, wanted: Wanted, has: Callable[..., bool] | None = None) -> sa.TextClause:

@@ -78,7 +78,7 @@ def read_map(path: Path) -> dict[str, dict[str, str]]:
 
 
 def translated(
-    local: "pd.Series[Any]", given: "pd.Series[Any]", of_site: Mapping[str, str], of_his: Mapping[str, str]
+    local: "pd.Series[Any]", given: "pd.Series[Any]", site_map: Mapping[str, str], his_map: Mapping[str, str]
 ) -> "pd.Series[Any]":
     """What codes stand for: the site's word by local code, else the HIS's own code by the HIS's map, else that code.
 
@@ -91,8 +91,8 @@ def translated(
     Returns:
         The codes; missing where nothing is known, NOTHING where a person has decided so.
     """
-    known = given.map(of_his).astype(given.dtype).fillna(given) if of_his else given
-    return local.map(of_site).astype(given.dtype).fillna(known) if of_site else known
+    known = given.map(his_map).astype(given.dtype).fillna(given) if his_map else given
+    return local.map(site_map).astype(given.dtype).fillna(known) if site_map else known
 
 
 def as_cell(text: str) -> str:

@@ -136,30 +136,30 @@ class HisSource:
         time.sleep(max(0.0, self._next_day_at - time.monotonic()))
         his, maps = self._statements.his, self.reader.maps
         values = self.reader.parameters(day, wanted)
-        said: Frames = {}
+        raw: Frames = {}
         labs, vaccinations = contract.empty("labs"), contract.empty("vaccinations")
         with self.reader.snapshot():
             if wanted.icd10_prefixes and wanted.lab_codes:
-                said["labs"] = self._table("labs", wanted, values)
-                labs = normalise.labs(said["labs"], maps, his.maps, wanted.lab_codes)
+                raw["labs"] = self._table("labs", wanted, values)
+                labs = normalise.labs(raw["labs"], maps, his.maps, wanted.lab_codes)
             if wanted.vaccines:
-                said["vaccinations"] = self._table("vaccinations", wanted, values)
-                vaccinations = normalise.vaccinations(said["vaccinations"], maps, his.maps)
-            said["visits"] = self._table("visits", wanted, values, sorted({*labs["vn"], *vaccinations["vn"]}))
-            visits = normalise.visits(said["visits"], maps, his.maps)
+                raw["vaccinations"] = self._table("vaccinations", wanted, values)
+                vaccinations = normalise.vaccinations(raw["vaccinations"], maps, his.maps)
+            raw["visits"] = self._table("visits", wanted, values, sorted({*labs["vn"], *vaccinations["vn"]}))
+            visits = normalise.visits(raw["visits"], maps, his.maps)
             numbers = list(visits["vn"])
-            said["diagnoses"] = self._table("diagnoses", wanted, values, numbers)
+            raw["diagnoses"] = self._table("diagnoses", wanted, values, numbers)
         self._next_day_at = time.monotonic() + self._settings.day_pause_seconds
-        return said, {
+        return raw, {
             "visits": visits,
-            "diagnoses": normalise.diagnoses(said["diagnoses"]),
+            "diagnoses": normalise.diagnoses(raw["diagnoses"]),
             "labs": labs[labs["vn"].isin(numbers)],
             "vaccinations": vaccinations[vaccinations["vn"].isin(numbers)],
         }
 
     def _checked(self, table: TableName, frame: pd.DataFrame) -> pd.DataFrame:
-        tidied = frame[list(contract.TABLES[table])].reset_index(drop=True)
-        return contract.check(table, tidied, str(self._statements.path(f"{table}.sql")))
+        ordered = frame[list(contract.TABLES[table])].reset_index(drop=True)
+        return contract.check(table, ordered, str(self._statements.path(f"{table}.sql")))
 
     def _require_tables(self) -> None:
         if self._complete:

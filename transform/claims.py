@@ -100,9 +100,9 @@ def make_claims(
     )
     of_visits = [*visits.findings(day.visits, hcode, day.day), *person.findings(day.visits, day.codes)]
     parts = [
-        _of_kind(day, made_as, of_visits)
-        for made_as in KINDS_OF_CLAIM
-        if made_as.kind in kinds and not getattr(tables, made_as.table).empty
+        _of_kind(day, kind_of_claim, of_visits)
+        for kind_of_claim in KINDS_OF_CLAIM
+        if kind_of_claim.kind in kinds and not getattr(tables, kind_of_claim.table).empty
     ]
     found = [issue for part in parts for issue in part.issues]
     found += unmapped(day, kinds)
@@ -115,9 +115,9 @@ def make_claims(
     )
 
 
-def _of_kind(day: ServiceDay, made_as: KindOfClaim, of_visits: list[Finding]) -> Transformed:
-    kind = made_as.kind
-    candidates = made_as.candidates(day)
+def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Finding]) -> Transformed:
+    kind = kind_of_claim.kind
+    candidates = kind_of_claim.candidates(day)
     by_his = candidates["his_claimed"]
     counts = Counter({CLAIMED_BY_HIS: int(by_his.sum())})
     candidates = candidates[~by_his].sort_values(["vn", "item"]).reset_index(drop=True)
@@ -126,13 +126,13 @@ def _of_kind(day: ServiceDay, made_as: KindOfClaim, of_visits: list[Finding]) ->
     rows = pd.Index(day.visits["vn"]).get_indexer(candidates["vn"])
     findings = [
         *(finding.at(rows) for finding in of_visits),
-        *made_as.findings(day, candidates),
+        *kind_of_claim.findings(day, candidates),
         Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy()),
     ]
-    going = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
-    findings.append(_repeated(day, made_as, candidates, going))
-    going = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
-    claims, refused = _built(day, made_as, candidates[going])
+    sendable = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
+    findings.append(_repeated(day, kind_of_claim, candidates, sendable))
+    sendable = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
+    claims, refused = _built(day, kind_of_claim, candidates[sendable])
     under_way = {(claim.vn, claim.item) for claim in claims}
     blocking = issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")
     # A warning goes along with a claim: where none goes, the errors say what there is to do.
@@ -144,30 +144,30 @@ def _of_kind(day: ServiceDay, made_as: KindOfClaim, of_visits: list[Finding]) ->
     return Transformed(tuple(claims), (*blocking, *refused, *warnings), counts)
 
 
-def _repeated(day: ServiceDay, made_as: KindOfClaim, candidates: pd.DataFrame, going: Mask) -> Finding:
+def _repeated(day: ServiceDay, kind_of_claim: KindOfClaim, candidates: pd.DataFrame, sendable: Mask) -> Finding:
     """A person's second claim of an item on one day: the earlier visit claims, the later meets the rule.
 
     A visit that has claimed already comes first, so that a record keyed in later does not take its place.
     """
-    claimed = day.history.loc[day.history["kind"] == made_as.kind, "vn"]
-    ordered = candidates[going]
+    claimed = day.history.loc[day.history["kind"] == kind_of_claim.kind, "vn"]
+    ordered = candidates[sendable]
     # Of its own rows: pandas fills a table without rows with those of whatever it is assigned.
     ordered = ordered.assign(unclaimed=~ordered["vn"].isin(claimed))
     ordered = ordered.sort_values(["unclaimed", "visit_time", "vn"])
     later = ordered.index[ordered.duplicated(["pid", "item"])]
-    return made_as.repeated(day, np.isin(candidates.index.to_numpy(), later.to_numpy()))
+    return kind_of_claim.repeated(day, np.isin(candidates.index.to_numpy(), later.to_numpy()))
 
 
-def _built(day: ServiceDay, made_as: KindOfClaim, going: pd.DataFrame) -> tuple[list[Claim], list[Issue]]:
-    payload_of = made_as.payloads(day, going)
+def _built(day: ServiceDay, kind_of_claim: KindOfClaim, sendable: pd.DataFrame) -> tuple[list[Claim], list[Issue]]:
+    payload_of = kind_of_claim.payloads(day, sendable)
     claims, refused = [], []
-    for row in going.assign(baht=going["baht"].fillna(0).astype(int)).itertuples(index=False):
+    for row in sendable.assign(baht=sendable["baht"].fillna(0).astype(int)).itertuples(index=False):
         try:
             payload = payload_of(row).canonical()
         except ValidationError as error:
-            refused.append(_refused(day, made_as.kind, row, error))
+            refused.append(_refused(day, kind_of_claim.kind, row, error))
         else:
-            claims.append(_claim(day, made_as.kind, row, payload))
+            claims.append(_claim(day, kind_of_claim.kind, row, payload))
     return claims, refused
 
 

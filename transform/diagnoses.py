@@ -81,7 +81,7 @@ def findings(own: pd.DataFrame, candidates: pd.DataFrame, kind: Kind, prefixes: 
     return [Finding(UNUSABLE, broken), Finding(LEFT_OUT, left_out, {"icd10": unusable.reindex(vn)})]
 
 
-def parts(own: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
+def payload_diagnoses(own: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
     """The `diagnosis` of each visit's payload, principal first; visits without any are not there."""
     found: dict[str, list[Diagnosis]] = {}
     for row in own[own["usable"] & own["vn"].isin(candidates["vn"])].itertuples(index=False):

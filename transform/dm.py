@@ -74,5 +74,5 @@ DM = KindOfClaim(
     lambda day: dmht_candidates(day, "dm"),
     findings,
     repeated,
-    lambda day, going: dmht_payloads(day, going, "dm"),
+    lambda day, sendable: dmht_payloads(day, sendable, "dm"),
 )

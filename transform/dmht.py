@@ -27,9 +27,9 @@ def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
     return visits.assign(item="", baht=baht, his_claimed=visits["his_claim_uid"].notna())
 
 
-def dmht_payloads(day: ServiceDay, going: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:
-    """Makes the payload of a candidate of `going`."""
-    of_kind, parts = day.codes.labs[kind], diagnoses.parts(day.diagnoses, going)
+def dmht_payloads(day: ServiceDay, sendable: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:
+    """Makes the payload of a candidate of `sendable`."""
+    of_kind, payload_diagnoses = day.codes.labs[kind], diagnoses.payload_diagnoses(day.diagnoses, sendable)
 
     def payload(row: Any) -> Payload:
         numbers = ((lab, getattr(row, f"number_{lab.code}")) for lab in of_kind)
@@ -44,7 +44,7 @@ def dmht_payloads(day: ServiceDay, going: pd.DataFrame, kind: DmOrHt) -> Callabl
                 "uuc": "1",
                 "is_used_dm": "1" if kind == "dm" else "0",
                 "is_used_ht": "1" if kind == "ht" else "0",
-                "diagnosis": parts.get(row.vn, ()),
+                "diagnosis": payload_diagnoses.get(row.vn, ()),
                 "claim_services": services,
             }
         )

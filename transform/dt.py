@@ -53,10 +53,10 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
     return [*dose_findings(day, found, "dt"), Finding(TOO_YOUNG, young.to_numpy(), values)]
 
 
-def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
-    """Makes the payload of a dose of `going`."""
-    parts = diagnoses.parts(day.diagnoses, going)
-    return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, parts))
+def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload]:
+    """Makes the payload of a dose of `sendable`."""
+    payload_diagnoses = diagnoses.payload_diagnoses(day.diagnoses, sendable)
+    return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, payload_diagnoses))
 
 
 DT = KindOfClaim("dt", "vaccinations", candidates, findings, repeated, payloads)

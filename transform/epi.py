@@ -66,12 +66,12 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def payloads(day: ServiceDay, going: pd.DataFrame) -> Callable[[Any], Payload]:
-    """Makes the payload of a dose of `going`."""
-    parts = diagnoses.parts(day.diagnoses, going)
+def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload]:
+    """Makes the payload of a dose of `sendable`."""
+    payload_diagnoses = diagnoses.payload_diagnoses(day.diagnoses, sendable)
 
     def payload(row: Any) -> Payload:
-        fields = vaccine_fields(row, day.hcode, day.settings, parts)
+        fields = vaccine_fields(row, day.hcode, day.settings, payload_diagnoses)
         if row.has_prenatal:
             pregnancy = {"gravida": row.gravida.lstrip("0"), "ga_week": row.ga_week.lstrip("0")}
             fields["prenatal"] = Prenatal.model_validate(pregnancy)

@@ -68,5 +68,5 @@ HT = KindOfClaim(
     lambda day: dmht_candidates(day, "ht"),
     findings,
     repeated,
-    lambda day, going: dmht_payloads(day, going, "ht"),
+    lambda day, sendable: dmht_payloads(day, sendable, "ht"),
 )

@@ -140,13 +140,17 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
     """Results that cannot be sent: an error where no other can, or all are meant; else a warning. Each rule names all."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
-    goes = usable(candidates, of_kind)
+    sendable = usable(candidates, of_kind)
     if explicit_request:
-        goes &= ~candidates[[f"fault_{lab.code}" for lab in of_kind]].notna().any(axis=1)
+        sendable &= ~candidates[[f"fault_{lab.code}" for lab in of_kind]].notna().any(axis=1)
     return [
-        _finding(NOT_A_NUMBER, candidates, {lab: (fault == "not a number") & ~goes for lab, fault in faults.items()}),
-        _finding(OUT_OF_RANGE, candidates, {lab: (fault == "out of range") & ~goes for lab, fault in faults.items()}),
-        _finding(LEFT_OUT, candidates, {lab: fault.notna() & goes for lab, fault in faults.items()}),
+        _finding(
+            NOT_A_NUMBER, candidates, {lab: (fault == "not a number") & ~sendable for lab, fault in faults.items()}
+        ),
+        _finding(
+            OUT_OF_RANGE, candidates, {lab: (fault == "out of range") & ~sendable for lab, fault in faults.items()}
+        ),
+        _finding(LEFT_OUT, candidates, {lab: fault.notna() & sendable for lab, fault in faults.items()}),
     ]
 
 

@@ -27,7 +27,7 @@ DM_LABS = frozenset({"32401"})
 HT_LABS = frozenset({"32202", "32103"})
 
 
-class Part(BaseModel):
+class PayloadModel(BaseModel):
     """What every part of a payload is: unchangeable, with no field but its own, and never printing its values."""
 
     # Validation errors leave a task by way of logs: they must not repeat what they refuse.
@@ -39,7 +39,7 @@ class Part(BaseModel):
     __str__ = __repr__
 
 
-class Diagnosis(Part):
+class Diagnosis(PayloadModel):
     """One diagnosis of the visit, the real code without a dot."""
 
     dx_date_time: Minute
@@ -47,7 +47,7 @@ class Diagnosis(Part):
     dx_type: Literal["1", "2", "3", "4", "5"]
 
 
-class LabService(Part):
+class LabService(PayloadModel):
     """One lab result that is claimed."""
 
     name: Text
@@ -55,7 +55,7 @@ class LabService(Part):
     lab_result: Number
 
 
-class Vaccine(Part):
+class Vaccine(PayloadModel):
     """One dose; `occurence_date_time` is spelt as the API spells it."""
 
     code: Text
@@ -71,14 +71,14 @@ class Vaccine(Part):
     note: TextOrEmpty
 
 
-class Prenatal(Part):
+class Prenatal(PayloadModel):
     """The pregnancy in which aP (P41) was given: its number and its week."""
 
     gravida: Count
     ga_week: Count
 
 
-class Payload(Part):
+class Payload(PayloadModel):
     """What every payload says about the visit and the person."""
 
     seq: Text

@@ -19,7 +19,7 @@ from core.messages import Message
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
 from extract.workbook.rows import Broken, CellValue, RawSheet
-from extract.workbook.safe_open.not_read import (
+from extract.workbook.safe_open.refusals import (
     EMPTY,
     HOLDS,
     MACROS,
@@ -31,7 +31,7 @@ from extract.workbook.safe_open.not_read import (
     TOO_LARGE,
     TOO_LONG,
     TOO_MUCH,
-    NotRead,
+    FileRefused,
 )
 
 FORMS = (".xlsx", ".xls", ".ods", ".csv")
@@ -65,12 +65,12 @@ def read_sheets(path: Path, limits: WorkbookSettings) -> tuple[RawSheet, ...]:
             _check_name(path)
             size = os.fstat(file.fileno()).st_size
             if not size:
-                raise NotRead(EMPTY)
+                raise FileRefused(EMPTY)
             if size > limits.max_megabytes << 20:
-                raise NotRead(TOO_LARGE, megabytes=limits.max_megabytes)
+                raise FileRefused(TOO_LARGE, megabytes=limits.max_megabytes)
             with _child(file, path.suffix.lower(), limits) as told:
                 return _gather(told, shown(path.stem))
-    except NotRead as reason:
+    except FileRefused as reason:
         raise _named(reason, path) from None
 
 
@@ -83,7 +83,7 @@ def check_file(path: Path) -> None:
     try:
         with _open(path):
             _check_name(path)
-    except NotRead as reason:
+    except FileRefused as reason:
         raise _named(reason, path) from None
 
 
@@ -99,11 +99,11 @@ def file_hash(path: Path) -> str:
     try:
         with _open(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except NotRead as reason:
+    except FileRefused as reason:
         raise _named(reason, path) from None
 
 
-def _named(reason: NotRead, path: Path) -> WorkbookError:
+def _named(reason: FileRefused, path: Path) -> WorkbookError:
     def named(said: str) -> str:
         # Not `fill`: the name of a sheet may hold braces of its own.
         return said.replace("{file}", shown(path.name)).replace("{stem}", shown(path.stem))
@@ -121,9 +121,9 @@ def shown(name: str) -> str:
 
 def _check_name(path: Path) -> None:
     if path.suffix.lower() in MACRO_FORMS:
-        raise NotRead(HOLDS, MACROS)
+        raise FileRefused(HOLDS, MACROS)
     if path.suffix.lower() not in FORMS:
-        raise NotRead(OTHER_FORM)
+        raise FileRefused(OTHER_FORM)
 
 
 @contextmanager
@@ -131,12 +131,12 @@ def _open(path: Path) -> Iterator[BufferedReader]:
     try:
         # Not opened to see what it is: opening a pipe waits for whoever writes to it.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise NotRead(NOT_A_FILE)
+            raise FileRefused(NOT_A_FILE)
         file = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotRead(NOT_THERE) from error
+        raise FileRefused(NOT_THERE) from error
     except (OSError, ValueError) as error:
-        raise NotRead(NOT_OPENED) from error
+        raise FileRefused(NOT_OPENED) from error
     with file:
         yield file
 
@@ -146,7 +146,14 @@ def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterat
     """The lines that the reading process says; it is ended with the block, however that ends."""
     late = threading.Event()
     process = subprocess.Popen(  # noqa: S603 (this interpreter, no shell)
-        [sys.executable, "-m", "extract.workbook.safe_open.child", limits.model_dump_json(), named, str(file.fileno())],
+        [
+            sys.executable,
+            "-m",
+            "extract.workbook.safe_open.reading_process",
+            limits.model_dump_json(),
+            named,
+            str(file.fileno()),
+        ],
         pass_fds=[file.fileno()],
         # It lives no longer than this is open, also where the parent is killed, or interrupted before the next line.
         stdin=subprocess.PIPE,
@@ -183,11 +190,11 @@ def _until_done(
         yield line
     code = process.wait()
     if late.is_set():
-        raise NotRead(TOO_LONG, seconds=limits.read_seconds)
+        raise FileRefused(TOO_LONG, seconds=limits.read_seconds)
     # A reader that is given no more memory aborts; a machine that has none kills.
     if code in (-signal.SIGABRT, -signal.SIGKILL):
-        raise NotRead(TOO_MUCH, megabytes=limits.read_megabytes)
-    raise NotRead(NOT_UNDERSTOOD, Message(f"exit {code}", f"exit {code}"))
+        raise FileRefused(TOO_MUCH, megabytes=limits.read_megabytes)
+    raise FileRefused(NOT_UNDERSTOOD, Message(f"exit {code}", f"exit {code}"))
 
 
 def _gather(lines: Iterator[bytes], stem: str) -> tuple[RawSheet, ...]:
@@ -202,7 +209,7 @@ def _gather(lines: Iterator[bytes], stem: str) -> tuple[RawSheet, ...]:
             continue
         said = json.loads(line)
         if "not_read" in said:
-            reason = NotRead(Message(*said["not_read"]))
+            reason = FileRefused(Message(*said["not_read"]))
             reason.discreet = Message(*said["discreet"])
             raise reason
         rows = []

@@ -7,7 +7,7 @@ from core.errors import MophClaimError
 from core.messages import Message
 from extract.errors import SourceError
 from extract.hcode import check_hcode
-from extract.read_only_account import ReadOnlyAccount, prove_read_only
+from extract.read_only_account import ReadOnlyProof, prove_read_only
 from extract.source import open_source
 from flows.settings.facilities import SAME_HCODE
 from flows.settings.model import Settings
@@ -60,7 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         settings: The settings in force (that they could be read is the first thing in order).
     """
     hcode = settings.facility.hcode
-    guests: list[ReadOnlyAccount] = []
+    proofs: list[ReadOnlyProof] = []
     slips: list[Message] = []
 
     def audit() -> Message:
@@ -88,7 +88,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             source.reader.check_statements()
             facility = source.facility()
             hcode = check_hcode(source, settings.facility.hcode)
-            guests.append(prove_read_only(source.reader))
+            proofs.append(prove_read_only(source.reader))
             slips.extend(check_code_maps(source.reader.maps, read_codes(settings.transform.codes_folder)))
         return Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")
 
@@ -106,7 +106,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     of_his = _look(Message("ฐานข้อมูล HIS", "Hospital database"), his)
     yield replace(of_his, hcode=hcode)
     # What could not be read could not be written either.
-    yield from (Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), guest.well, guest.said) for guest in guests)
+    yield from (Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), proof.is_proven, proof.message) for proof in proofs)
     yield from (Finding(Message("ตารางจับคู่รหัส", "Code maps"), False, slip) for slip in slips)
     yield _look(Message("บัญชี MOPH Claim", "MOPH Claim account"), account)
 

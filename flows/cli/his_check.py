@@ -77,8 +77,12 @@ def look(settings: Settings, day: date, screen: Console) -> Exit:
             return Exit.NOT_DONE
         if not _facility(HisSource(reader, settings.his), settings, screen):
             return Exit.NOT_DONE
-        guest = prove_read_only(reader)
-        _say(screen, f"{'✓' if guest.well else '✗'} {guest.said.say(language)}", style="" if guest.well else "yellow")
+        proof = prove_read_only(reader)
+        _say(
+            screen,
+            f"{'✓' if proof.is_proven else '✗'} {proof.message.say(language)}",
+            style="" if proof.is_proven else "yellow",
+        )
         slips = [*check_code_maps(reader.maps, read_codes(settings.transform.codes_folder))]
         _say(screen, *(f"✗ {slip.say(language)}" for slip in slips), style="yellow")
         checked = check_day(reader, day, wanted(ALL_KINDS, settings.transform))
@@ -92,7 +96,7 @@ def look(settings: Settings, day: date, screen: Console) -> Exit:
         screen.print(_violations(checked, language))
     if checked.unreadable:
         return Exit.NOT_DONE
-    well = guest.well and checked.visits and not checked.to_look_at and not slips
+    well = proof.is_proven and checked.visits and not checked.needs_attention and not slips
     return Exit.WELL if well else Exit.NEEDS_A_PERSON
 
 

@@ -120,9 +120,9 @@ def _rows(run: ImportRun, outcomes: list[RowAnswer]) -> Message:
 def _ledger_counts(run: ImportRun) -> LedgerCounts:
     """The workbook's claims, counted as those of a night are."""
     rows = [
-        {"kind": part[0], "state": s.state, "meaning_th": s.meaning_th, "meaning_en": s.meaning_en, "baht": s.baht}
-        for part, s in run.standing().items()
-        if part in run.claims or s.state in ACCEPTED_STATES
+        {"kind": key[0], "state": s.state, "meaning_th": s.meaning_th, "meaning_en": s.meaning_en, "baht": s.baht}
+        for key, s in run.standing().items()
+        if key in run.claims or s.state in ACCEPTED_STATES
     ]
     columns = ["kind", "state", "meaning_th", "meaning_en", "baht"]
     frame = pd.DataFrame(rows, columns=columns).assign(claims=1)
@@ -134,7 +134,7 @@ def _ledger_counts(run: ImportRun) -> LedgerCounts:
 
 def _issue_counts(run: ImportRun) -> pd.DataFrame:
     """How many parts met which rule: rule, severity, kind, records."""
-    met = Counter((i.rule, i.severity, i.kind, part) for part, issues in run.issues.items() for i in issues)
+    met = Counter((i.rule, i.severity, i.kind, key) for key, issues in run.issues.items() for i in issues)
     counts = Counter(key[:3] for key in met)
     rows = [(rule, severity, kind, n) for (rule, severity, kind), n in counts.items()]
     return pd.DataFrame(rows, columns=["rule", "severity", "kind", "records"])

@@ -13,7 +13,7 @@ from load.names import KIND_NAMES
 from load.workbook.answers import Count, RowAnswer, Summary, to_mend
 from load.workbook.result import write_result
 from load.workbook.style import OutcomeCategory
-from transform.workbook_rows import Part
+from transform.workbook_rows import ItemKey
 
 FILE = Message("ไฟล์", "File")
 
@@ -69,22 +69,22 @@ def _counts(run: ImportRun, outcomes: list[RowAnswer]) -> list[Count]:
     """Claims and baht by kind and outcome; a claim counts once, whatever rows it has, a row without one by itself."""
     standing = run.standing()
     counted: dict[tuple[Message, Message, OutcomeCategory], tuple[int, int]] = {}
-    seen: set[Part] = set()
+    seen: set[ItemKey] = set()
     for row, a in zip(run.reading.rows, outcomes, strict=True):
-        part = run.parts.of.get((row.sheet, row.number))
-        if part in seen:
+        key = run.rows_by_claim.key_of_row.get((row.sheet, row.number))
+        if key in seen:
             continue
         baht = 0
-        if part:
-            seen.add(part)
-            worth = standing.get(part) or run.claims.get(part)
+        if key:
+            seen.add(key)
+            worth = standing.get(key) or run.claims.get(key)
             baht = worth.baht if worth else 0
-        key = KIND_NAMES[part[0]] if part else _sheet_title(row.layout), a.outcome, a.tone
-        claims, so_far = counted.get(key, (0, 0))
-        counted[key] = claims + 1, so_far + baht
+        group = KIND_NAMES[key[0]] if key else _sheet_title(row.layout), a.outcome, a.tone
+        claims, so_far = counted.get(group, (0, 0))
+        counted[group] = claims + 1, so_far + baht
     order = [*KIND_NAMES.values(), *map(_sheet_title, layouts())]
     ordered = sorted(counted.items(), key=lambda item: order.index(item[0][0]))
-    return [Count(*key, claims, baht) for key, (claims, baht) in ordered]
+    return [Count(*group, claims, baht) for group, (claims, baht) in ordered]
 
 
 def _sheet_title(layout: SheetName) -> Message:

@@ -18,7 +18,7 @@ from transform.claim import Issue
 from transform.labs import RESULT_LENGTH
 from transform.rules import registry
 from transform.text import shown
-from transform.workbook_rows import Part
+from transform.workbook_rows import ItemKey
 
 TONES: Mapping[State, OutcomeCategory] = {
     State.ACCEPTED: "taken",
@@ -53,15 +53,15 @@ def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[
 
 
 def _row_outcome(
-    run: ImportRun, row: Row, standing: Mapping[Part, Standing], failure: MophClaimError | None
+    run: ImportRun, row: Row, standing: Mapping[ItemKey, Standing], failure: MophClaimError | None
 ) -> RowAnswer:
     if row.repeats:
         sheet, number = row.repeats
         return _said(row, "aside", REPEATED, [SAME_AS.fill(sheet=sheet, number=number)])
-    part = run.parts.of.get((row.sheet, row.number))
-    if part is None:
+    key = run.rows_by_claim.key_of_row.get((row.sheet, row.number))
+    if key is None:
         return _refused(row, [])
-    issues, claim, s = run.issues.get(part, []), run.claims.get(part), standing.get(part)
+    issues, claim, s = run.issues.get(key, []), run.claims.get(key), standing.get(key)
     if s and s.state in ACCEPTED_STATES and (claim is None or claim.payload_hash != s.payload_hash):
         return _said(row, "aside", TAKEN_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
     if claim is None:

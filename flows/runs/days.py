@@ -120,7 +120,7 @@ class DayRegistrar:
                 records=records,
             )
         if run.sends:
-            by_claim = {c.key: records[part] for c in made.claims if (part := (c.kind, c.vn, c.item)) in records}
+            by_claim = {c.key: records[key] for c in made.claims if (key := (c.kind, c.vn, c.item)) in records}
             registered = run.ledger.register(day, kinds, made.claims, records=by_claim, origin=self._origin)
             result = DayResult(registered, [])
         else:

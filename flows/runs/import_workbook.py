@@ -36,7 +36,7 @@ from load.workbook_rows import FLOW, WorkbookRow, imported_before, note_rows
 from transform.choices import choices
 from transform.claim import KINDS, Claim, Issue
 from transform.codes import read_codes
-from transform.workbook_rows import Part, hold_back_faulty, parts_of, records_of
+from transform.workbook_rows import ItemKey, group_by_claim, hold_back_faulty, records_of_rows
 
 NO_FACILITY = Message(
     "ยังไม่ได้ตั้งหน่วยบริการ กรุณาตั้ง facility.hcode และ facility.name (หรือ his.url) แล้วสั่งใหม่",
@@ -51,7 +51,7 @@ class ImportRun(ClaimRun):
 
     Attributes:
         reading: The workbook.
-        parts: Its rows by the claim they are part of.
+        rows_by_claim: Its rows by the claim they belong to.
         imported_before: The run that imported the same file before; then nothing is registered or sent.
         issues: Why parts are no claims, or should be looked at.
         claims: The claims that go, or of a dry run would go.
@@ -79,12 +79,12 @@ class ImportRun(ClaimRun):
         self.imported_before = imported_before(engine, audit_run.environment, audit_run.hcode, reading.file_hash)
         self.registrar = DayRegistrar(self, "workbook")
         self.reading = reading
-        self.parts = parts_of(reading.rows, read_codes(settings.transform.codes_folder))
-        self.issues: dict[Part, list[Issue]] = defaultdict(list)
-        self.claims: dict[Part, Claim] = {}
+        self.rows_by_claim = group_by_claim(reading.rows, read_codes(settings.transform.codes_folder))
+        self.issues: dict[ItemKey, list[Issue]] = defaultdict(list)
+        self.claims: dict[ItemKey, Claim] = {}
         self.would_send: set[tuple[str, str, str, str]] = set()
         self._facility = facility
-        self._accepted: set[Part] = set()
+        self._accepted: set[ItemKey] = set()
 
     @property
     def sends(self) -> bool:
@@ -98,7 +98,7 @@ class ImportRun(ClaimRun):
 
     def make_claims(self) -> None:
         """Turn the rows into claims and issues, day by day, and write both down, and every row's origin."""
-        self._accepted = {part for part, s in self.standing().items() if s.state in ACCEPTED_STATES}
+        self._accepted = {key for key, s in self.standing().items() if s.state in ACCEPTED_STATES}
         for tables in service_days(self.reading.rows, hcode=self.audit_run.hcode, hospital_name=self._facility.name):
             self._register_day(tables)
         if self.sends:
@@ -108,34 +108,36 @@ class ImportRun(ClaimRun):
     def _register_day(self, tables: DayTables) -> None:
         made = self.registrar.make(tables)
         of_others = self.registrar.of_other_visits(made)
-        made = hold_back_faulty(made, self.parts, tables.day, self.audit_run.hcode, of_others)
+        made = hold_back_faulty(made, self.rows_by_claim, tables.day, self.audit_run.hcode, of_others)
         # What was accepted is not to be mended any more, whatever a row says now.
         made = replace(made, issues=tuple(i for i in made.issues if (i.kind, i.vn, i.item) not in self._accepted))
         for issue in made.issues:
             self.issues[issue.kind, issue.vn, issue.item].append(issue)
         self.claims |= {(c.kind, c.vn, c.item): c for c in made.claims}
-        parts = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
-        records = records_of(tables, parts, read_codes(self.settings.transform.codes_folder)) if self.sends else {}
+        keys = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
+        records: dict[tuple[str, str, str], str] = {}
+        if self.sends:
+            records |= records_of_rows(self.rows_by_claim, keys)
         result = self.registrar.register(tables, made, records)
         self.would_send.update(c.key for c in result.would_send)
 
     def _origin(self, row: Row) -> WorkbookRow:
-        part = self.parts.of.get((row.sheet, row.number))
-        kind, vn, item = part or ("", str(row.values.get("vn", "")), "")
-        errors = [i.message for i in self.issues.get(part, ()) if i.severity == "error"] if part else []
+        key = self.rows_by_claim.key_of_row.get((row.sheet, row.number))
+        kind, vn, item = key or ("", str(row.values.get("vn", "")), "")
+        errors = [i.message for i in self.issues.get(key, ()) if i.severity == "error"] if key else []
         refusal = join_sentences([f.message for f in row.faults] or errors)
-        key = self.claims[part].key if part in self.claims else None
-        return WorkbookRow(row.sheet, row.number, kind, vn, item, key, refusal)
+        claim_key = self.claims[key].key if key in self.claims else None
+        return WorkbookRow(row.sheet, row.number, kind, vn, item, claim_key, refusal)
 
-    def standing(self) -> dict[Part, Standing]:
+    def standing(self) -> dict[ItemKey, Standing]:
         """The ledger's claims of the rows as they are now, without those of other visits of the same number."""
-        keys = {part: (self.audit_run.hcode, *part) for part in self.parts.rows}
-        found = self.ledger.standing(list(keys.values()))
-        return {part: s for part, key in keys.items() if (s := found.get(key)) and self._is_of_visit(part, s)}
+        claim_keys = {key: (self.audit_run.hcode, *key) for key in self.rows_by_claim.rows}
+        found = self.ledger.standing(list(claim_keys.values()))
+        return {key: s for key, c in claim_keys.items() if (s := found.get(c)) and self._is_of_visit(key, s)}
 
-    def _is_of_visit(self, part: Part, s: Standing) -> bool:
-        person, day = (self.parts.said(part, column) for column in ("cid", "visit_date"))
-        return part in self.claims or (person, day) == (s.pid, s.service_date)
+    def _is_of_visit(self, key: ItemKey, s: Standing) -> bool:
+        person, day = (self.rows_by_claim.value(key, column) for column in ("cid", "visit_date"))
+        return key in self.claims or (person, day) == (s.pid, s.service_date)
 
 
 def _selection(reading: Reading) -> Selection:

@@ -22,7 +22,7 @@ from load.states import DUE, FAILED
 from transform.after_acceptance import after_acceptance
 from transform.claims import wanted
 from transform.codes import read_codes
-from transform.workbook_rows import number_taken, records_of
+from transform.workbook_rows import number_taken_issue, records_of
 
 FLOW = "submit-claims"
 
@@ -69,7 +69,7 @@ class SubmitRun(ClaimRun):
         made = self.registrar.make(tables)
         parts = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
         records = records_of(tables, parts, read_codes(self.settings.transform.codes_folder))
-        numbers_taken = (number_taken(c) for c in self.registrar.of_other_visits(made))
+        numbers_taken = (number_taken_issue(c) for c in self.registrar.of_other_visits(made))
         accepted = self.ledger.accepted_on(tables.day, self.selection.kinds, made.claims)
         made = replace(made, issues=(*made.issues, *numbers_taken, *after_acceptance(accepted, tables.day)))
         return self.registrar.register(tables, made, records).registered

@@ -15,7 +15,7 @@ from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import make_claims
 from transform.codes import read_codes
-from transform.workbook_rows import hold_back_faulty, parts_of
+from transform.workbook_rows import group_by_claim, hold_back_faulty
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "data" / "samples"
@@ -54,10 +54,10 @@ def test_all_rows_of_the_filled_sample_are_claims_but_the_two_that_teach(make: M
     (day,) = service_days(reading.rows, hcode=hcode, hospital_name="โรงพยาบาลตัวอย่าง")
     history = make.no_history()
     made = make_claims(day, kinds=KINDS, hcode=hcode, history=history, explicit_request=True)
-    parts = parts_of(reading.rows, codes)
-    made = hold_back_faulty(made, parts, day.day, hcode, taken=())
+    parts = group_by_claim(reading.rows, codes)
+    made = hold_back_faulty(made, parts, day.day, hcode, conflicting=())
     assert {(c.kind, c.vn, c.item) for c in made.claims} == {
-        part for place, part in parts.of.items() if place not in faults
+        part for place, part in parts.key_of_row.items() if place not in faults
     }
     assert {kind for kind, _, _ in parts.rows} == set(KINDS)
 

@@ -41,7 +41,7 @@ def _site(tmp_path: Path, **changes: tuple[str, str]) -> Path:
 
 def test_sound_database_gives_what_is_agreed(hospital: str) -> None:
     checked = _check(hospital)
-    assert (checked.visits, checked.unreadable, checked.to_look_at) == (11, False, False)
+    assert (checked.visits, checked.unreadable, checked.needs_attention) == (11, False, False)
     assert [table.table for table in checked.tables] == ["labs", "vaccinations", "visits", "diagnoses"]
     assert (_of(checked, "visits").rows, _of(checked, "visits").kept) == (11, 11)
     assert all(column.given for table in checked.tables for column in table.columns)
@@ -87,7 +87,7 @@ def test_all_violations_are_said_at_once(hospital: str, tmp_path: Path) -> None:
         ("vaccinations", "family", "empty", 4),
         ("visits", "vn", "twice", 22),
     ]
-    assert checked.to_look_at
+    assert checked.needs_attention
     assert not checked.unreadable
 
 
@@ -110,7 +110,7 @@ def test_statement_that_gives_nothing_of_use_is_said(
         (folder / "diagnoses.sql").write_text(text.partition("{% if wanted.first_time_icd10 %}")[0], encoding="utf-8")
     checked = _check(hospital, sql_folder=folder)
     assert (table, *fault) in [found[:3] for found in _faults(checked)]
-    assert checked.to_look_at
+    assert checked.needs_attention
 
 
 def test_statement_that_cannot_be_run_leaves_the_others_to_be_looked_at(hospital: str, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_statement_that_reads_a_whole_large_table_is_warned_about(
     steps = [step for step in _of(theirs, "vaccinations").plan or () if step.too_much]
     assert {step.table for step in steps} == {"ovst"}
     assert all(9_000 < (step.size or 0) < 15_000 for step in steps)
-    assert theirs.to_look_at
+    assert theirs.needs_attention
 
 
 def test_another_his_is_checked_as_its_folder_says(new_database: Callable[[], str], tmp_path: Path) -> None:
@@ -176,4 +176,4 @@ def test_another_his_is_checked_as_its_folder_says(new_database: Callable[[], st
     shutil.copytree(FOLDER, folder)
     with open_reader(settings_for(url, kind="cottage", sql_folder=folder)) as reader:
         checked = check_day(reader, FIRST_DAY, ALL)
-    assert (checked.visits, checked.unreadable, checked.to_look_at) == (2, False, False)
+    assert (checked.visits, checked.unreadable, checked.needs_attention) == (2, False, False)

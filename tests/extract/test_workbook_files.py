@@ -396,8 +396,6 @@ def test_reading_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_the_reading_process_imports_nothing_heavy() -> None:
-    program = (
-        "import extract.workbook.safe_open.child, sys; assert not {'pandas', 'pydantic', 'numpy'} & set(sys.modules)"
-    )
+    program = "import extract.workbook.safe_open.reading_process, sys; assert not {'pandas', 'pydantic', 'numpy'} & set(sys.modules)"
 
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

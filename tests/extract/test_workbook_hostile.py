@@ -42,9 +42,9 @@ from workbook_files import (
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
 from extract.workbook.file import read_sheets
-from extract.workbook.safe_open.guard import look_through
+from extract.workbook.safe_open.inspection import inspect_file
 from extract.workbook.safe_open.limits import Limits
-from extract.workbook.safe_open.not_read import DAMAGED, NotRead
+from extract.workbook.safe_open.refusals import DAMAGED, FileRefused
 
 TIGHT = WorkbookSettings(read_megabytes=256)
 LIMITS = Limits(**TIGHT.model_dump())
@@ -302,8 +302,8 @@ IN_CIRCLES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("data", IN_CIRCLES.values(), ids=IN_CIRCLES)
 def test_a_compound_file_whose_sectors_lead_nowhere_is_damaged(data: bytes) -> None:
-    with pytest.raises(NotRead) as caught:
-        look_through(data, ".xls", LIMITS)
+    with pytest.raises(FileRefused) as caught:
+        inspect_file(data, ".xls", LIMITS)
     assert caught.value.message.en == str(DAMAGED.en)
 
 
@@ -692,8 +692,8 @@ def spoilt(draw: st.DrawFn, data: bytes) -> bytes:
 
 
 def look(data: bytes, named: str) -> None:
-    with suppress(NotRead):
-        look_through(data, named, LIMITS)
+    with suppress(FileRefused):
+        inspect_file(data, named, LIMITS)
 
 
 FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

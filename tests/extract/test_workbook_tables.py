@@ -25,7 +25,7 @@ from transform.claim import KINDS, SERVICES, Claim, Kind
 from transform.claims import make_claims, wanted
 from transform.codes import read_codes
 from transform.sheet_rows import SheetRows
-from transform.workbook_rows import parts_of, records_of, records_of_rows
+from transform.workbook_rows import group_by_claim, records_of, records_of_rows
 
 HCODE, HOSPITAL = "10953", "โรงพยาบาลตัวอย่าง"
 FIRST, DAYS = date(2026, 9, 14), 7
@@ -290,7 +290,7 @@ def test_every_claim_of_a_hospital_goes_through_its_records_and_stays_the_same(h
 def test_records_of_the_rows_of_a_workbook_are_those_of_its_tables(hospital: Hospital) -> None:
     sheets = [sheet(name, *as_cells(found)) for name, found in hospital.records.items()]
     rows = understand("เคลม.xlsx", "0" * 64, tuple(sheets), CHOICES, FIRST + timedelta(days=DAYS)).rows
-    parts = parts_of(rows, read_codes())
+    parts = group_by_claim(rows, read_codes())
     for day in days_of(rows):
         claims = [(kind, vn, item) for _, kind, vn, item in claims_of(day)]
         assert claims and records_of_rows(parts, claims) == records_of(day, claims, read_codes())
@@ -299,14 +299,16 @@ def test_records_of_the_rows_of_a_workbook_are_those_of_its_tables(hospital: Hos
 def test_records_of_the_rows_of_a_workbook_leave_out_what_is_the_visits_and_order_the_diagnoses() -> None:
     own = {"given_date": "1/10/2569", "given_time": "09:00", "gravida": 2.0, "dx2": "J00, I10"}
     rows = read_rows("epi", DOSE | own, DOSE | {"vn": "2", "given_date": "30/9/2569", "given_time": "08:30"})
-    parts = parts_of(rows, read_codes())
+    parts = group_by_claim(rows, read_codes())
     claims: list[tuple[Kind, str, str]] = [("epi", "691001083000", "041"), ("epi", "2", "041")]
     assert records_of_rows(parts, claims) == records_of(day_of(*rows), claims, read_codes())
 
 
 def test_records_of_the_rows_of_a_workbook_give_a_faulty_row_too() -> None:
     rows = read_rows("dmht", LAB | {"lab_code": "32202"}, LAB | {"lab_code": "32103", "result": None, "dob": "1/1/69"})
-    (text,) = records_of_rows(parts_of(rows, read_codes()), [("ht", "691001083000", ""), ("dm", "?", "")]).values()
+    (text,) = records_of_rows(
+        group_by_claim(rows, read_codes()), [("ht", "691001083000", ""), ("dm", "?", "")]
+    ).values()
     potassium, creatinine = from_json(text)
     assert (potassium["lab_code"], creatinine["lab_code"]) == ("32103", "32202")
     assert not {"result", "dob"} & potassium.keys()

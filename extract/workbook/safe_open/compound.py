@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from olefile import MAGIC, MAXREGSECT, STGTY_EMPTY, STGTY_STREAM, OleFileIO
 
-from extract.workbook.safe_open.not_read import DAMAGED, NotRead
+from extract.workbook.safe_open.refusals import DAMAGED, FileRefused
 
 __all__ = ["MAGIC", "Compound"]
 
@@ -44,9 +44,9 @@ class Compound:
         try:
             self._ole = OleFileIO(data)
         except _FAULTS as error:
-            raise NotRead(DAMAGED) from error
+            raise FileRefused(DAMAGED) from error
         if self._ole.mini_sector_size != MINI_SECTOR_SIZE or not _ends(self._ole.fat, self._ole.first_dir_sector):
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         self._entries = list(_entries(self._ole.directory_fp.getvalue()))
         self.names = [name for _, _, name in self._entries]
 
@@ -61,7 +61,7 @@ class Compound:
             return None
         entry = next((kid for kid in self._ole.root.kids if kid.name.lower() == name), None)
         if entry is None or entry.sid != number or entry.size > self._size:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         return self._content(name, entry.size, entry.isectStart, in_mini_stream=entry.is_minifat)
 
     def _content(self, name: str, size: int, start: int, *, in_mini_stream: bool) -> bytes:
@@ -69,28 +69,28 @@ class Compound:
         if not size:
             return b""
         if in_mini_stream and max(ole.num_mini_fat_sectors * ole.sector_size, ole.root.size) > self._size:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         try:
             content: bytes = ole.openstream(name).read()
         except _FAULTS as error:
-            raise NotRead(DAMAGED) from error
+            raise FileRefused(DAMAGED) from error
         chains = [(ole.minifat, start), (ole.fat, ole.minifatsect), (ole.fat, ole.root.isectStart)]
         if len(content) < size or not all(_ends(*c) for c in (chains if in_mini_stream else [(ole.fat, start)])):
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         return content
 
 
 def _check_header(data: bytes) -> None:
     """Refuse a header that would make olefile read more of the allocation table than the file can have."""
     if len(data) < HEADER_SIZE:
-        raise NotRead(DAMAGED)
+        raise FileRefused(DAMAGED)
     (shift,) = struct.unpack_from("<H", data, 30)
     (tables,) = struct.unpack_from("<I", data, 44)
     size = 1 << min(shift, 16)
     # A sector of the table is enough for size / 4 sectors; programs keep some more of them in reserve.
     enough = len(data) // size // (size // 4 or 1) + 1
     if size not in SECTOR_SIZES or tables > 2 * enough + HEADER_TABLES:
-        raise NotRead(DAMAGED)
+        raise FileRefused(DAMAGED)
 
 
 def _entries(directory: bytes) -> Iterator[tuple[int, int, str]]:

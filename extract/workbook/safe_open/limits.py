@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from extract.workbook.safe_open.not_read import TOO_FAR, NotRead
+from extract.workbook.safe_open.refusals import TOO_FAR, FileRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Extent:
         if row > self._last:
             self._last = row
         if row >= self._end or column >= self._columns:
-            raise NotRead(
+            raise FileRefused(
                 TOO_FAR,
                 sheet=self._sheet,
                 cell=address(row, column),

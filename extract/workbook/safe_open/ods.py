@@ -6,11 +6,11 @@ Source: OASIS OpenDocument 1.3 part 3, and the calcext extension of LibreOffice.
 
 import re
 
+from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange, Why
 from extract.workbook.safe_open.limits import Extent
-from extract.workbook.safe_open.marks import Marks, Merged, Why
-from extract.workbook.safe_open.markup import Attributes, walk, with_head
-from extract.workbook.safe_open.not_read import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, LOCKED, MACROS, NotRead
-from extract.workbook.safe_open.zipped import Archive
+from extract.workbook.safe_open.refusals import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, LOCKED, MACROS, FileRefused
+from extract.workbook.safe_open.xml_parser import Attributes, refusing_declarations, walk
+from extract.workbook.safe_open.zip_archive import Archive
 
 CONTENT = "content.xml"
 MANIFEST = "meta-inf/manifest.xml"
@@ -39,7 +39,7 @@ LINKED = ("draw:image", "draw:object", "draw:floating-frame")
 CELLS = ("table:table-cell", "table:covered-table-cell")
 
 
-def look_through(archive: Archive, extent: Extent) -> tuple[list[Marks], list[list[Merged]]]:
+def inspect(archive: Archive, extent: Extent) -> tuple[list[BrokenCells], list[list[MergedRange]]]:
     """Every part is unpacked once, piece by piece, and kept nowhere.
 
     Args:
@@ -53,33 +53,33 @@ def look_through(archive: Archive, extent: Extent) -> tuple[list[Marks], list[li
         NotRead: It cannot be read, or must not be.
     """
     if WHOLLY_LOCKED in archive.names:
-        raise NotRead(LOCKED)
+        raise FileRefused(LOCKED)
     if any(name.startswith(MACRO_FOLDERS) for name in archive.names):
-        raise NotRead(HOLDS, MACROS)
-    walk(archive.unpack(MANIFEST), _look_at_entry)
+        raise FileRefused(HOLDS, MACROS)
+    walk(archive.unpack(MANIFEST), _refuse_embedded)
     cells = _Cells(extent)
     walk(archive.unpack(CONTENT), cells.start)
     cells.end_cell()
     for name in archive.unread():
-        for _ in with_head(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
+        for _ in refusing_declarations(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
             pass
     return cells.sheets, cells.merged
 
 
-def _look_at_entry(name: str, attributes: Attributes) -> None:
+def _refuse_embedded(name: str, attributes: Attributes) -> None:
     if name == "manifest:encryption-data":
-        raise NotRead(LOCKED)
+        raise FileRefused(LOCKED)
     kind, path = attributes.get("manifest:media-type", ""), attributes.get("manifest:full-path")
     if kind == OLE or (kind.startswith(DOCUMENT) and path != "/" and not kind.startswith(DRAWN)):
-        raise NotRead(HOLDS, EMBEDDED)
+        raise FileRefused(HOLDS, EMBEDDED)
 
 
 class _Cells:
     """Walks the cells of all sheets; one element stands for many rows or columns where it is repeated."""
 
     def __init__(self, extent: Extent) -> None:
-        self.sheets: list[Marks] = []
-        self.merged: list[list[Merged]] = []
+        self.sheets: list[BrokenCells] = []
+        self.merged: list[list[MergedRange]] = []
         self._extent = extent
         self._next_row = self._next_column = 0
         self._rows = self._uncalculated = range(0)
@@ -110,9 +110,9 @@ class _Cells:
             self._extent.begin(attributes.get("table:name", ""))
             self._next_row = 0
         elif name in FORBIDDEN:
-            raise NotRead(HOLDS, FORBIDDEN[name])
+            raise FileRefused(HOLDS, FORBIDDEN[name])
         elif name in LINKED and "://" in attributes.get("xlink:href", ""):
-            raise NotRead(HOLDS, LINK)
+            raise FileRefused(HOLDS, LINK)
 
     def end_cell(self) -> None:
         """The cell is complete, if there is one."""
@@ -121,7 +121,7 @@ class _Cells:
 
     def _fill(self, columns: range, attributes: Attributes) -> None:
         if not self.sheets:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         self._extent.reach(self._rows.stop - 1, columns.stop - 1)
         if attributes.get("calcext:value-type") == "error":
             self._mark(columns, "error")

@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from extract.workbook.safe_open.broken_cells import BrokenCells
 from extract.workbook.safe_open.compound import Compound
 from extract.workbook.safe_open.limits import Extent
-from extract.workbook.safe_open.marks import Marks
-from extract.workbook.safe_open.not_read import (
+from extract.workbook.safe_open.refusals import (
     CONNECTION,
     DAMAGED,
     EMBEDDED,
@@ -22,7 +22,7 @@ from extract.workbook.safe_open.not_read import (
     OTHER_FORM,
     SLIDES,
     WORD,
-    NotRead,
+    FileRefused,
 )
 
 BEGIN, END, LOCK, SHEET, BOOK = 0x0809, 0x000A, 0x002F, 0x0085, 0x01AE
@@ -44,7 +44,7 @@ class _Sheet(NamedTuple):
     at: int
 
 
-def look_through(compound: Compound, extent: Extent) -> list[Marks]:
+def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
     """The records of every sheet are walked.
 
     Args:
@@ -59,24 +59,24 @@ def look_through(compound: Compound, extent: Extent) -> list[Marks]:
     """
     names = set(compound.names)
     if "encryptedpackage" in names:
-        raise NotRead(LOCKED)
+        raise FileRefused(LOCKED)
     if "worddocument" in names:
-        raise NotRead(NOT_A_WORKBOOK, WORD)
+        raise FileRefused(NOT_A_WORKBOOK, WORD)
     if "powerpoint document" in names:
-        raise NotRead(NOT_A_WORKBOOK, SLIDES)
+        raise FileRefused(NOT_A_WORKBOOK, SLIDES)
     if not names & BOOK_STREAMS:
-        raise NotRead(OTHER_FORM)
+        raise FileRefused(OTHER_FORM)
     if names & MACRO_STORAGES:
-        raise NotRead(HOLDS, MACROS)
+        raise FileRefused(HOLDS, MACROS)
     if any(name.startswith(EMBEDDED_PREFIXES) for name in names):
-        raise NotRead(HOLDS, EMBEDDED)
+        raise FileRefused(HOLDS, EMBEDDED)
     stream = compound.stream("workbook") or compound.stream("book")
     if not stream:
-        raise NotRead(OTHER_FORM)
+        raise FileRefused(OTHER_FORM)
     marks = []
     for sheet in _sheets(stream):
         extent.begin(sheet.name)
-        marks.append(_look_at_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
+        marks.append(_broken_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
     return marks
 
 
@@ -84,30 +84,30 @@ def _sheets(stream: bytes) -> list[_Sheet]:
     sheets = []
     for kind, held in _records(stream, 0):
         if kind == LOCK:
-            raise NotRead(LOCKED)
+            raise FileRefused(LOCKED)
         if kind in FORBIDDEN:
-            raise NotRead(HOLDS, FORBIDDEN[kind])
+            raise FileRefused(HOLDS, FORBIDDEN[kind])
         if kind == BOOK and len(held) >= 4 and _is_other_book(held):
-            raise NotRead(HOLDS, LINK)
+            raise FileRefused(HOLDS, LINK)
         if kind == SHEET:
             if len(held) < 8:
-                raise NotRead(DAMAGED)
+                raise FileRefused(DAMAGED)
             at, _, type_, length = struct.unpack_from("<I3B", held)
             if type_ not in (WORKSHEET, CHART):
-                raise NotRead(HOLDS, MACROS)
+                raise FileRefused(HOLDS, MACROS)
             sheets.append(_Sheet(_name(held[7:], length), type_, at))
     return sheets
 
 
-def _look_at_cells(stream: bytes, at: int, extent: Extent) -> Marks:
-    marks: Marks = {}
+def _broken_cells(stream: bytes, at: int, extent: Extent) -> BrokenCells:
+    marks: BrokenCells = {}
     for kind, held in _records(stream, at):
         if kind not in FILLED:
             if kind in FORBIDDEN:
-                raise NotRead(HOLDS, FORBIDDEN[kind])
+                raise FileRefused(HOLDS, FORBIDDEN[kind])
             continue
         if len(held) < (14 if kind == FORMULA else 6):
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         row, column = PLACE.unpack_from(held)
         extent.reach(row, struct.unpack_from("<H", held, len(held) - 2)[0] if kind == MANY else column)
         of_formula = kind == FORMULA and held[6] == 2 and held[12:14] == b"\xff\xff"
@@ -133,7 +133,7 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         elif depth == 1:
             yield kind, stream[at : at + length]
         at += length
-    raise NotRead(DAMAGED)
+    raise FileRefused(DAMAGED)
 
 
 def _is_other_book(held: bytes) -> bool:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable
 
 from core.messages import Message
+from extract.workbook.safe_open.broken_cells import BrokenCells
 from extract.workbook.safe_open.limits import Extent
-from extract.workbook.safe_open.marks import Marks
-from extract.workbook.safe_open.markup import Attributes, feed, local, new_parser, walk, with_head
-from extract.workbook.safe_open.not_read import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, MACROS, NotRead
-from extract.workbook.safe_open.zipped import PIECE, Archive
+from extract.workbook.safe_open.refusals import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, MACROS, FileRefused
+from extract.workbook.safe_open.xml_parser import Attributes, feed, local_name, new_parser, refusing_declarations, walk
+from extract.workbook.safe_open.zip_archive import PIECE, Archive
 
 WORKBOOK = "xl/workbook.xml"
 RELATIONS = "xl/_rels/workbook.xml.rels"
@@ -35,7 +35,7 @@ ODD = (b'"e"', b"'e'", b"<f>", b"<f ", b"<f/", b":sheetData", b"\0")
 MOST_LETTERS = 3
 
 
-def look_through(archive: Archive, extent: Extent) -> list[Marks]:
+def inspect(archive: Archive, extent: Extent) -> list[BrokenCells]:
     """Every part is unpacked once, piece by piece, and kept nowhere.
 
     Args:
@@ -50,8 +50,8 @@ def look_through(archive: Archive, extent: Extent) -> list[Marks]:
     """
     for pattern, what in FORBIDDEN:
         if any(re.fullmatch(pattern, name) for name in archive.names):
-            raise NotRead(HOLDS, what)
-    walk(archive.unpack(TYPES), _look_at_type)
+            raise FileRefused(HOLDS, what)
+    walk(archive.unpack(TYPES), _refuse_macros)
     worksheets: dict[str, str] = {}
     for name in archive.unread():
         if name.endswith(".rels"):
@@ -59,27 +59,27 @@ def look_through(archive: Archive, extent: Extent) -> list[Marks]:
     marks = []
     for sheet, relation in _sheets(archive):
         extent.begin(sheet)
-        marks.append(_look_at_sheet(archive, worksheets[relation], extent) if relation in worksheets else {})
+        marks.append(_inspect_sheet(archive, worksheets[relation], extent) if relation in worksheets else {})
     for name in archive.unread():
-        for _ in with_head(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
+        for _ in refusing_declarations(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
             pass
     return marks
 
 
-def _look_at_type(name: str, attributes: Attributes) -> None:
-    if local(name) in ("Override", "Default") and re.search(
+def _refuse_macros(name: str, attributes: Attributes) -> None:
+    if local_name(name) in ("Override", "Default") and re.search(
         "macroenabled|vba", attributes.get("ContentType", ""), re.I
     ):
-        raise NotRead(HOLDS, MACROS)
+        raise FileRefused(HOLDS, MACROS)
 
 
 def _relation_of(worksheets: dict[str, str]) -> Callable[[str, Attributes], None]:
     def start(name: str, attributes: Attributes) -> None:
-        if local(name) != "Relationship":
+        if local_name(name) != "Relationship":
             return
         kind = attributes.get("Type", "").rpartition("/")[2]
         if attributes.get("TargetMode") == "External" and kind != "hyperlink":
-            raise NotRead(HOLDS, LINK)
+            raise FileRefused(HOLDS, LINK)
         if kind == "worksheet":
             target = attributes.get("Target", "").replace("\\", "/").lower()
             absolute = target.startswith(("/", "xl/"))
@@ -94,7 +94,7 @@ def _sheets(archive: Archive) -> list[tuple[str, str]]:
     sheets: list[tuple[str, str]] = []
 
     def start(name: str, attributes: Attributes) -> None:
-        if local(name) == "sheet":
+        if local_name(name) == "sheet":
             relation = next((v for k, v in attributes.items() if k.endswith(":id")), "")
             sheets.append((attributes.get("name", ""), relation))
 
@@ -102,9 +102,9 @@ def _sheets(archive: Archive) -> list[tuple[str, str]]:
     return sheets
 
 
-def _look_at_sheet(archive: Archive, part: str, extent: Extent) -> Marks:
+def _inspect_sheet(archive: Archive, part: str, extent: Extent) -> BrokenCells:
     # Walking every cell takes longer than reading them, and most sheets have nothing to be found so.
-    if _is_plain(with_head(archive.unpack(part))):
+    if _is_plain(refusing_declarations(archive.unpack(part))):
         return {}
     cells = _Cells(extent)
     feed(cells.parser, archive.unpack(part))
@@ -133,7 +133,7 @@ class _Cells:
     """Walks the cells of one sheet. A row or cell without an address follows the one before."""
 
     def __init__(self, extent: Extent) -> None:
-        self.marks: Marks = {}
+        self.marks: BrokenCells = {}
         self.parser = new_parser(self.start)
         self._reach = extent.reach
         self._row = self._column = -1
@@ -198,7 +198,7 @@ class _Cells:
 
 def _column(letters: str) -> int:
     if not re.fullmatch(f"[A-Za-z]{{1,{MOST_LETTERS}}}", letters):
-        raise NotRead(DAMAGED)
+        raise FileRefused(DAMAGED)
     number = 0
     for letter in letters.upper():
         number = number * 26 + ord(letter) - ord("A") + 1

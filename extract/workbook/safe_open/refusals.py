@@ -96,7 +96,7 @@ WEB_PAGE = Message("หน้าเว็บ (HTML) หรือ XML", "a web pa
 PLAIN_TEXT = Message("ข้อความธรรมดา", "plain text")
 
 
-class NotRead(Exception):
+class FileRefused(Exception):
     """The file is not read.
 
     Args:

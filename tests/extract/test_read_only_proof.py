@@ -10,7 +10,7 @@ from small_hospital import settings_for
 
 from core.errors import ConfigurationError
 from extract import session
-from extract.read_only_account import Barrier, prove_read_only
+from extract.read_only_account import Protection, prove_read_only
 from extract.reader import open_reader
 
 USER = "moph_guest"
@@ -38,9 +38,9 @@ def _account(url: str, right: str) -> Iterator[str]:
     engine.dispose()
 
 
-def _barrier(url: str, **more: object) -> Barrier:
+def _protection(url: str, **more: object) -> Protection:
     with open_reader(settings_for(url, **more)) as reader:
-        return prove_read_only(reader).barrier
+        return prove_read_only(reader).protection
 
 
 ON_SERVERS = pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
@@ -49,18 +49,18 @@ ON_SERVERS = pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], 
 @ON_SERVERS
 def test_account_that_may_only_select_is_the_barrier(hospital: str) -> None:
     with _account(hospital, "SELECT") as guest:
-        assert _barrier(guest) is Barrier.ACCOUNT
+        assert _protection(guest) is Protection.ACCOUNT
 
 
 @ON_SERVERS
 def test_session_is_the_barrier_where_the_account_could_write(hospital: str) -> None:
     with _account(hospital, "DELETE") as guest:
-        assert _barrier(guest) is Barrier.SESSION
+        assert _protection(guest) is Protection.SESSION
 
 
 @pytest.mark.parametrize("new_database", ["sqlite"], indirect=True)
 def test_file_is_opened_for_reading_alone(hospital: str) -> None:
-    assert _barrier(hospital) is Barrier.FILE
+    assert _protection(hospital) is Protection.FILE
 
 
 @pytest.mark.parametrize("new_database", ["mariadb"], indirect=True)
@@ -73,8 +73,8 @@ def test_server_that_knows_no_read_only_session_and_an_account_that_may_write_ar
         before = connection.execute(sa.text("SELECT COUNT(*) FROM opdconfig")).scalar_one()
         with open_reader(settings_for(hospital)) as reader:
             guest = prove_read_only(reader)
-            assert not guest.well
-            assert "put an account that may only SELECT into his.url" in guest.said.en
+            assert not guest.is_proven
+            assert "put an account that may only SELECT into his.url" in guest.message.en
         assert connection.execute(sa.text("SELECT COUNT(*) FROM opdconfig")).scalar_one() == before
     engine.dispose()
 
@@ -83,7 +83,7 @@ def test_statement_of_the_facility_without_a_table_leaves_it_untried(hospital: s
     (tmp_path / "his.toml").write_text(
         'name = "x"\nservers = ["mysql", "postgresql", "sqlite"]\nfacility = "SELECT \'10953\' AS hcode, \'x\' AS hospital_name"\n'
     )
-    assert _barrier(hospital, sql_folder=tmp_path) is Barrier.UNTRIED
+    assert _protection(hospital, sql_folder=tmp_path) is Protection.UNTRIED
 
 
 def test_template_that_cannot_be_used_is_said(hospital: str, tmp_path: Path) -> None:
@@ -91,4 +91,4 @@ def test_template_that_cannot_be_used_is_said(hospital: str, tmp_path: Path) -> 
         'name = "x"\nservers = ["mysql", "postgresql", "sqlite"]\nfacility = "DROP TABLE x"\n'
     )
     with pytest.raises(ConfigurationError, match="it must be one SELECT"):
-        _barrier(hospital, sql_folder=tmp_path)
+        _protection(hospital, sql_folder=tmp_path)

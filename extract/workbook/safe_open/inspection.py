@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.messages import Message
-from extract.workbook.safe_open import compound, ods, xls, xlsx, zipped
+from extract.workbook.safe_open import compound, ods, xls, xlsx, zip_archive
+from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange
 from extract.workbook.safe_open.limits import Extent, Limits
-from extract.workbook.safe_open.marks import Marks, Merged
-from extract.workbook.safe_open.not_read import (
+from extract.workbook.safe_open.refusals import (
     EMPTY,
     HOLDS,
     MACROS,
@@ -21,13 +21,13 @@ from extract.workbook.safe_open.not_read import (
     TOO_LARGE,
     WEB_PAGE,
     WORD,
-    NotRead,
+    FileRefused,
 )
-from extract.workbook.safe_open.zipped import Archive
+from extract.workbook.safe_open.zip_archive import Archive
 
 Form = Literal["xlsx", "ods", "xls", "csv"]
 
-BEGINNINGS: tuple[tuple[bytes, Message], ...] = (
+SIGNATURES: tuple[tuple[bytes, Message], ...] = (
     (rb"%PDF", PDF),
     (rb"\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*|RIFF....WEBP", PICTURE),
     (rb"\{\\rtf", WORD),
@@ -41,7 +41,7 @@ ODF = {"spreadsheet": None, "text": WORD, "presentation": SLIDES, "graphics": PI
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class InspectedFile:
     """A file that may be read.
 
     Args:
@@ -51,11 +51,11 @@ class Passed:
     """
 
     form: Form
-    marks: list[Marks]
-    merged: list[list[Merged]] = field(default_factory=list)
+    marks: list[BrokenCells]
+    merged: list[list[MergedRange]] = field(default_factory=list)
 
 
-def look_through(data: bytes, named: str, limits: Limits) -> Passed:
+def inspect_file(data: bytes, named: str, limits: Limits) -> InspectedFile:
     """Whether a file may be read.
 
     Args:
@@ -67,35 +67,35 @@ def look_through(data: bytes, named: str, limits: Limits) -> Passed:
         NotRead: It may not, in one sentence.
     """
     if not data:
-        raise NotRead(EMPTY)
+        raise FileRefused(EMPTY)
     if len(data) > limits.max_megabytes << 20:
-        raise NotRead(TOO_LARGE, megabytes=limits.max_megabytes)
-    if data.startswith(zipped.MAGIC):
-        return _look_into_archive(Archive(data, limits), Extent(limits))
+        raise FileRefused(TOO_LARGE, megabytes=limits.max_megabytes)
+    if data.startswith(zip_archive.MAGIC):
+        return _inspect_archive(Archive(data, limits), Extent(limits))
     if data.startswith(compound.MAGIC):
-        return Passed("xls", xls.look_through(compound.Compound(data), Extent(limits)))
-    for beginning, what in BEGINNINGS:
+        return InspectedFile("xls", xls.inspect(compound.Compound(data), Extent(limits)))
+    for beginning, what in SIGNATURES:
         if re.match(beginning, data[:HEAD], re.DOTALL):
-            raise NotRead(NOT_A_WORKBOOK, what)
+            raise FileRefused(NOT_A_WORKBOOK, what)
     if named == ".csv":
-        return Passed("csv", [])
-    raise NotRead(OTHER_FORM) if b"\0" in data[:HEAD] else NotRead(NOT_A_WORKBOOK, PLAIN_TEXT)
+        return InspectedFile("csv", [])
+    raise FileRefused(OTHER_FORM) if b"\0" in data[:HEAD] else FileRefused(NOT_A_WORKBOOK, PLAIN_TEXT)
 
 
-def _look_into_archive(archive: Archive, extent: Extent) -> Passed:
+def _inspect_archive(archive: Archive, extent: Extent) -> InspectedFile:
     names = archive.names
     if xlsx.WORKBOOK in names:
-        return Passed("xlsx", xlsx.look_through(archive, extent))
+        return InspectedFile("xlsx", xlsx.inspect(archive, extent))
     if "mimetype" in names:
         said = next(archive.unpack("mimetype"), b"")[:ODF_KIND]
         kind = said.decode("ascii", "replace").strip()
         kind = kind.removeprefix(ods.DOCUMENT).removesuffix("-template")
         if kind not in ODF:
-            raise NotRead(OTHER_FORM)
+            raise FileRefused(OTHER_FORM)
         if what := ODF[kind]:
-            raise NotRead(NOT_A_WORKBOOK, what)
-        return Passed("ods", *ods.look_through(archive, extent))
+            raise FileRefused(NOT_A_WORKBOOK, what)
+        return InspectedFile("ods", *ods.inspect(archive, extent))
     for folder, what in (("word/", WORD), ("ppt/", SLIDES)):
         if any(name.startswith(folder) for name in names):
-            raise NotRead(NOT_A_WORKBOOK, what)
-    raise NotRead(HOLDS, MACROS) if any("vbaproject" in name for name in names) else NotRead(OTHER_FORM)
+            raise FileRefused(NOT_A_WORKBOOK, what)
+    raise FileRefused(HOLDS, MACROS) if any("vbaproject" in name for name in names) else FileRefused(OTHER_FORM)

@@ -3,7 +3,7 @@
 from typing import Literal
 
 Why = Literal["error", "uncalculated"]
-Marks = dict[int, dict[int, Why]]
+BrokenCells = dict[int, dict[int, Why]]
 """Why a cell has no value, by its row, then its column, from 0."""
-Merged = tuple[tuple[int, int], tuple[int, int]]
+MergedRange = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged range, each its row and its column, from 0."""

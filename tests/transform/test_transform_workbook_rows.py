@@ -16,7 +16,7 @@ from transform.claim import Transformed
 from transform.claims import make_claims
 from transform.codes import read_codes
 from transform.rules import registry
-from transform.workbook_rows import Parts, hold_back_faulty, parts_of
+from transform.workbook_rows import ClaimRows, group_by_claim, hold_back_faulty
 
 CODES = read_codes()
 
@@ -35,8 +35,8 @@ def fault(column: str = "dob", cell: str = "I7") -> Fault:
     return Fault(column, cell, "cell.date_two_digit_year", Message(f"ช่อง {cell}", f"cell {cell}"))
 
 
-def parts(*rows: Row) -> Parts:
-    return parts_of(rows, CODES)
+def parts(*rows: Row) -> ClaimRows:
+    return group_by_claim(rows, CODES)
 
 
 def test_every_drop_down_of_the_layout_is_there() -> None:
@@ -92,7 +92,7 @@ def test_a_right_is_said_once_for_the_two_results_of_one_claim() -> None:
 
 def test_rows_of_one_claim_are_found_together() -> None:
     found = parts(row(4, "32202"), row(5, "32103"), row(6, "32401"), row(7, "091"))
-    assert found.of == {
+    assert found.key_of_row == {
         ("Sheet", 4): ("ht", VN, ""),
         ("Sheet", 5): ("ht", VN, ""),
         ("Sheet", 6): ("dm", VN, ""),
@@ -103,7 +103,7 @@ def test_rows_of_one_claim_are_found_together() -> None:
 
 def test_a_row_that_repeats_another_is_part_of_no_claim() -> None:
     found = parts(row(4, "32401"), row(5, "32401", repeats=("Sheet", 4)))
-    assert list(found.of) == [("Sheet", 4)]
+    assert list(found.key_of_row) == [("Sheet", 4)]
 
 
 def test_a_claim_with_a_faulty_row_stays_back_whole() -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from xml.parsers import expat
 
-from extract.workbook.safe_open.not_read import DAMAGED, DECLARATION, HOLDS, NotRead
+from extract.workbook.safe_open.refusals import DAMAGED, DECLARATION, HOLDS, FileRefused
 
 Attributes = dict[str, str]
 Start = Callable[[str, Attributes], object]
 
 
-class _Begun(Exception):
+class _FirstElement(Exception):
     """The first element has come: no declaration can follow."""
 
 
@@ -38,7 +38,7 @@ def feed(parser: expat.XMLParserType, pieces: Iterable[bytes]) -> None:
         parser.Parse(b"", True)
     # An encoding that is not known is a LookupError, one that expat cannot learn and a number that is none a ValueError.
     except (expat.ExpatError, LookupError, ValueError) as error:
-        raise NotRead(DAMAGED) from error
+        raise FileRefused(DAMAGED) from error
 
 
 def walk(pieces: Iterable[bytes], start: Start) -> None:
@@ -46,33 +46,33 @@ def walk(pieces: Iterable[bytes], start: Start) -> None:
     feed(new_parser(start), pieces)
 
 
-def with_head(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def refusing_declarations(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same pieces; of them only what stands before the first element is looked at, where declarations are.
 
     Raises:
         NotRead: It declares a document type, or what stands there is no XML.
     """
-    parser = new_parser(_begun)
+    parser = new_parser(_stop_at_element)
     begun = False
     for piece in pieces:
         try:
             if not begun:
                 parser.Parse(piece, False)
-        except _Begun:
+        except _FirstElement:
             begun = True
         except (expat.ExpatError, LookupError, ValueError) as error:
-            raise NotRead(DAMAGED) from error
+            raise FileRefused(DAMAGED) from error
         yield piece
 
 
-def local(name: str) -> str:
+def local_name(name: str) -> str:
     """An element's name without its prefix."""
     return name.rpartition(":")[2]
 
 
-def _begun(_name: str, _attributes: Attributes) -> None:
-    raise _Begun
+def _stop_at_element(_name: str, _attributes: Attributes) -> None:
+    raise _FirstElement
 
 
 def _refuse(*_: object) -> None:
-    raise NotRead(HOLDS, DECLARATION)
+    raise FileRefused(HOLDS, DECLARATION)

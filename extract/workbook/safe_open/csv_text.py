@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 
 from extract.workbook.safe_open.limits import Extent
-from extract.workbook.safe_open.not_read import BAD_QUOTES, OTHER_FORM, UNKNOWN_LETTERS, NotRead
+from extract.workbook.safe_open.refusals import BAD_QUOTES, OTHER_FORM, UNKNOWN_LETTERS, FileRefused
 
 SEPARATORS = ",;\t"
 HEAD = 20
@@ -32,7 +32,7 @@ def read(data: bytes, extent: Extent) -> Iterator[list[object]]:
     """
     wide = data.startswith(UTF_16)
     if not wide and b"\0" in data:
-        raise NotRead(OTHER_FORM)
+        raise FileRefused(OTHER_FORM)
     # cp874 is TIS-620 and what Windows adds to it.
     text = _decode(data, ("utf-16",) if wide else ("utf-8-sig", "cp874"))
     file = io.StringIO(text, newline="")
@@ -50,7 +50,7 @@ def read(data: bytes, extent: Extent) -> Iterator[list[object]]:
             yield [AS_TEXT.sub(r"\1", value) or None for value in row]
             began, number = reader.line_num + 1, number + 1
     except csv.Error as error:
-        raise NotRead(BAD_QUOTES, line=began) from error
+        raise FileRefused(BAD_QUOTES, line=began) from error
 
 
 def _decode(data: bytes, encodings: tuple[str, ...]) -> str:
@@ -59,7 +59,7 @@ def _decode(data: bytes, encodings: tuple[str, ...]) -> str:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise NotRead(UNKNOWN_LETTERS)
+    raise FileRefused(UNKNOWN_LETTERS)
 
 
 def _separator(text: str) -> str:

@@ -32,11 +32,11 @@ from python_calamine import (
 )
 
 from core.messages import Message
-from extract.workbook.safe_open import delimited
-from extract.workbook.safe_open.guard import look_through
+from extract.workbook.safe_open import csv_text
+from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange
+from extract.workbook.safe_open.inspection import inspect_file
 from extract.workbook.safe_open.limits import Extent, Limits
-from extract.workbook.safe_open.marks import Marks, Merged
-from extract.workbook.safe_open.not_read import BOMB, DAMAGED, LOCKED, NOT_UNDERSTOOD, TOO_MUCH, NotRead
+from extract.workbook.safe_open.refusals import BOMB, DAMAGED, LOCKED, NOT_UNDERSTOOD, TOO_MUCH, FileRefused
 
 SPARE_SECONDS = 5
 """The parent's clock ends the reading; the processor's, a little later, is for when no parent is left."""
@@ -51,24 +51,24 @@ Rows = Iterable[list[object]]
 def main() -> None:
     """Reads the file, tells standard output."""
     limits, named, descriptor = Limits(**json.loads(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-    _follow_parent()
-    _bind(limits)
+    _end_with_parent()
+    _limit_resources(limits)
     try:
         with open(descriptor, "rb") as file:
             data = file.read((limits.max_megabytes << 20) + 1)
-        _Teller(limits).tell(_sheets(data, named, limits))
-    except NotRead as reason:
+        _Writer(limits).write(_sheets(data, named, limits))
+    except FileRefused as reason:
         _end(reason)
     except MemoryError:
-        _end(NotRead(TOO_MUCH, megabytes=limits.read_megabytes))
+        _end(FileRefused(TOO_MUCH, megabytes=limits.read_megabytes))
     # Also what the reader calls a panic, which is no Exception. Never the error's words: they may quote a cell.
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__} {Path(place.filename).name}:{place.lineno}"
-        _end(NotRead(NOT_UNDERSTOOD, Message(what, what)))
+        _end(FileRefused(NOT_UNDERSTOOD, Message(what, what)))
 
 
-def _follow_parent() -> None:
+def _end_with_parent() -> None:
     """When the parent lets go of standard input, or dies, the kernel ends this process, whatever it is doing."""
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
@@ -76,7 +76,7 @@ def _follow_parent() -> None:
         sys.exit()
 
 
-def _bind(limits: Limits) -> None:
+def _limit_resources(limits: Limits) -> None:
     """This process can neither grow nor run without end, and writes no file."""
     for kind, most in (
         (resource.RLIMIT_AS, limits.read_megabytes << 20),
@@ -91,16 +91,16 @@ def _bind(limits: Limits) -> None:
 
 def _sheets(data: bytes, named: str, limits: Limits) -> Iterator[tuple[str, bool, Rows]]:
     """The name of each sheet, whether it is visible, and its rows; the sheet of a csv has no name."""
-    passed = look_through(data, named, limits)
+    passed = inspect_file(data, named, limits)
     if passed.form == "csv":
-        yield "", True, delimited.read(data, Extent(limits))
+        yield "", True, csv_text.read(data, Extent(limits))
         return
     extent = Extent(limits)
     try:
         with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
             known = workbook.sheets_metadata
             if len(known) != len(passed.marks):
-                raise NotRead(DAMAGED)
+                raise FileRefused(DAMAGED)
             for index, (sheet, marks) in enumerate(zip(known, passed.marks, strict=True)):
                 if sheet.typ == SheetTypeEnum.WorkSheet:
                     cells = workbook.get_sheet_by_index(index)
@@ -112,9 +112,9 @@ def _sheets(data: bytes, named: str, limits: Limits) -> Iterator[tuple[str, bool
                     visible = sheet.visible == SheetVisibleEnum.Visible
                     yield sheet.name, visible, map(_spans, rows) if passed.form == "ods" else rows
     except PasswordError as error:
-        raise NotRead(LOCKED) from error
+        raise FileRefused(LOCKED) from error
     except CalamineError as error:
-        raise NotRead(DAMAGED) from error
+        raise FileRefused(DAMAGED) from error
 
 
 def _cells(sheet: CalamineSheet) -> Iterator[list[object]]:
@@ -124,7 +124,7 @@ def _cells(sheet: CalamineSheet) -> Iterator[list[object]]:
         yield left + [None if value == "" else value for value in row]
 
 
-def _with_marks(rows: Rows, marks: Marks) -> Iterator[list[object]]:
+def _with_marks(rows: Rows, marks: BrokenCells) -> Iterator[list[object]]:
     """The reader knows neither errors nor formulas without a value: all are empty to it, wherever they stand."""
     number = -1
     for number, row in enumerate(rows):
@@ -140,7 +140,7 @@ def _marked(row: list[object], marks: Mapping[int, str]) -> list[object]:
     return row
 
 
-def _merged(rows: Rows, ranges: Iterable[Merged]) -> Rows:
+def _merged(rows: Rows, ranges: Iterable[MergedRange]) -> Rows:
     """What stands in merged cells of one column is said of each of their rows that says anything; files keep it in the first."""
     beginning: dict[int, dict[int, int]] = {}
     for (first, column), (last, last_column) in ranges:
@@ -171,17 +171,17 @@ def _span(text: str) -> object:
     return -span if sign else span
 
 
-class _Teller:
+class _Writer:
     """Writes to standard output, no more than may be unpacked: one text can stand in every cell of a small file."""
 
     def __init__(self, limits: Limits) -> None:
         self._megabytes = limits.max_unpacked_megabytes
         self._left = limits.max_unpacked_megabytes << 20
-        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_tagged).encode
+        self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json).encode
 
-    def tell(self, sheets: Iterable[tuple[str, bool, Rows]]) -> None:
+    def write(self, sheets: Iterable[tuple[str, bool, Rows]]) -> None:
         for name, visible, rows in sheets:
-            self._say({"sheet": name, "visible": visible})
+            self._write_line({"sheet": name, "visible": visible})
             empty = 0
             for row in rows:
                 while row and row[-1] is None:
@@ -190,28 +190,28 @@ class _Teller:
                     empty += 1
                     continue
                 for _ in range(empty):
-                    self._say([])
+                    self._write_line([])
                 empty = 0
-                self._say(row)
-        self._say({"done": True})
+                self._write_line(row)
+        self._write_line({"done": True})
         sys.stdout.flush()
 
-    def _say(self, what: object) -> None:
+    def _write_line(self, what: object) -> None:
         line = self._encode(what).encode() + b"\n"
         self._left -= len(line)
         if self._left < 0:
-            raise NotRead(BOMB, megabytes=self._megabytes)
+            raise FileRefused(BOMB, megabytes=self._megabytes)
         sys.stdout.buffer.write(line)
 
 
-def _end(reason: NotRead) -> None:
+def _end(reason: FileRefused) -> None:
     message, discreet = reason.message, reason.discreet
     said = {"not_read": [message.th, message.en], "discreet": [discreet.th, discreet.en]}
     sys.stdout.buffer.write(json.dumps(said).encode() + b"\n")
     sys.stdout.flush()
 
 
-def _tagged(value: object) -> dict[str, object]:
+def _as_json(value: object) -> dict[str, object]:
     if isinstance(value, timedelta):
         return {"seconds": value.total_seconds()}
     if isinstance(value, date | time):

@@ -7,7 +7,7 @@ from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from extract.workbook.safe_open.limits import Limits
-from extract.workbook.safe_open.not_read import BOMB, DAMAGED, LOCKED, NotRead
+from extract.workbook.safe_open.refusals import BOMB, DAMAGED, LOCKED, FileRefused
 
 MAGIC = b"PK\x03\x04"
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -39,15 +39,15 @@ class Archive:
                 infos, end = archive.infolist(), archive.start_dir
         # Whatever the table of contents holds, zipfile has many words for it.
         except (BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, OverflowError) as error:
-            raise NotRead(DAMAGED) from error
+            raise FileRefused(DAMAGED) from error
         files = [info for info in infos if not info.filename.endswith("/")]
         self._parts = {_name(info.filename): info for info in files}
         if len(infos) > MOST_PARTS or len(self._parts) < len(files):
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         if any(info.flag_bits & ENCRYPTED for info in infos):
-            raise NotRead(LOCKED)
+            raise FileRefused(LOCKED)
         if sum(info.file_size for info in infos) > self._left:
-            raise NotRead(BOMB, megabytes=self._megabytes)
+            raise FileRefused(BOMB, megabytes=self._megabytes)
         self._places = self._lay_out(infos, end)
         self._unread = set(self._parts)
         self.names = frozenset(self._parts)
@@ -59,20 +59,20 @@ class Archive:
             NotRead: It is not there, is damaged, holds other than was said, or the limit is reached.
         """
         if name not in self.names:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
         info, size, crc, first = self._parts[name], 0, 0, name in self._unread
         self._unread.discard(name)
         for piece in self._inflate(info):
             size += len(piece)
             self._left -= len(piece) * first
             if self._left < 0:
-                raise NotRead(BOMB, megabytes=self._megabytes)
+                raise FileRefused(BOMB, megabytes=self._megabytes)
             if size > info.file_size:
-                raise NotRead(DAMAGED)
+                raise FileRefused(DAMAGED)
             crc = zlib.crc32(piece, crc)
             yield piece
         if size != info.file_size or crc != info.CRC:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
 
     def unread(self) -> list[str]:
         """The parts that nobody has unpacked yet."""
@@ -94,9 +94,9 @@ class Archive:
             while tail := inflater.decompress(b"", PIECE):
                 yield tail
         except zlib.error as error:
-            raise NotRead(DAMAGED) from error
+            raise FileRefused(DAMAGED) from error
         if not inflater.eof or inflater.unused_data:
-            raise NotRead(DAMAGED)
+            raise FileRefused(DAMAGED)
 
     def _lay_out(self, infos: list[ZipInfo], end: int) -> dict[int, int]:
         """Where the packed bytes of each part begin, by its header's place. No two parts may share a byte."""
@@ -105,14 +105,14 @@ class Archive:
         for info in sorted(infos, key=lambda i: i.header_offset):
             at = info.header_offset
             if at < free or at + LOCAL_HEADER.size > end or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-                raise NotRead(DAMAGED)
+                raise FileRefused(DAMAGED)
             magic, _, flags, method, *_, name, extra = LOCAL_HEADER.unpack_from(self._data, at)
             start = at + LOCAL_HEADER.size + name + extra
             free = start + info.compress_size
             said = bytes(self._data[at + LOCAL_HEADER.size : start - extra])
             known = info.orig_filename.encode("utf-8" if flags & 0x800 else "cp437", "replace")
             if magic != MAGIC or method != info.compress_type or said != known or free > end:
-                raise NotRead(DAMAGED)
+                raise FileRefused(DAMAGED)
             places[at] = start
         return places
 
