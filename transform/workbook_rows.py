@@ -112,7 +112,7 @@ def records_of(tables: DayTables, keys: Iterable[ItemKey], codes: Codes) -> dict
     return found
 
 
-def records_of_rows(claim_rows: ClaimRows, keys: Iterable[ItemKey]) -> dict[ItemKey, str]:
+def records_of_rows(claim_rows: ClaimRows, keys: Iterable[ItemKey]) -> dict[tuple[str, str, str], str]:
     """The officer's own rows of claims as JSON, in the form of `records_of`.
 
     For a claim without a faulty row it is the text that `records_of` makes of its tables. Faulty rows, and rows that may

@@ -115,9 +115,7 @@ class ImportRun(ClaimRun):
             self.issues[issue.kind, issue.vn, issue.item].append(issue)
         self.claims |= {(c.kind, c.vn, c.item): c for c in made.claims}
         keys = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
-        records: dict[tuple[str, str, str], str] = {}
-        if self.sends:
-            records |= records_of_rows(self.rows_by_claim, keys)
+        records = records_of_rows(self.rows_by_claim, keys) if self.sends else {}
         result = self.registrar.register(tables, made, records)
         self.would_send.update(c.key for c in result.would_send)
 
