@@ -49,11 +49,11 @@ def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
     parameters = ImportParameters(dry_run=True)
     started = time.perf_counter()
     with open_import_run(read_settings(), workbook, workbook.name, parameters, lambda _: None) as run:
-        ledger: Any = Clocked(run.ledger)
-        run.ledger = ledger
+        ledger: Any = run.ledger
+        ledger.intake, ledger.queue = intake, queue = Clocked(ledger.intake), Clocked(ledger.queue)
         read = time.perf_counter()
         run.make_claims()
-        made, asked_ledger = time.perf_counter(), ledger.seconds
+        made, asked_ledger = time.perf_counter(), intake.seconds + queue.seconds
         write_row_outcomes(result, run=run, outcomes=row_outcomes(run), failure=None, source=workbook)
     done = time.perf_counter()
     return {

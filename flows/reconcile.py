@@ -24,7 +24,7 @@ from flows.tasks import (
     send_due_claims,
     sent_by_state,
 )
-from load.ledger import Transaction
+from load.queue import Transaction
 
 
 @task(name="give up", task_run_name="give up", cache_policy=NO_CACHE, persist_result=False)

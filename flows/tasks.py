@@ -27,7 +27,7 @@ from flows.reports.report import Report
 from flows.runs.claim_run import ClaimRun
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
-from load.ledger import DueClaim
+from load.queue import DueClaim
 
 OnWait = Callable[[str], None]
 P = TypeVar("P", SubmitParameters, ReconcileParameters, ImportParameters)

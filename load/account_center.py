@@ -1,4 +1,4 @@
-"""The Account Center: one log-in a run gives the token every call carries."""
+"""The Account Center: one log-in per run gives the token that every call carries."""
 
 import hashlib
 import hmac
@@ -11,33 +11,33 @@ from core.errors import ConfigurationError, MophClaimError
 from core.messages import Message
 from load.errors import LoginError, StopRun, certificate_refused, malformed_address
 from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
-from load.token import Token, check, read_token, token_in
-from load.transport import authorities, certificate_failed, name_not_found
+from load.token import Token, check_usable, find_token, read_token
+from load.transport import certificate_failed, host_not_found, tls_verification
 
 ACTION = {"Action": "get_moph_access_token"}
-# One token may run out before its first answer; this many in a row, and the clock or the address is wrong.
-MOST_UNSERVED = 3
+# One token may expire before its first use; if so many do in a row, the clock or the address is wrong.
+MOST_EXPIRED_IN_A_ROW = 3
 
 
 class _NotReached(Exception):
-    """The Account Center did not answer, or failed: worth another try."""
+    """The Account Center did not answer, or failed: the log-in is tried again."""
 
-    def __init__(self, name_not_found: bool) -> None:
+    def __init__(self, host_not_found: bool) -> None:
         super().__init__()
-        self.name_not_found = name_not_found
+        self.host_not_found = host_not_found
 
 
 def log_in(settings: ApiSettings, hcode: str) -> Token:
-    """Log in once.
+    """Log in once, trying again after network errors and 5xx answers.
 
-    A refused password is never tried again: the account would be locked for 15 minutes. Network errors and 5xx are.
+    A refused password is never tried again: after several the account would be locked for 15 minutes.
 
     Args:
         settings: The account and the address.
         hcode: The facility the account must belong to.
 
     Returns:
-        The token, its claims checked.
+        The token; its claims allow sending.
 
     Raises:
         ConfigurationError: No user name or password is configured.
@@ -60,8 +60,8 @@ def log_in(settings: ApiSettings, hcode: str) -> Token:
     try:
         token = attempts(_ask_for_token, settings, hcode)
     except _NotReached as reason:
-        raise LoginError(_not_reached(settings, reason.name_not_found)) from None
-    check(token, settings, hcode)
+        raise LoginError(_not_reached(settings, reason.host_not_found)) from None
+    check_usable(token, settings, hcode)
     return token
 
 
@@ -70,12 +70,12 @@ def _ask_for_token(settings: ApiSettings, hcode: str) -> Token:
     try:
         answer = requests.post(
             url,
-            # The manual writes the address with its Action, so a site may have set it so.
+            # The manual gives the address with its Action, so a site may have copied it like that.
             params=None if "Action=" in url else ACTION,
             json=credentials(settings, hcode),
             headers={"User-Agent": settings.user_agent},
             timeout=(settings.connect_timeout_seconds, settings.read_timeout_seconds),
-            verify=authorities(settings.ca_bundle),
+            verify=tls_verification(settings.ca_bundle),
             allow_redirects=False,
         )
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
@@ -83,19 +83,19 @@ def _ask_for_token(settings: ApiSettings, hcode: str) -> Token:
     except requests.RequestException as error:
         if certificate_failed(error):
             raise LoginError(certificate_refused(url)) from None
-        raise _NotReached(name_not_found(error)) from None
+        raise _NotReached(host_not_found(error)) from None
     if answer.status_code >= 500:
         raise _NotReached(False)
     if 300 <= answer.status_code < 400 or answer.status_code in (404, 405):
-        raise LoginError(_no_log_in_there(url, answer.status_code))
-    text = token_in(answer.text) if answer.status_code < 300 else None
+        raise LoginError(_nothing_at_address(url, answer.status_code))
+    text = find_token(answer.text) if answer.status_code < 300 else None
     if text is None:
         raise LoginError(_refused(answer, settings, hcode))
     return read_token(text)
 
 
 def credentials(settings: ApiSettings, hcode: str) -> dict[str, str]:
-    """The log-in body: the field's form where a secret key is configured, else the manual's.
+    """The log-in body: the form that programs in the field use if a secret key is configured, else the manual's.
 
     Source: reference §2; `password_hash` is the upper-case hex of HMAC-SHA256(key = secret key, message = password).
     """
@@ -108,7 +108,7 @@ def credentials(settings: ApiSettings, hcode: str) -> dict[str, str]:
 
 
 class TokenSource:
-    """The run's token: one log-in, and one more each time it runs out.
+    """The run's token: one log-in, and one more each time it expires.
 
     Args:
         settings: The account and the address.
@@ -120,36 +120,36 @@ class TokenSource:
         self._hcode = hcode
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._unserved = 0
+        self._expired_in_a_row = 0
         self._refusal: MophClaimError | None = None
         self.log_ins = 0
 
     def token(self) -> Token:
-        """The token in force; the first call logs in.
+        """The current token; the first call logs in.
 
         Raises:
-            LoginError: The Account Center gives none; it is asked once only.
+            LoginError: The Account Center gave none; it is asked only once.
         """
         with self._lock:
             if self._token is None:
                 self._token = self._log_in()
             return self._token
 
-    def served(self, token: Token) -> None:
-        """The server answered a request signed with this token: it is good."""
+    def mark_working(self, token: Token) -> None:
+        """Note that the server accepted this token."""
         if token is self._token:
-            self._unserved = 0
+            self._expired_in_a_row = 0
 
     def replace(self, expired: Token) -> Token:
-        """A token in the place of one the server calls run out: one log-in, however many requests meet it at once.
+        """Replace a token that the server calls expired, with one log-in however many threads ask at once.
 
         Raises:
-            StopRun: Token after token ran out before it served a single request.
-            LoginError: The Account Center gives no other.
+            StopRun: Several tokens in a row expired before the server accepted one.
+            LoginError: The Account Center gave no other.
         """
         with self._lock:
             if self._token is expired:
-                if self._unserved >= MOST_UNSERVED:
+                if self._expired_in_a_row >= MOST_EXPIRED_IN_A_ROW:
                     raise StopRun(
                         Message(
                             "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
@@ -162,7 +162,7 @@ class TokenSource:
             return self._token
 
     def _log_in(self) -> Token:
-        # All threads meet a refused log-in at once: a password tried by each would lock the account.
+        # A refusal is kept: if every thread tried the password again, the account would be locked.
         if self._refusal is not None:
             raise type(self._refusal)(self._refusal.message)
         self.log_ins += 1
@@ -171,13 +171,13 @@ class TokenSource:
         except MophClaimError as refusal:
             self._refusal = refusal
             raise
-        self._unserved += 1
+        self._expired_in_a_row += 1
         return token
 
 
-def _not_reached(settings: ApiSettings, name_not_found: bool) -> Message:
+def _not_reached(settings: ApiSettings, host_not_found: bool) -> Message:
     url, _ = settings.addresses()
-    if name_not_found:
+    if host_not_found:
         others = " / ".join(u for u in TOKEN_ADDRESSES_SEEN_IN_THE_FIELD if u != url)
         return Message(
             f"ไม่พบเครื่องแม่ข่าย {url} กรุณาตรวจสอบเครือข่าย หรือตั้ง api.token_url เป็น {others} ซึ่งโรงพยาบาลอื่นใช้อยู่",
@@ -189,7 +189,7 @@ def _not_reached(settings: ApiSettings, name_not_found: bool) -> Message:
     )
 
 
-def _no_log_in_there(url: str, status: int) -> Message:
+def _nothing_at_address(url: str, status: int) -> Message:
     return Message(
         f"ไม่พบระบบเข้าสู่ระบบที่ {url} ({status}) กรุณาแก้ api.token_url หรือ api.environment",
         f"There is no log-in at {url} ({status}): correct api.token_url or api.environment.",
@@ -197,21 +197,21 @@ def _no_log_in_there(url: str, status: int) -> Message:
 
 
 def _refused(answer: requests.Response, settings: ApiSettings, hcode: str) -> Message:
-    said = ""
+    reply = ""
     try:
         body = answer.json()
     except ValueError:
         body = None
     if isinstance(body, dict):
-        said = " ".join(str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), "")).split())
-    # A server that quotes what it was sent must not bring a secret into our messages.
+        reply = " ".join(str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), "")).split())
+    # A server may quote the request: keep secrets out of our messages.
     secrets = {settings.password.get_secret_value(), credentials(settings, hcode).get("password_hash", "")}
     secrets |= {settings.secret_key.get_secret_value() if settings.secret_key else ""}
     for secret in secrets - {""}:
-        said = said.replace(secret, "***")
-    said = f" ({answer.status_code} {said[:120]})".replace(" )", ")")
+        reply = reply.replace(secret, "***")
+    reply = f" ({answer.status_code} {reply[:120]})".replace(" )", ")")
     return Message(
-        f"เข้าสู่ระบบ MOPH Claim ไม่สำเร็จ{said} กรุณาตรวจสอบชื่อผู้ใช้ รหัสผ่าน และ secret key ก่อนสั่งใหม่ (ผิดหลายครั้งบัญชีจะถูกล็อก 15 นาที)",
-        f"The log-in to MOPH Claim was refused{said}: check user name, password and secret key before starting again "
+        f"เข้าสู่ระบบ MOPH Claim ไม่สำเร็จ{reply} กรุณาตรวจสอบชื่อผู้ใช้ รหัสผ่าน และ secret key ก่อนสั่งใหม่ (ผิดหลายครั้งบัญชีจะถูกล็อก 15 นาที)",
+        f"The log-in to MOPH Claim was refused{reply}: check user name, password and secret key before starting again "
         "(the account is locked for 15 minutes after repeated failures).",
     )

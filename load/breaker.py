@@ -1,4 +1,4 @@
-"""When nothing may be sent: for a while, because MOPH Claim is down, or not any more in this run."""
+"""When nothing is sent: for a while, because MOPH Claim is down (`Breaker`), or for the rest of the run (`StopSignal`)."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ _PAUSED = Message(
     "MOPH Claim failed {failures} times in a row: sending pauses for {seconds:g} seconds, then one claim at a time tries "
     "again by itself.",
 )
-_GOES_ON = Message("MOPH Claim ตอบแล้ว จึงส่งต่อ", "MOPH Claim answers again: sending goes on.")
+_RESUMED = Message("MOPH Claim ตอบแล้ว จึงส่งต่อ", "MOPH Claim answers again: sending goes on.")
 _API_DOWN = Message(
     "MOPH Claim ไม่ตอบหรือขัดข้อง พักการส่งและลองใหม่แล้ว {probes} ครั้งก็ยังไม่ได้ จึงหยุดส่ง รายการที่เหลือจะส่งในรอบถัดไปเอง",
     "MOPH Claim is down: it failed {failures} times in a row, the last {probes} of them after a pause each, so nothing "
@@ -26,85 +26,85 @@ _FAILURES = (Outcome.RETRY, Outcome.IN_DOUBT)
 
 
 class StopSignal:
-    """The run's emergency brake: the first reason to stop counts, and every sending thread sees it."""
+    """Stops all sending of a run, from any thread; the first reason is kept."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()  # who waits for more than the brake waits on this too
+        self.changed = threading.Condition()  # the breaker waits on it too, so that a stop wakes its threads
         self.reason: MophClaimError | None = None
-        self._pulled = False
+        self._stopped = False
 
     def stop(self, reason: MophClaimError | None) -> None:
-        """Stop sending; None stops without a reason of its own (the caller has one)."""
+        """Stop sending; None where the caller has a reason that it raises itself."""
         with self.changed:
-            if not self._pulled:
+            if not self._stopped:
                 self.reason = reason
-                self._pulled = True
+                self._stopped = True
                 self.changed.notify_all()
 
     def stopped(self) -> bool:
         """Whether sending has stopped."""
-        return self._pulled
+        return self._stopped
 
     def wait(self, seconds: float) -> None:
-        """Pause, but no longer than until the brake is pulled."""
+        """Wait, but no longer than until sending is stopped."""
         with self.changed:
             self.changed.wait_for(self.stopped, seconds)
 
 
 class Breaker:
-    """The circuit breaker of all sending threads: too many failures in a row, and nothing is sent for a while.
+    """The circuit breaker of all sending threads: after too many failures in a row, sending pauses.
 
-    After the pause one claim goes as a probe, and all others wait for its answer. An answer lets all go on; a failure
-    is followed by another pause, and too many failed probes in a row pull the brake. A claim asks for leave before it
-    goes, and brings back the outcome. A leave is the number of pauses there were before it was given: once sending has
-    paused again, it is void, and a failure of what was under way by then says nothing new.
+    After the pause one claim is sent as a probe while all others wait. If it is answered, sending resumes; if it fails,
+    there is another pause; too many failed probes in a row stop the run. A thread calls `acquire` before it sends a claim
+    and `record_result` after. `acquire()` returns a generation; failures of an older generation are ignored, because
+    sending has paused since.
 
     Args:
         settings: How many failures, how long a pause, how many probes.
-        halt: The run's brake.
-        tell: Told when sending pauses and when it goes on; called from a sending thread.
+        stop_signal: Stops the run's sending.
+        notify: Called in a sending thread when sending pauses and when it resumes.
     """
 
-    def __init__(self, settings: ApiSettings, halt: StopSignal, tell: Callable[[Message], None]) -> None:
+    def __init__(self, settings: ApiSettings, stop_signal: StopSignal, notify: Callable[[Message], None]) -> None:
         self._settings = settings
-        self._halt = halt
-        self._tell = tell
-        self._changed = halt.changed  # guards what follows
+        self._stop_signal = stop_signal
+        self._notify = notify
+        self._changed = stop_signal.changed  # guards what follows
         self._failures = 0
         self._failed_probes = 0
-        self._pauses = 0
-        self._paused_until: float | None = None  # while it is open; monotonic seconds
+        self._generation = 0  # grows with every pause
+        self._paused_until: float | None = None  # while sending pauses; monotonic seconds
         self._probing = False
 
     def acquire(self) -> int | None:
-        """Leave to send one claim, waited for as long as sending pauses; None once the brake is pulled."""
+        """Wait until a claim may be sent; returns the generation, or None once sending is stopped."""
         with self._changed:
-            while not self._halt.stopped():
+            while not self._stop_signal.stopped():
                 if self._paused_until is None:
-                    return self._pauses
+                    return self._generation
                 left = self._paused_until - time.monotonic()
                 if left <= 0 and not self._probing:
                     self._probing = True
-                    return self._pauses
+                    return self._generation
                 self._changed.wait(None if self._probing else left)
         return None
 
-    def is_current(self, acquire: int) -> bool:
-        """Whether a leave is still good."""
+    def is_current(self, generation: int) -> bool:
+        """Whether sending has neither paused nor stopped since `acquire` returned this generation."""
         with self._changed:
-            return acquire == self._pauses and not self._halt.stopped()
+            return generation == self._generation and not self._stop_signal.stopped()
 
-    def note(self, acquire: int, outcome: Outcome) -> None:
-        """Take in what came of a claim that went with this leave."""
+    def record_result(self, generation: int, outcome: Outcome) -> None:
+        """Record the outcome of a claim that was sent in this generation."""
         with self._changed:
-            news = self._failed(acquire) if outcome in _FAILURES else self._answered()
-            if news:
+            message = self._record_failure(generation) if outcome in _FAILURES else self._record_answer()
+            if message:
                 self._changed.notify_all()
-        if news:
-            self._tell(news)
+        if message:
+            self._notify(message)
 
-    def _failed(self, acquire: int) -> Message | None:
-        if not self.is_current(acquire):
+    def _record_failure(self, generation: int) -> Message | None:
+        if not self.is_current(generation):
             return None
         self._failures += 1
         if self._probing:
@@ -112,16 +112,16 @@ class Breaker:
         elif self._failures < self._settings.breaker_failures:
             return None
         if self._failed_probes == self._settings.breaker_probes:
-            self._halt.stop(StopRun(_API_DOWN.fill(failures=self._failures, probes=self._failed_probes)))
+            self._stop_signal.stop(StopRun(_API_DOWN.fill(failures=self._failures, probes=self._failed_probes)))
             return None
-        self._pauses += 1
+        self._generation += 1
         self._paused_until = time.monotonic() + self._settings.breaker_pause_seconds
         self._probing = False
         return _PAUSED.fill(failures=self._failures, seconds=self._settings.breaker_pause_seconds)
 
-    def _answered(self) -> Message | None:
-        went_on = self._paused_until is None
+    def _record_answer(self) -> Message | None:
+        was_paused = self._paused_until is not None
         self._failures = self._failed_probes = 0
         self._paused_until = None
         self._probing = False
-        return None if went_on or self._halt.stopped() else _GOES_ON
+        return _RESUMED if was_paused and not self._stop_signal.stopped() else None

@@ -1,7 +1,7 @@
-"""The chain that lets the audit prove itself: each submission carries a hash of its content and of the one before it.
+"""The hash chain of a run's submissions: each carries a hash of its content and of the submission before it.
 
-Whoever changes, removes or inserts a row afterwards would have to write every later row of that run anew, and the end
-of the chain, which is written into the run's row when it ends (or, where it died, when the next run takes over).
+Whoever changes, removes or inserts a row afterwards would have to rewrite every later row of that run, and the end of the
+chain: that is recorded in the run's row when the run ends (or when the next run takes over, if it died).
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# What a submission says, in the order in which it is hashed: all its columns but the hash itself and the row's number.
+# The content of a submission in the order in which it is hashed: all its columns but the hash itself and the id.
 CONTENT = (
     "run_id",
     "number",
@@ -37,19 +37,19 @@ CONTENT = (
 
 @dataclass(frozen=True, slots=True)
 class ChainEnd:
-    """Where a run's chain ends: how many submissions there are, and the hash of the last."""
+    """The end of a run's chain: how many submissions there are, and the hash of the last."""
 
     number: int
     hash: str
 
 
 def beginning(run_id: str) -> ChainEnd:
-    """What the first submission of a run has before it: a hash of the run's own, so that chains cannot be exchanged."""
+    """The end of a chain without submissions: its hash is the run's own, so that chains cannot be exchanged."""
     return ChainEnd(0, hashlib.sha256(run_id.encode()).hexdigest())
 
 
 def link(row: Mapping[str, Any]) -> str:
-    """The hash of a submission: SHA-256 over its content as a JSON list, moments in UTC.
+    """The hash of a submission: SHA-256 over its content as a JSON list, times in UTC.
 
     Args:
         row: A value for each of `CONTENT`.

@@ -1,4 +1,4 @@
-"""One claim's whole life, as the audit holds it."""
+"""The whole history of a claim, as the audit has it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,29 +6,29 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, Table, or_, select
 
-from load.database import within
 from load.tables import claim, claim_history, run, submission, workbook_row
+from load.transactions import within
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimHistory:
-    """A claim and what it went through.
+    """A claim and its history. The rows carry the `flow` and `started_at` of their run as well (None: the run is unknown).
 
     Args:
-        claim: Its row.
-        steps: Its history, each row with the `flow` and `started_at` of its run (None: no run).
-        exchanges: Its submissions, likewise; their bodies are personal data.
-        rows: The rows of workbooks it came from (`file_name`, `sheet`, `row_number`), likewise.
+        claim: The row of the table `claim`.
+        changes: The rows of `claim_history`, one for each change of state.
+        exchanges: The rows of `submission`; their bodies are personal data.
+        workbook_rows: The rows of `workbook_row` that the claim came from.
     """
 
     claim: Row[Any]
-    steps: Sequence[Row[Any]]
+    changes: Sequence[Row[Any]]
     exchanges: Sequence[Row[Any]]
-    rows: Sequence[Row[Any]]
+    workbook_rows: Sequence[Row[Any]]
 
 
 def claim_histories(engine: Engine, environment: str, number: str, hcode: str = "") -> list[ClaimHistory]:
-    """The lives of the claims of a visit number, or under a transaction number, of one facility or of any; ordered.
+    """The histories of the claims with a visit number or a transaction number, of one facility or of any; ordered by day.
 
     Raises:
         AuditError: The audit cannot be read.

@@ -1,15 +1,15 @@
-"""What can go wrong between us and MOPH Claim, grouped by what the caller can do."""
+"""The room's errors, grouped by what the caller can do."""
 
 from core.errors import MophClaimError
 from core.messages import Message
 
 
 class LoginError(MophClaimError):
-    """No token was to be had: nothing was sent. A person must look at the account or the address."""
+    """The log-in gave no token: nothing was sent. A person must check the account or the address."""
 
 
 class StopRun(MophClaimError):
-    """Every further claim would fail alike: nothing more is sent, what was answered is kept."""
+    """Every further claim would fail in the same way: no more are sent; answers are kept."""
 
 
 class AuditError(MophClaimError):
@@ -17,11 +17,11 @@ class AuditError(MophClaimError):
 
 
 class AuditAway(AuditError):
-    """The audit database is away, busy or full: the same may succeed in a moment."""
+    """The audit database is away, busy or full: trying again may succeed."""
 
 
 class FacilityBusy(MophClaimError):
-    """Another run of the same facility holds it."""
+    """Another run holds the facility."""
 
 
 FACILITY_BUSY = Message(
@@ -31,7 +31,7 @@ FACILITY_BUSY = Message(
 
 
 def certificate_refused(address: str) -> Message:
-    """The sentence for a certificate that does not verify."""
+    """The message for a certificate that does not verify."""
     return Message(
         f"ใบรับรองความปลอดภัย (TLS) ของ {address} ไม่ถูกต้อง กรุณาตรวจสอบนาฬิกา หรือให้ผู้ดูแลเครือข่ายตั้ง api.ca_bundle (ห้ามปิดการตรวจสอบ)",
         f"The certificate of {address} cannot be verified: check the clock, or have the network's administrator set "
@@ -40,7 +40,7 @@ def certificate_refused(address: str) -> Message:
 
 
 def malformed_address(address: str, setting: str) -> Message:
-    """The sentence for an address that is none."""
+    """The message for a malformed address."""
     return Message(
         f"ที่อยู่ {address} ไม่ถูกต้อง กรุณาแก้ {setting}",
         f"The address {address} is malformed: correct {setting}.",

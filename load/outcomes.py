@@ -1,7 +1,7 @@
-"""What an answer of MOPH Claim means. Nothing else looks at a status code.
+"""The meaning of an answer of MOPH Claim. No other module looks at a status code.
 
-The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field); this module
-reads the envelope, finds the row, and says the outcome.
+The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field). This module
+reads the answer's envelope and finds its row.
 """
 
 import csv
@@ -31,17 +31,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One row of the table: what to make of a status and a message.
+    """One row of the table: the meaning of a status and a message.
 
     Args:
-        status: The effective status the row is for; 0 stands for any.
-        pattern: Text the message holds, case-folded; empty stands for any.
+        status: The effective status; 0 for any.
+        pattern: Text in the message, case-folded; empty for any.
         outcome: What it means.
-        already_claimed: The refusal says the service was claimed before: to a claim in doubt that is its acceptance.
-        possibly_accepted: Whether the claim was accepted is unknown.
+        already_claimed: The service is refused as claimed before; for a claim in doubt that means that it was accepted.
+        possibly_accepted: It is unknown whether the claim was accepted.
         meaning: What happened.
         advice: What to do.
-        source: Who wrote it down.
+        source: Where it is documented.
     """
 
     status: int
@@ -56,14 +56,14 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, understood.
+    """An answer and its meaning.
 
     Args:
         outcome: What it means for the claim.
-        meaning: The row of the table it met.
-        message: What the server said, at most 500 characters; may be empty, and never shown by `repr`.
-        transaction_uid: The server's number for what it took.
-        data: The envelope's `data`, as it came; never shown by `repr`.
+        meaning: The row of the table.
+        message: The server's message, at most 500 characters; may be empty; never shown by `repr`.
+        transaction_uid: The server's number for the claim it accepted.
+        data: The envelope's `data`, unchanged; never shown by `repr`.
     """
 
     outcome: Outcome
@@ -75,7 +75,7 @@ class Answer:
 
 @cache
 def meanings() -> tuple[Meaning, ...]:
-    """The table, in its order: the first row that fits counts."""
+    """The table in its order: the first row that matches counts."""
     table = (files("load") / "codes" / "outcomes.csv").read_text(encoding="utf-8")
     return tuple(
         Meaning(
@@ -93,7 +93,7 @@ def meanings() -> tuple[Meaning, ...]:
 
 
 def advice_for(meaning_en: str) -> Message | None:
-    """What to do about a meaning, by its English words as the ledger keeps them; None for an unknown one."""
+    """The advice for a meaning, found by its English text as the ledger keeps it; None for an unknown one."""
     for meaning in (*meanings(), NO_ANSWER, UNREADABLE, NOT_SENT, REDIRECTED):
         if meaning.meaning.en == meaning_en:
             return meaning.advice
@@ -149,41 +149,41 @@ REDIRECTED = Meaning(
 )
 
 
-def understand(http_status: int, body: str, *, expects_uid: bool = True) -> Answer:
-    """What one answer means.
+def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answer:
+    """Find the meaning of an answer.
 
     Args:
         http_status: The status of the HTTP answer.
         body: Its text: the envelope, or HTML or plain text of a gateway.
-        expects_uid: A success must carry a transaction number (a submission); without one it proves nothing.
+        expects_uid: Only with a transaction number is a success an acceptance, as for a submission.
 
     Returns:
-        The answer's meaning. `status` (or `code`) in the envelope counts before the HTTP status, as number or text.
+        The answer. `status` (or `code`) in the envelope, as number or text, takes precedence over the HTTP status.
     """
     envelope = _envelope(body)
     status = _effective_status(http_status, envelope)
     message = _message(envelope, body)
     data = envelope.get("data") if envelope else None
     data = data if isinstance(data, dict) else {}
-    # Never too long for its column: an acceptance must be written down whatever the number looks like.
+    # Cut to its column's length: an acceptance must be recorded whatever the number looks like.
     uid = one_line(data.get("transaction_uid") or "")[:64] or None
     if 200 <= status < 300:
         if envelope is None or (expects_uid and uid is None):
             return Answer(Outcome.IN_DOUBT, UNREADABLE, message, None, data)
         return Answer(Outcome.ACCEPTED, meanings()[0], message, uid, data)
-    meaning = _find(status, message)
+    meaning = _find_meaning(status, message)
     return Answer(meaning.outcome, meaning, message, uid, data)
 
 
-def _find(status: int, message: str) -> Meaning:
-    said = " ".join(message.casefold().split())
+def _find_meaning(status: int, message: str) -> Meaning:
+    text = " ".join(message.casefold().split())
     for meaning in meanings():
-        if meaning.status == status and meaning.pattern in said:
+        if meaning.status == status and meaning.pattern in text:
             return meaning
     if 300 <= status < 400:
         return REDIRECTED
     # The reference names no other status. A client error is about this payload, a server error about the server.
-    return _find(500 if status >= 500 or status < 200 else 400, message)
+    return _find_meaning(500 if status >= 500 or status < 200 else 400, message)
 
 
 def _envelope(body: str) -> dict[str, Any] | None:
@@ -196,20 +196,20 @@ def _envelope(body: str) -> dict[str, Any] | None:
 
 def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
     for key in ("status", "code"):
-        said = str((envelope or {}).get(key)).strip()
-        if re.fullmatch("[1-9][0-9]{2}", said):
-            return int(said)
+        status = str((envelope or {}).get(key)).strip()
+        if re.fullmatch("[1-9][0-9]{2}", status):
+            return int(status)
     return http_status
 
 
 def _message(envelope: dict[str, Any] | None, body: str) -> str:
     if envelope is None:
         return "" if body.lstrip().startswith("<") else one_line(body)[:200]
-    said = [one_line(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
-    # The Thai sentence often says more: which field it is about.
-    return " · ".join(dict.fromkeys(said))[:500]
+    messages = [one_line(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
+    # The Thai message often says more, such as which field is wrong.
+    return " · ".join(dict.fromkeys(messages))[:500]
 
 
-def one_line(said: object) -> str:
-    """One line that every database can store: JSON escapes can smuggle in NULs and halves of characters."""
-    return " ".join(str(said).replace("\x00", "").encode(errors="replace").decode().split())
+def one_line(value: object) -> str:
+    """One line of text that every database can store: JSON escapes may hold NULs and lone surrogates."""
+    return " ".join(str(value).replace("\x00", "").encode(errors="replace").decode().split())

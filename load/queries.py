@@ -1,4 +1,4 @@
-"""What the audit can tell: read by the report, the `status` and `issues` commands and the artifacts."""
+"""Queries of the audit for reports, the commands `status` and `issues`, and Prefect artifacts."""
 
 import json
 from collections.abc import Collection
@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
-from load.database import transaction
 from load.runs import Run
 from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 from load.tables import claim, claim_history, issue, run, submission
+from load.transactions import transaction
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run, as the audit holds it."""
+    """One run, as the audit has it."""
 
     id: str
     hcode: str
@@ -34,7 +34,7 @@ class RunRow:
 
 
 def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None:
-    """The run that started last, of one facility or of any; None when there was none yet."""
+    """The run that started last, of one facility or of any; None if there is none."""
     query = select(run).where(run.c.environment == environment).order_by(run.c.started_at.desc()).limit(1)
     if hcode:
         query = query.where(run.c.hcode == hcode)
@@ -44,7 +44,7 @@ def last_run(engine: Engine, environment: str, hcode: str = "") -> RunRow | None
 
 
 def run_row(row: Row[Any]) -> RunRow:
-    """A row of the table `run`, read."""
+    """Turn a row of the table `run` into a `RunRow`."""
     return RunRow(
         row.id,
         row.hcode,
@@ -63,7 +63,7 @@ def run_row(row: Row[Any]) -> RunRow:
 def claims_by_day(
     engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
 ) -> pd.DataFrame:
-    """Counts and baht of what stands in the ledger.
+    """Counts and baht of the claims in the ledger.
 
     Returns:
         Columns hcode, service_date, kind, state, claims (count), baht; ordered.
@@ -79,10 +79,10 @@ def claims_by_day(
     return frame.astype({"claims": "int64", "baht": "int64"})
 
 
-def claims_that_did_not_go(
+def claims_not_accepted(
     engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
 ) -> pd.DataFrame:
-    """Claims a person should look at: refused, held, presumed accepted.
+    """Claims that are not accepted, or only presumed so: refused, held, given up, in doubt, to be sent again.
 
     Returns:
         Columns hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message, record (JSON text),
@@ -99,7 +99,7 @@ def claims_that_did_not_go(
 def refusals(
     engine: Engine, environment: str, hcode: str, first: date, last: date, kinds: Collection[str]
 ) -> pd.DataFrame:
-    """Why claims did not go, without a word about whose they are.
+    """Why claims are not accepted: counts without anything personal.
 
     Returns:
         Columns state, meaning_th, meaning_en, claims (count); most frequent first.
@@ -119,7 +119,7 @@ def refusals(
 def open_issues(
     engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
 ) -> pd.DataFrame:
-    """Records that did not become claims, or need a look, and are still so.
+    """Open issues: records that are not claims, or need a look.
 
     Returns:
         Columns hcode, service_date, kind, vn, hn, item, rule, severity, field, message_th, message_en, record (JSON
@@ -128,7 +128,7 @@ def open_issues(
     i = issue.c
     columns = [i.hcode, i.service_date, i.kind, i.vn, i.hn, i.item, i.rule, i.severity, i.field]
     query = select(*columns, i.message_th, i.message_en, i.record, i.origin).where(
-        _within(issue, environment, first, last, hcode), _worth_a_look()
+        _within(issue, environment, first, last, hcode), _needs_attention()
     )
     return _frame(engine, query.order_by(i.service_date, i.kind, i.vn, i.item, i.rule))
 
@@ -136,7 +136,7 @@ def open_issues(
 def issue_counts(
     engine: Engine, environment: str, hcode: str, first: date, last: date, kinds: Collection[str]
 ) -> pd.DataFrame:
-    """How many records met which rule.
+    """How many records broke which rule.
 
     Returns:
         Columns rule, severity, kind, records (count); errors first, most frequent first.
@@ -146,14 +146,14 @@ def issue_counts(
     record = func.distinct(i.vn + "|" + i.item)
     query = (
         select(i.rule, i.severity, i.kind, func.count(record).label("records"))
-        .where(_within(issue, environment, first, last, hcode), _worth_a_look(), i.kind.in_(kinds))
+        .where(_within(issue, environment, first, last, hcode), _needs_attention(), i.kind.in_(kinds))
         .group_by(i.rule, i.severity, i.kind)
         .order_by(i.severity, func.count(record).desc(), i.rule, i.kind)
     )
     return _frame(engine, query)
 
 
-def said_alike(
+def issue_counts_by_message(
     engine: Engine,
     environment: str,
     hcode: str,
@@ -162,7 +162,7 @@ def said_alike(
     kinds: Collection[str],
     rules: Collection[str],
 ) -> pd.DataFrame:
-    """How many records the same is said of, by some rules.
+    """How many open issues of some rules have the same message.
 
     Returns:
         Columns message_th, message_en, records (count); most frequent first.
@@ -170,36 +170,38 @@ def said_alike(
     i = issue.c
     query = (
         select(i.message_th, i.message_en, func.count().label("records"))
-        .where(_within(issue, environment, first, last, hcode), _worth_a_look(), i.kind.in_(kinds), i.rule.in_(rules))
+        .where(
+            _within(issue, environment, first, last, hcode), _needs_attention(), i.kind.in_(kinds), i.rule.in_(rules)
+        )
         .group_by(i.message_th, i.message_en)
         .order_by(func.count().desc(), i.message_en)
     )
     return _frame(engine, query)
 
 
-def _worth_a_look() -> Any:
-    """Open, and nothing that the taking of the claim has settled.
+def _needs_attention() -> Any:
+    """The condition that an issue is open, and that no accepted claim has made it pointless.
 
-    That is a warning about a claim that was taken all the same, unless the taken one is what it is about; or what keeps
-    a record of the HIS from being a claim that was taken from a workbook instead.
+    Pointless are: a warning about a claim that was accepted all the same (unless the warning is about the accepted claim);
+    and an error of a record of the HIS whose claim was accepted from a workbook.
     """
     same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
-    taken = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES))
+    accepted = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES))
     of_workbook = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "workbook")
-    about_taken = issue.c.rule.in_(AFTER_ACCEPTANCE)
+    about_accepted = issue.c.rule.in_(AFTER_ACCEPTANCE)
     error = and_(issue.c.severity == "error", or_(issue.c.origin == "workbook", ~of_workbook))
-    return and_(issue.c.resolved_at.is_(None), or_(error, about_taken, ~taken))
+    return and_(issue.c.resolved_at.is_(None), or_(error, about_accepted, ~accepted))
 
 
 def _within(table: Any, environment: str, first: date | None, last: date | None, hcode: str) -> Any:
-    wanted = [table.c.environment == environment]
+    conditions = [table.c.environment == environment]
     if first:
-        wanted.append(table.c.service_date >= first)
+        conditions.append(table.c.service_date >= first)
     if last:
-        wanted.append(table.c.service_date <= last)
+        conditions.append(table.c.service_date <= last)
     if hcode:
-        wanted.append(table.c.hcode == hcode)
-    return and_(*wanted)
+        conditions.append(table.c.hcode == hcode)
+    return and_(*conditions)
 
 
 def _frame(engine: Engine, query: Any) -> pd.DataFrame:
@@ -211,29 +213,29 @@ def _frame(engine: Engine, query: Any) -> pd.DataFrame:
 def transaction_statuses(
     engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
 ) -> pd.DataFrame:
-    """What MOPH Claim says has become of the transactions of claims that were taken.
+    """The transaction statuses of accepted claims, as MOPH Claim gave them.
 
     Returns:
-        Columns status, status_th (as they came; empty while nothing is known), claims (count), baht; most frequent first.
+        Columns status, status_th (unchanged; empty while unknown), claims (count), baht; most frequent first.
     """
     c = claim.c
-    words = [func.coalesce(c.transaction_status, "").label("status")]
-    words.append(func.coalesce(c.transaction_status_th, "").label("status_th"))
+    columns = [func.coalesce(c.transaction_status, "").label("status")]
+    columns.append(func.coalesce(c.transaction_status_th, "").label("status_th"))
     query = (
-        select(*words, func.count().label("claims"), func.sum(c.baht).label("baht"))
+        select(*columns, func.count().label("claims"), func.sum(c.baht).label("baht"))
         .where(
             _within(claim, environment, first, last, hcode),
             c.state.in_(ACCEPTED_STATES),
             c.transaction_uid.is_not(None),
         )
-        .group_by(*words)
-        .order_by(func.count().desc(), *words)
+        .group_by(*columns)
+        .order_by(func.count().desc(), *columns)
     )
     return _frame(engine, query).astype({"claims": "int64", "baht": "int64"})
 
 
-def days_in_hand(engine: Engine, run: Run) -> tuple[date, date] | None:
-    """The first and the last service day of the claims that the run touched, or that the next one or a person must."""
+def affected_days(engine: Engine, run: Run) -> tuple[date, date] | None:
+    """The first and last service day of the claims that a run changed or asked about, and of those still due or to check."""
     c = claim.c
     asked = c.id.in_(select(submission.c.claim_id).where(submission.c.run_id == run.id))
     open_ = c.state.in_([*DUE, State.PRESUMED_ACCEPTED])
@@ -246,7 +248,7 @@ def days_in_hand(engine: Engine, run: Run) -> tuple[date, date] | None:
 
 
 def sent_by(engine: Engine, run: Run) -> pd.DataFrame:
-    """What the run sent: where the claims stood before, and where they stand now.
+    """What the run sent: the claims' states before, and now.
 
     Returns:
         Columns before, state, claims (count).

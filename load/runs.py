@@ -1,7 +1,7 @@
-"""Runs: each is a row of the audit, and holds its facility while it lives.
+"""Runs: each is a row of the audit, and holds its facility while it is alive.
 
-The hold is a lease: a row in `facility_lock` that the run renews, and that the next run may take once it has run out.
-So two runs of one facility never overlap, on one machine or several, and a run that was killed blocks nobody for long.
+It holds it by a lease: a row in `facility_lock` that the run renews, and that the next run may take once it has expired.
+So two runs of one facility never overlap, on one machine or several, and a run that was killed blocks no other for long.
 """
 
 import json
@@ -20,11 +20,12 @@ from core.clock import now
 from core.errors import MophClaimError
 from core.messages import Message
 from load.chain import ChainEnd, beginning
-from load.database import DatabaseTime, transaction, within
+from load.database_clock import DatabaseTime
 from load.errors import FACILITY_BUSY, AuditError, FacilityBusy, StopRun
 from load.settings import AuditSettings
 from load.tables import facility_lock, submission
 from load.tables import run as run_table
+from load.transactions import transaction, within
 
 _LOST = Message(
     "การทำงานนี้เสียสิทธิ์ถือหน่วยบริการ เพราะเงียบไปนานเกินกำหนด จึงหยุดส่ง รอบถัดไปจะทำต่อเอง",
@@ -41,10 +42,10 @@ class Run:
         id: A UUID.
         environment: sandbox, uat or prd.
         hcode: The facility.
-        lease_seconds: How long the hold outlives the run's last sign of life.
-        counts: What the run counted; written when it ends.
-        log_ins: How often it logged in; written when it ends.
-        chain: Where its chain of submissions ends; written when it ends.
+        lease_seconds: How long the lease lasts after the run's last renewal.
+        counts: The run's counts; recorded when it ends.
+        log_ins: How often it logged in; recorded when it ends.
+        chain: The end of its chain of submissions; recorded when it ends.
     """
 
     id: str
@@ -59,12 +60,12 @@ class Run:
     def __post_init__(self) -> None:
         self.chain = beginning(self.id)
 
-    def hold(self, since: float) -> None:
-        """The lease was renewed at this moment of `uptime`."""
+    def mark_renewed(self, since: float) -> None:
+        """Note that the lease was renewed at this time of `uptime`."""
         self._held_until = since + self.lease_seconds
 
     def check_hold(self) -> None:
-        """Make sure, without asking the database, that the lease cannot have run out: a machine may have stood still.
+        """Make sure, without asking the database, that the lease cannot have expired; the machine may have been suspended.
 
         Raises:
             StopRun: It may have.
@@ -73,7 +74,7 @@ class Run:
             raise StopRun(_LOST)
 
     def fence(self, connection: Connection) -> None:
-        """Prove, inside a transaction, that this run still holds its facility, and renew the hold.
+        """Prove, inside a transaction, that this run still holds its facility, and renew the lease.
 
         Raises:
             StopRun: It does not.
@@ -87,11 +88,11 @@ class Run:
         )
         if connection.execute(mine.values(expires_at=DatabaseTime(self.lease_seconds))).rowcount != 1:
             raise StopRun(_LOST)
-        self.hold(since)
+        self.mark_renewed(since)
 
 
 def uptime() -> float:
-    """Seconds since the machine was started, those in which it slept among them where the system counts them."""
+    """Seconds since the machine was started, including those in which it was suspended where the system counts them."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -106,22 +107,22 @@ def start_run(
     parameters: Mapping[str, object],
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Run]:
-    """Take the facility, write the run down, and give both back however the run ends.
+    """Take the facility and record the run; however the run ends, record that and release the facility.
 
     Args:
         engine: The audit database.
-        settings: Lease and patience.
+        settings: How long the lease lasts, and how long to wait for another run.
         environment: sandbox, uat or prd.
         hcode: The facility.
         flow: The flow's name.
-        parameters: What it was called with: nothing personal.
-        on_wait: Told the other run's id once, if there is one to wait for.
+        parameters: The flow's parameters: nothing personal.
+        on_wait: Called once with the other run's id, if there is one to wait for.
 
     Yields:
-        The run; its `counts` are written when it ends.
+        The run; its `counts` are recorded when it ends.
 
     Raises:
-        FacilityBusy: Another run held the facility for longer than we wait.
+        FacilityBusy: Another run held the facility for longer than `lock_wait_seconds`.
         AuditError: The audit cannot be used.
     """
     run = Run(str(uuid.uuid4()), environment, hcode, settings.lease_seconds)
@@ -137,47 +138,47 @@ def start_run(
         "log_ins": 0,
     }
     try:
-        within(engine, lambda connection: _write_down(connection, row))
-        with _kept_alive(engine, run):
+        within(engine, lambda connection: _insert_run(connection, row))
+        with _lease_renewed(engine, run):
             yield run
     except BaseException as error:
         message = error.message if isinstance(error, MophClaimError) else _DIED
-        # Where the audit itself is the trouble, the lease runs out by itself and the next run closes this row.
+        # If the audit itself has failed, the lease expires by itself and the next run closes this row.
         with suppress(AuditError):
             _end(engine, run, "failed", message)
         raise
     _end(engine, run, "completed", None)
 
 
-def _write_down(connection: Connection, row: dict[str, Any]) -> None:
-    """The run's row, unless it stands there already: the answer to its commit may have been lost."""
+def _insert_run(connection: Connection, row: dict[str, Any]) -> None:
+    """Insert the run's row, unless it is there already: the answer to the commit may have been lost."""
     if connection.scalar(select(run_table.c.id).where(run_table.c.id == row["id"])) is None:
         connection.execute(run_table.insert(), row)
 
 
 def _wait_for_facility(engine: Engine, run: Run, patience_seconds: int, on_wait: Callable[[str], None]) -> None:
     deadline = time.monotonic() + patience_seconds
-    told = False
+    reported = False
     while (holder := _take_facility(engine, run)) is not None:
         if time.monotonic() >= deadline:
             raise FacilityBusy(FACILITY_BUSY.fill(hcode=run.hcode, run=holder))
-        if not told:
+        if not reported:
             on_wait(holder)
-            told = True
+            reported = True
         time.sleep(min(2.0, max(0.1, deadline - time.monotonic())))
 
 
 def _take_facility(engine: Engine, run: Run) -> str | None:
-    """None when the facility is ours, else the run that holds it."""
+    """Try to take the facility; returns None on success, else the run that holds it."""
     lock = facility_lock.c
     ours = (lock.environment == run.environment) & (lock.hcode == run.hcode)
     until = DatabaseTime(run.lease_seconds)
 
     def take(connection: Connection) -> str | None:
-        # Locked before the lease is reckoned: a run that was cut off may keep us waiting here.
+        # Lock the row before the lease begins: a run whose connection broke may keep it locked for a while.
         held = connection.execute(select(lock.run_id).where(ours).with_for_update()).scalar_one_or_none()
-        run.hold(uptime())
-        if held == run.id:  # a commit whose answer was lost
+        run.mark_renewed(uptime())
+        if held == run.id:  # the first commit's answer was lost
             return None
         if held is None:
             try:
@@ -187,7 +188,7 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
                             environment=run.environment, hcode=run.hcode, run_id=run.id, expires_at=until
                         )
                     )
-            except IntegrityError:  # another run came between
+            except IntegrityError:  # another run was faster
                 return connection.execute(select(lock.run_id).where(ours)).scalar_one_or_none() or "?"
             return None
         took_over = update(facility_lock).where(ours, lock.run_id == held, lock.expires_at <= DatabaseTime())
@@ -217,8 +218,8 @@ def _chain_end(connection: Connection, run_id: str) -> ChainEnd:
 
 
 @contextmanager
-def _kept_alive(engine: Engine, run: Run) -> Iterator[None]:
-    """Renew the hold from a thread of its own: reading a slow HIS must not lose it."""
+def _lease_renewed(engine: Engine, run: Run) -> Iterator[None]:
+    """Renew the lease from a thread of its own, so that reading a slow HIS does not lose it."""
     over = threading.Event()
 
     def renew() -> None:
@@ -227,9 +228,9 @@ def _kept_alive(engine: Engine, run: Run) -> Iterator[None]:
                 with transaction(engine) as connection:
                     run.fence(connection)
             except StopRun:
-                return  # the next intent meets the same fence, and stops the run
+                return  # the next intent fails at the same fence, which stops the run
             except AuditError:
-                continue  # the database may come back before the lease is over
+                continue  # the database may come back before the lease expires
 
     thread = threading.Thread(target=renew, name="facility-lease", daemon=True)
     thread.start()
@@ -265,7 +266,7 @@ def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
 
 
 def try_writing(engine: Engine, environment: str) -> None:
-    """Write to the audit and take it back; nothing stays.
+    """Try to write to the audit, and roll it back.
 
     Raises:
         AuditError: It cannot be written.

@@ -1,4 +1,4 @@
-"""Sending one claim: the calls it takes, and what each answer means for it."""
+"""Sending one claim: the calls it takes, and the state that their answers lead to."""
 
 import json
 import random
@@ -10,11 +10,13 @@ from typing import Any
 from core.errors import MophClaimError
 from core.messages import Message
 from load.account_center import TokenSource
+from load.batch import SubmissionRecord, SubmissionResult
 from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
-from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
-from load.moph_claim import Exchange, MophClaimApi, signed
+from load.ledger import Ledger
+from load.moph_claim import Exchange, MophClaimApi, call_with_token
 from load.outcomes import Answer, Outcome
+from load.queue import DueClaim
 from load.settings import ApiSettings
 from load.states import State
 from load.token import Token
@@ -22,7 +24,7 @@ from load.token import Token
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """A claim whose intent was committed and that was not sent after all: the brake was pulled."""
+    """A claim whose intent was committed and that was not sent after all, because sending was stopped."""
 
     due: DueClaim
 
@@ -34,133 +36,139 @@ class ClaimSender:
     Args:
         settings: Retries and their pauses.
         api: The connections.
-        ledger: Asked whose a transaction number is.
+        ledger: Tells whether a transaction number is another claim's.
         tokens: The run's log-in.
-        halt: The run's brake.
-        breaker: Asked for leave before a claim goes.
+        stop_signal: Stops the run's sending.
+        breaker: Asked before a claim is sent.
     """
 
     settings: ApiSettings
     api: MophClaimApi
     ledger: Ledger
     tokens: TokenSource
-    halt: StopSignal
+    stop_signal: StopSignal
     breaker: Breaker
 
-    def settle(self, chunk: int, due: DueClaim, put: Callable[[SubmissionRecord], None]) -> SubmissionResult | Unsent:
-        """Send one claim until it is clear where it stands, or the run's tries are used up.
+    def send_claim(
+        self, chunk: int, due: DueClaim, record: Callable[[SubmissionRecord], None]
+    ) -> SubmissionResult | Unsent:
+        """Send one claim until its state is clear, or the run's attempts are used up.
 
         Args:
             chunk: The chunk's number, for the audit.
             due: The claim; its intent is committed.
-            put: Takes every exchange as soon as it has been made.
+            record: Called with every exchange as soon as it has taken place.
 
         Returns:
-            Where the claim stands; or that it was not sent, because the brake was pulled: by another claim, or by this
-            one, for a reason that every claim would meet.
+            The claim's state; or `Unsent` if sending was stopped before, by another claim, or by this one for a reason
+            that holds for every claim.
         """
-        return ClaimSubmission(self, chunk, due, put).settle()
+        return ClaimSubmission(self, chunk, due, record).run()
 
 
 class ClaimSubmission:
-    """One claim on its way, in one sending thread."""
+    """The sending of one claim, in one thread."""
 
-    def __init__(self, sender: ClaimSender, chunk: int, due: DueClaim, put: Callable[[SubmissionRecord], None]) -> None:
+    def __init__(
+        self, sender: ClaimSender, chunk: int, due: DueClaim, record: Callable[[SubmissionRecord], None]
+    ) -> None:
         self._sender = sender
         self._chunk = chunk
         self._due = due
-        self._put = put
+        self._record = record
         self._attempts = count(1)  # of the claim's exchanges in this run, for the audit
         self._possibly_accepted = due.possibly_accepted
         self._hint: str | None = None
         self._sent: Exchange | None = None
 
-    def settle(self) -> SubmissionResult | Unsent:
-        """As `Sender.settle`."""
-        found: Exchange | None = None
+    def run(self) -> SubmissionResult | Unsent:
+        """As `ClaimSender.send_claim`."""
+        proof: Exchange | None = None
         try:
-            found = self._ask_and_send()
-        except MophClaimError as reason:  # no other token, say: what an earlier sending meant still stands
-            self._sender.halt.stop(reason)
-        if found:
-            return self._verdict(State.ACCEPTED, found.answer, self._hint)
+            proof = self._ask_and_send()
+        except MophClaimError as reason:  # such as no new token: the answer to an earlier sending still counts
+            self._sender.stop_signal.stop(reason)
+        if proof:
+            return self._result(State.ACCEPTED, proof.answer, self._hint)
         if self._sent is None:
             return Unsent(self._due)
         answer = self._sent.answer
         state = _state(answer, self._possibly_accepted)
-        # What a refusal numbers is not this claim; of one presumed accepted, the eligibility check's number is a hint.
+        # The number in a refusal is not this claim's; for a claim presumed accepted, the eligibility check's is a hint.
         numbers = {
             State.ACCEPTED: answer.transaction_uid,
             State.PRESUMED_ACCEPTED: answer.transaction_uid or self._hint,
         }
-        return self._verdict(state, answer, numbers.get(state))
+        return self._result(state, answer, numbers.get(state))
 
     def _ask_and_send(self) -> Exchange | None:
-        """Send, again and again while that helps; what may have been taken is asked about first.
+        """Send, again and again while that helps; a claim that may have been accepted is asked about first.
 
         Returns:
-            The answer that says the claim was taken by an earlier sending, if that is how it ended.
+            The answer that proves that an earlier sending was accepted, if that is how it ended.
         """
         breaker = self._sender.breaker
-        acquire, sendings = None, 0
-        while (given := breaker.acquire()) is not None:
-            if given != acquire:  # what failed before all sending paused was not this claim's fault
-                acquire, sendings = given, 0
+        generation, sendings = None, 0
+        while (acquired := breaker.acquire()) is not None:
+            if acquired != generation:  # failures before a pause of all sending were not this claim's fault
+                generation, sendings = acquired, 0
             if self._possibly_accepted and self._sender.settings.ask_eligibility:
-                if found := self._ask():
-                    breaker.note(given, found.answer.outcome)
-                    return found
-                if not breaker.is_current(given):
+                if proof := self._ask():
+                    breaker.record_result(acquired, proof.answer.outcome)
+                    return proof
+                if not breaker.is_current(acquired):
                     continue
             sendings += 1
             sent = self._submit()
-            breaker.note(given, sent.answer.outcome)
-            used_up = sendings >= self._sender.settings.attempts and breaker.is_current(given)
+            breaker.record_result(acquired, sent.answer.outcome)
+            used_up = sendings >= self._sender.settings.attempts and breaker.is_current(acquired)
             if used_up or not self._pause(sendings, sent):
                 break
         return None
 
     def _ask(self) -> Exchange | None:
-        """Ask the eligibility check, and what became of the number it may give; the answer that settles the claim, if any.
+        """Call the eligibility check, then ask about the number it may give; returns the answer that proves acceptance.
 
-        Any other answer, or none, leaves it to the sending that follows, and so does not count at the breaker: the
-        check is known from one program only, and says nothing of whether claims are being taken.
+        After any other answer, or none, the claim is sent. Such an answer does not count for the breaker: the check is
+        known from one program only, and does not show whether MOPH Claim accepts claims.
         """
         due = self._due
         asked = self._exchange(lambda token: self._sender.api.eligibility(due.kind, _question(due), token))
         number = asked.answer.transaction_uid
-        if not number or self._sender.ledger.may_number_another(number, due.id):
+        if not number or self._sender.ledger.queue.may_be_uid_of_another_claim(number, due.id):
             return None
         self._hint = number
         # Refused as claimed already, under a number: that is our claim.
         if asked.answer.meaning.already_claimed:
             return asked
-        # What a number beside a "yes" numbers is not known: it is ours if there is a transaction of this person under it.
+        # It is not documented which claim a number beside a "yes" belongs to: it is ours if its transaction is this
+        # person's.
         if asked.answer.outcome is not Outcome.ACCEPTED:
             return None
-        told = self._exchange(lambda token: self._sender.api.status(number, token))
-        same = told.answer.transaction_uid in (None, number) and told.answer.data.get("pid") == _payload(due)["pid"]
-        return told if told.answer.outcome is Outcome.ACCEPTED and same else None
+        status = self._exchange(lambda token: self._sender.api.status(number, token))
+        same = status.answer.transaction_uid in (None, number) and status.answer.data.get("pid") == _payload(due)["pid"]
+        return status if status.answer.outcome is Outcome.ACCEPTED and same else None
 
     def _submit(self) -> Exchange:
         due = self._due
-        # A process that stood still between its intent and here may have been given up for dead.
-        self._sender.ledger.check_hold()
+        # A process that stood still since its intent may have lost its lease to another run.
+        self._sender.ledger.writer.check_hold()
         sent = self._exchange(lambda token: self._sender.api.submit(due.service, due.payload, token))
         self._sent = sent
         self._possibly_accepted = self._possibly_accepted or sent.answer.meaning.possibly_accepted
         if sent.answer.outcome is Outcome.STOP:
-            self._sender.halt.stop(StopRun(_refused(sent)))
+            self._sender.stop_signal.stop(StopRun(_refused(sent)))
         return sent
 
     def _exchange(self, call: Callable[[Token], Exchange]) -> Exchange:
-        return signed(self._sender.tokens, call, self._put_down)
+        return call_with_token(self._sender.tokens, call, self._record_exchange)
 
-    def _put_down(self, exchange: Exchange) -> None:
-        self._put(SubmissionRecord(self._due.id, self._chunk, next(self._attempts), self._due.payload_hash, exchange))
+    def _record_exchange(self, exchange: Exchange) -> None:
+        attempt = next(self._attempts)
+        self._record(SubmissionRecord(self._due.id, self._chunk, attempt, self._due.payload_hash, exchange))
 
     def _pause(self, sendings: int, sent: Exchange) -> bool:
-        """Wait before the next sending; False leaves the claim as it stands, for the next run if for any."""
+        """Wait before the next sending; False if the claim is not to be sent again in this run."""
         if sent.answer.outcome not in (Outcome.RETRY, Outcome.TOKEN_EXPIRED):
             return False
         settings = self._sender.settings
@@ -168,18 +176,18 @@ class ClaimSubmission:
         if asked_for > settings.backoff_limit_seconds:
             return False
         backoff = min(settings.backoff_limit_seconds, settings.backoff_seconds * 2.0 ** (sendings - 1))
-        # Jitter, or all threads would come back at the same instant.
-        self._sender.halt.wait(max(asked_for, backoff * random.uniform(0.5, 1.0)))
+        # Jitter: without it all threads would send again at the same instant.
+        self._sender.stop_signal.wait(max(asked_for, backoff * random.uniform(0.5, 1.0)))
         return True
 
-    def _verdict(self, state: State, answer: Answer, transaction_uid: str | None) -> SubmissionResult:
+    def _result(self, state: State, answer: Answer, transaction_uid: str | None) -> SubmissionResult:
         return SubmissionResult(
             self._due.id, state, answer.meaning, answer.message, transaction_uid, self._possibly_accepted
         )
 
 
 def _state(answer: Answer, possibly_accepted: bool) -> State:
-    """Where a claim stands after the last answer of its sending."""
+    """The state of a claim after the last answer to it."""
     match answer.outcome:
         case Outcome.ACCEPTED:
             return State.ACCEPTED

@@ -1,4 +1,4 @@
-"""How MOPH Claim is reached, and where the audit database lies."""
+"""The settings of MOPH Claim, the audit database, and `reconcile`."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,18 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 Environment = Literal["sandbox", "uat", "prd"]
 
 # Reference: the token addresses and hosts the ministry's manual and programs in the field use. The sandbox's are those
-# `moph-claim sandbox` listens on when nothing else is said.
+# `moph-claim sandbox` listens on by default.
 ADDRESSES: dict[Environment, tuple[str, str]] = {
     "sandbox": ("http://127.0.0.1:8899/token", "http://127.0.0.1:8899"),
     "uat": ("https://fdh.moph.go.th/token", "https://uat-moph-nhso.inet.co.th"),
     "prd": ("https://fdch.moph.go.th/token", "https://claim-nhso.moph.go.th"),
 }
-# Where the manual's production host cannot be found, programs in the field log in here.
+# Where programs in the field log in when the manual's production host cannot be resolved.
 TOKEN_ADDRESSES_SEEN_IN_THE_FIELD = ("https://cvp1.moph.go.th/token", "https://fdh.moph.go.th/token")
 
 
 class ApiSettings(BaseModel):
-    """The account and the way to MOPH Claim."""
+    """The account at MOPH Claim, its addresses, and how to send."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,13 +72,13 @@ class ApiSettings(BaseModel):
     )
 
     def addresses(self) -> tuple[str, str]:
-        """The log-in address and the API's base address in force."""
+        """The log-in address and the API's base address."""
         token, api = ADDRESSES[self.environment]
         return self.token_url or token, (self.api_url or api).rstrip("/")
 
 
 class AuditSettings(BaseModel):
-    """Where every exchange is written down."""
+    """The audit database, and the lease of a facility."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -101,7 +101,7 @@ class AuditSettings(BaseModel):
 
 
 class ReconcileSettings(BaseModel):
-    """What `reconcile` looks after, and for how long."""
+    """What `reconcile` does, and for how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,7 +1,7 @@
-"""The life of a claim: its states, the transitions between them, and what may cause each.
+"""The state machine of a claim: its states, the transitions between them, and their causes.
 
-This is the whole state machine. `load.ledger` makes the transitions, each through `check`; the audit database refuses
-any other by a trigger, and writes every one of them into `claim_history` by itself. docs/states.md is drawn from here.
+`load.intake` and `load.writer` make the transitions, each through `check_transition`. A trigger of the audit database
+refuses any other, and another writes every transition into `claim_history`. docs/states.md is generated from this module.
 """
 
 from collections.abc import Iterator
@@ -12,23 +12,23 @@ from core.messages import Message
 
 
 class State(StrEnum):
-    """Where a claim stands."""
+    """The state of a claim."""
 
     READY = "ready"  # registered, never sent
     SENDING = "sending"  # its intent is committed, its answer is not
     ACCEPTED = "accepted"
-    PRESUMED_ACCEPTED = "presumed_accepted"  # in doubt, then refused as claimed already: a person has a look
+    PRESUMED_ACCEPTED = "presumed_accepted"  # in doubt, then refused as claimed already: a person checks it
     HELD = "held"  # no closing code yet
-    RETRY = "retry"  # the server was busy or away; certainly not taken
-    IN_DOUBT = "in_doubt"  # it may have been taken
+    RETRY = "retry"  # the server was busy or away; certainly not accepted
+    IN_DOUBT = "in_doubt"  # it may have been accepted
     CORRECTABLE = "correctable"  # refused for its data
     FINAL = "final"  # refused for good
     GIVEN_UP = "given_up"  # held for longer than its window
-    WITHDRAWN = "withdrawn"  # not taken yet, and the HIS or the rules no longer give it
+    WITHDRAWN = "withdrawn"  # not accepted, and the HIS or the rules no longer give it
 
 
 class Cause(StrEnum):
-    """What moves a claim from one state to another."""
+    """The cause of a transition."""
 
     FOUND = "found"
     CHANGED = "changed"
@@ -55,26 +55,26 @@ CAUSES = {
     Cause.PERSON: Message("เจ้าหน้าที่ตัดสิน", "a person says so"),
 }
 
-# What a run sends by itself. A SENDING row whose lease has run out belongs to a run that died: it is in doubt.
+# What a run sends without being asked. (A SENDING claim whose run has died becomes IN_DOUBT first.)
 DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)
-# What "only failed" sends: what went out before and did not come through, corrections that a person asks for among it.
+# What "only failed" sends: claims that were sent and not accepted, including those that only a person sends again.
 FAILED = (State.HELD, State.RETRY, State.IN_DOUBT, State.CORRECTABLE, State.GIVEN_UP)
-# Nothing the HIS says afterwards changes these: they are never sent again.
-SETTLED = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.FINAL)
+# Never sent again, and no data of the HIS or a workbook changes them; only a person may reopen one presumed accepted.
+CLOSED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.FINAL)
 ACCEPTED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
-# What the HIS may still take back, because it was certainly not taken.
+# Withdrawn when the HIS no longer gives them, because they were certainly not accepted.
 NOT_ACCEPTED_STATES = (State.READY, State.HELD, State.RETRY, State.CORRECTABLE, State.GIVEN_UP)
-# What counts in a person's history: taken, perhaps taken, or about to go.
-STANDING = (*ACCEPTED_STATES, State.SENDING, *DUE)
-# What a person should look at.
+# What counts as a patient's earlier claims: accepted, possibly accepted, or still to be sent.
+HISTORY_STATES = (*ACCEPTED_STATES, State.SENDING, *DUE)
+# What a person should check.
 FOR_A_PERSON = (State.PRESUMED_ACCEPTED, State.CORRECTABLE, State.FINAL, State.HELD, State.GIVEN_UP)
-# Where an answer, or none, can leave a claim.
-ANSWERS = (*ACCEPTED_STATES, State.HELD, State.CORRECTABLE, State.FINAL, State.RETRY, State.IN_DOUBT)
+# The states that an answer, or no answer, can lead to.
+ANSWER_STATES = (*ACCEPTED_STATES, State.HELD, State.CORRECTABLE, State.FINAL, State.RETRY, State.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """What one cause may do: from any of these states to any of those. A claim that is new comes from None."""
+    """The transitions of one cause: from any of `before` to any of `after`. A new claim comes from None."""
 
     cause: Cause
     before: tuple[State | None, ...]
@@ -87,8 +87,8 @@ MACHINE = (
     Transitions(Cause.GONE, NOT_ACCEPTED_STATES, (State.WITHDRAWN,)),
     Transitions(Cause.INTENT, (*DUE, State.CORRECTABLE, State.GIVEN_UP), (State.SENDING,)),
     Transitions(Cause.UNSENT, (State.SENDING,), (*DUE, State.CORRECTABLE, State.GIVEN_UP)),
-    # From in doubt as well: the answer to a run that was silent for longer than its lease still counts.
-    Transitions(Cause.ANSWERED, (State.SENDING, State.IN_DOUBT), ANSWERS),
+    # From IN_DOUBT as well: an answer that comes after the run's lease has expired still counts.
+    Transitions(Cause.ANSWERED, (State.SENDING, State.IN_DOUBT), ANSWER_STATES),
     Transitions(Cause.RUN_DIED, (State.SENDING,), (State.IN_DOUBT,)),
     Transitions(Cause.STATUS, (State.PRESUMED_ACCEPTED,), (State.ACCEPTED,)),
     Transitions(Cause.WINDOW_OVER, (State.HELD,), (State.GIVEN_UP,)),
@@ -98,11 +98,11 @@ MACHINE = (
 
 
 class IllegalTransition(Exception):
-    """A change of state that the machine does not know: a bug of the program, never of the data."""
+    """A change of state that is not in the machine: a bug of the program, never a fault of the data."""
 
 
-def arrows() -> Iterator[tuple[State | None, State, Cause]]:
-    """Every transition there is, with what causes it."""
+def transitions() -> Iterator[tuple[State | None, State, Cause]]:
+    """Every transition and its cause: (before, after, cause)."""
     for some in MACHINE:
         for before in some.before:
             for after in some.after:
@@ -110,14 +110,14 @@ def arrows() -> Iterator[tuple[State | None, State, Cause]]:
                     yield before, after, some.cause
 
 
-_ARROWS = frozenset(arrows())
+_TRANSITIONS = frozenset(transitions())
 
 
-def check(cause: Cause, before: State | None, after: State) -> None:
-    """Refuse a transition that is not in the machine; to stay is none.
+def check_transition(cause: Cause, before: State | None, after: State) -> None:
+    """Refuse a transition that is not in the machine; staying in the same state is always allowed.
 
     Raises:
-        IllegalTransition: There is no such transition, or another cause makes it.
+        IllegalTransition: There is no such transition, or not for this cause.
     """
-    if before != after and (before, after, cause) not in _ARROWS:
+    if before != after and (before, after, cause) not in _TRANSITIONS:
         raise IllegalTransition(f"{before or 'nothing'} -> {after} ({cause})")

@@ -1,36 +1,36 @@
-"""Asking what has become of transactions, over a few connections, every exchange written down.
+"""Asking for the status of transactions over a few connections: every exchange is recorded.
 
-The call is known from one program only, so trouble with it harms nothing: asking stops, and the reason is kept. What was
-not asked, or not answered, is asked in the next run.
+The call is known from one program only, so a failure of it fails nothing else: asking stops, and the reason is kept.
+Transactions that were not asked about, or not answered, are asked about in the next run.
 """
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from core.errors import MophClaimError
 from core.messages import Message
 from load.account_center import TokenSource
+from load.batch import Batch, SubmissionRecord, TransactionStatus
 from load.breaker import StopSignal
 from load.errors import StopRun
-from load.ledger import Ledger, Status, SubmissionRecord, Transaction
-from load.moph_claim import Exchange, MophClaimApi, signed
+from load.ledger import Ledger
+from load.moph_claim import Exchange, MophClaimApi, call_with_token
 from load.outcomes import Outcome, one_line
+from load.queue import Transaction
 from load.settings import ApiSettings
 from load.states import State
+from load.worker_pool import WorkerPool
 
 # Statuses belong to no chunk of claims.
 CHUNK = 0
-# Answers are committed together, but wait no longer than this for one another.
+# Answers are committed in groups: of at most so many, and waiting no longer than this for one another.
 GATHER_SECONDS = 0.2
 GATHER_MOST = 32
-# So many transactions unknown in a row before the first one that is known: the call itself is not there.
+# So many unknown transactions before the first known one mean that the server does not have the call at all.
 UNKNOWN_AT_FIRST = 5
 
 _NOT_HERE = Message(
@@ -53,20 +53,20 @@ _NOT_FOUND = (404, 405)
 
 
 @dataclass(frozen=True, slots=True)
-class _Came:
-    """What came of one transaction: the exchanges it took, and the status if they gave one."""
+class _Asked:
+    """One transaction asked about: the exchanges that took place (none once asking has stopped), and the status given."""
 
     records: list[SubmissionRecord]
-    status: Status | None
+    status: TransactionStatus | None
 
 
 class Inquiry:
-    """The connections that ask. Use it as a context: leaving it closes them.
+    """Asks for the status of a run's transactions. Use it as a context manager: its exit closes the connections.
 
     Attributes:
         asked: Transactions asked about.
         answered: Of these, answered with a status.
-        proved: Of these, presumed accepted and now known to be.
+        proved: Of these, presumed accepted and now known to be accepted.
         trouble: Why asking stopped, if it did.
 
     Args:
@@ -81,13 +81,12 @@ class Inquiry:
         self._ledger = ledger
         self._tokens = tokens
         self._api = MophClaimApi(settings, concurrency)
-        self._halt = StopSignal()
+        self._stop_signal = StopSignal()
         self._lock = threading.Lock()  # guards the three that follow
         self._failures = 0
         self._unknown = 0
         self._known = False
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="ask")
-        self._news: SimpleQueue[_Came | BaseException] = SimpleQueue()
+        self._pool: WorkerPool[_Asked] = WorkerPool(concurrency, "ask", self._stop_signal)
         self.asked = self.answered = self.proved = 0
 
     def __enter__(self) -> Self:
@@ -96,80 +95,61 @@ class Inquiry:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._halt.stop(None)
-        self._threads.shutdown(wait=True)
+        self._stop_signal.stop(None)
+        self._pool.close()
         self._api.close()
-        if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is written down
-            self._write([came for came in _waiting(self._news) if isinstance(came, _Came)])
+        if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is recorded
+            self._write(self._pool.left())
 
     @property
     def trouble(self) -> Message | None:
         """Why asking stopped, if it did."""
-        return self._halt.reason.message if self._halt.reason else None
+        return self._stop_signal.reason.message if self._stop_signal.reason else None
 
     def ask(self, transactions: Sequence[Transaction]) -> None:
-        """Ask about some transactions, and return when what came of them is committed.
+        """Ask about some transactions; returns when their answers are committed.
 
         Raises:
             AuditError: The audit cannot be written.
         """
         for transaction in transactions:
-            self._threads.submit(self._put, transaction)
+            self._pool.submit(partial(self._ask_one, transaction))
         left = len(transactions)
         while left:
-            came = self._gather(left)
-            left -= len(came)
-            self._write(came)
+            asked = self._pool.gather(min(left, GATHER_MOST), GATHER_SECONDS)
+            left -= len(asked)
+            self._write(asked)
 
-    def _write(self, came: Sequence[_Came]) -> None:
-        records = [record for c in came for record in c.records]
-        statuses = [c.status for c in came if c.status]
+    def _write(self, asked: Sequence[_Asked]) -> None:
+        records = [record for a in asked for record in a.records]
+        statuses = [a.status for a in asked if a.status]
         if records:
-            self._ledger.write(records=records, statuses=statuses)
-        self.asked += sum(bool(c.records) for c in came)
+            self._ledger.writer.write(Batch(records=records, statuses=statuses))
+        self.asked += sum(bool(a.records) for a in asked)
         self.answered += sum(s.status is not None for s in statuses)
         self.proved += sum(s.proves for s in statuses)
 
-    def _gather(self, most: int) -> list[_Came]:
-        """What has come: waits for the first, then a moment for others to be committed with it."""
-        news = [self._news.get()]
-        deadline = time.monotonic() + GATHER_SECONDS
-        with suppress(Empty):
-            while len(news) < min(most, GATHER_MOST):
-                news.append(self._news.get(timeout=max(0.0, deadline - time.monotonic())))
-        for bug in news:
-            if isinstance(bug, BaseException):
-                raise bug
-        return [came for came in news if isinstance(came, _Came)]
-
-    def _put(self, transaction: Transaction) -> None:
-        """One transaction, in a thread: exactly one word comes of it."""
-        try:
-            self._news.put(self._came_of(transaction))
-        except BaseException as bug:
-            self._halt.stop(None)
-            self._news.put(bug)
-
-    def _came_of(self, transaction: Transaction) -> _Came:
+    def _ask_one(self, transaction: Transaction) -> _Asked:
+        """Ask about one transaction, in a thread of the pool."""
         records: list[SubmissionRecord] = []
-        status: Status | None = None
+        status: TransactionStatus | None = None
         try:
-            if not self._halt.stopped():
+            if not self._stop_signal.stopped():
                 exchange = self._exchange(transaction, records)
-                self._note(exchange)
+                self._consider_stopping(exchange)
                 status = read_status(transaction, exchange)
-        except MophClaimError as reason:  # no token is to be had, or nobody can be asked at this address
-            self._halt.stop(reason)
-        return _Came(records, status)
+        except MophClaimError as reason:  # the log-in gives no token, or nobody answers at this address
+            self._stop_signal.stop(reason)
+        return _Asked(records, status)
 
     def _exchange(self, transaction: Transaction, records: list[SubmissionRecord]) -> Exchange:
-        def put(made: Exchange) -> None:
+        def record(made: Exchange) -> None:
             records.append(SubmissionRecord(transaction.id, CHUNK, len(records) + 1, transaction.payload_hash, made))
 
-        return signed(self._tokens, lambda token: self._api.status(transaction.transaction_uid, token), put)
+        return call_with_token(self._tokens, lambda token: self._api.status(transaction.transaction_uid, token), record)
 
-    def _note(self, exchange: Exchange) -> None:
-        """See whether asking still makes sense after this answer."""
+    def _consider_stopping(self, exchange: Exchange) -> None:
+        """Stop asking if this answer shows that it is of no use; pause after a failure."""
         answer = exchange.answer
         with self._lock:
             failed = answer.outcome in _FAILURES
@@ -179,47 +159,41 @@ class Inquiry:
             self._known = self._known or answer.outcome is Outcome.ACCEPTED
             failures, many_unknown = self._failures, not self._known and self._unknown >= UNKNOWN_AT_FIRST
         if failures >= self._settings.breaker_failures:
-            self._halt.stop(StopRun(_DOWN.fill(failures=failures)))
+            self._stop_signal.stop(StopRun(_DOWN.fill(failures=failures)))
         elif unknown and (many_unknown or not _is_json(exchange.response)):
-            self._halt.stop(StopRun(_NOT_HERE))
+            self._stop_signal.stop(StopRun(_NOT_HERE))
         elif answer.outcome in (Outcome.STOP, Outcome.TOKEN_EXPIRED) and not unknown:
             why = answer.meaning.meaning
-            self._halt.stop(StopRun(Message(_REFUSED.th.format(why=why.th), _REFUSED.en.format(why=why.en))))
+            self._stop_signal.stop(StopRun(Message(_REFUSED.th.format(why=why.th), _REFUSED.en.format(why=why.en))))
         elif failed:
             asked_for = max(self._settings.backoff_seconds, exchange.retry_after_seconds or 0)
-            self._halt.wait(min(asked_for, self._settings.backoff_limit_seconds))
+            self._stop_signal.wait(min(asked_for, self._settings.backoff_limit_seconds))
 
 
-def read_status(transaction: Transaction, exchange: Exchange) -> Status | None:
-    """What an answer says of the transaction; None where there was no answer to keep.
+def read_status(transaction: Transaction, exchange: Exchange) -> TransactionStatus | None:
+    """The status that an answer gives of the transaction; None where there was no answer to keep.
 
-    An answer about another transaction, or about another person, says nothing of this one.
+    An answer about another transaction, or another person, gives none.
     """
     answer = exchange.answer
     if answer.outcome is not Outcome.ACCEPTED:
-        return None if exchange.http_status is None or answer.outcome in _FAILURES else _unsaid(transaction)
+        return None if exchange.http_status is None or answer.outcome in _FAILURES else _no_status(transaction)
     pid = _line(answer.data.get("pid"), 20)
     if answer.transaction_uid not in (None, transaction.transaction_uid) or pid not in (None, transaction.pid):
-        return _unsaid(transaction)
+        return _no_status(transaction)
     named = answer.transaction_uid is not None
     proves = named and transaction.state is State.PRESUMED_ACCEPTED
-    said, said_th = _line(answer.data.get("status"), 80), _line(answer.data.get("status_th"), 200)
-    return Status(transaction.id, said, said_th, proves)
+    status, status_th = _line(answer.data.get("status"), 80), _line(answer.data.get("status_th"), 200)
+    return TransactionStatus(transaction.id, status, status_th, proves)
 
 
-def _unsaid(transaction: Transaction) -> Status:
-    return Status(transaction.id, None, None, proves=False)
+def _no_status(transaction: Transaction) -> TransactionStatus:
+    return TransactionStatus(transaction.id, None, None, proves=False)
 
 
-def _line(said: object, length: int) -> str | None:
-    return (one_line(said)[:length] or None) if said is not None else None
+def _line(value: object, length: int) -> str | None:
+    return (one_line(value)[:length] or None) if value is not None else None
 
 
 def _is_json(response: str | None) -> bool:
     return (response or "").lstrip().startswith("{")
-
-
-def _waiting(news: "SimpleQueue[_Came | BaseException]") -> Iterator[_Came | BaseException]:
-    with suppress(Empty):
-        while True:
-            yield news.get_nowait()

@@ -1,8 +1,8 @@
-"""The audit database: claims and their history, exchanges, issues, runs, and a lock. Times are UTC inside, aware in
-Python.
+"""The tables of the audit database: claims and their history, exchanges, issues, runs, locks. Times are UTC in the
+database, and aware in Python.
 
-Triggers (migrations 0002 and 0003) keep `submission`, `claim_history` and `workbook_row` append-only, refuse a transition
-that `load.states` does not know, and write every change of a claim's state into `claim_history`.
+Triggers (migrations 0002 and 0003) keep `submission`, `claim_history` and `workbook_row` append-only, refuse transitions
+that are not in `load.states`, and record every change of a claim's state in `claim_history`.
 """
 
 from datetime import UTC, datetime
@@ -31,32 +31,32 @@ from load.states import State
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment, stored as UTC with microseconds on every database."""
+    """A date and time, stored as UTC with microseconds on every database."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """MariaDB cuts microseconds off unless told not to."""
+        """Ask MariaDB for microseconds, which it cuts off by default."""
         return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name in ("mysql", "mariadb") else DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Aware in, naive UTC stored."""
+        """Store an aware datetime as naive UTC."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Naive UTC stored, aware out."""
+        """Read naive UTC as an aware datetime."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
 Origin = Literal["his", "workbook"]
-"""Who says something: the hospital database, or a person in a workbook."""
+"""Where data comes from: the hospital database, or a person's workbook."""
 
-# SQLite numbers rows by itself only for INTEGER; MariaDB's TEXT ends at 64 KB.
+# SQLite numbers rows only in a column of type INTEGER; MariaDB's TEXT holds 64 KB at most.
 Id = BigInteger().with_variant(Integer, "sqlite")
 LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s"})
-# Keys are compared byte by byte: a VN of another case is another visit.
+# Keys are compared byte by byte: visit numbers that differ in upper and lower case are different visits.
 _MARIADB: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 
 run = Table(
@@ -74,7 +74,7 @@ run = Table(
     Column("counts", Text),
     Column("message_th", Text),
     Column("message_en", Text),
-    # The end of its chain of submissions, once it has ended: how many there are, and the last one's hash.
+    # The end of its chain of submissions, once the run has ended: how many there are, and the hash of the last.
     Column("exchanges", Integer),
     Column("chain_hash", String(64)),
     CheckConstraint("state in ('running', 'completed', 'failed')", name="run_state"),
@@ -95,7 +95,7 @@ claim = Table(
     "claim",
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
-    # A claim accepted in a trial was never paid: each environment has its own.
+    # Part of the key: a claim that was accepted in a test environment is not paid.
     Column("environment", String(10), nullable=False),
     Column("hcode", String(5), nullable=False),
     Column("kind", String(4), nullable=False),
@@ -107,7 +107,8 @@ claim = Table(
     Column("service_date", Date, nullable=False),
     Column("baht", Integer, nullable=False),
     Column("state", String(20), nullable=False),
-    # What brought it there, and by which run; no run: a person.
+    # The cause of the last change of state, and the run that made it (a person's decision is a run too, of flow `settle`);
+    # null where the last change was made before migration 0002 added the column.
     Column("cause", String(20), nullable=False),
     Column("changed_by", String(36)),
     Column("payload", LongText, nullable=False),
@@ -119,15 +120,15 @@ claim = Table(
     Column("message", String(500)),
     Column("meaning_th", String(500)),
     Column("meaning_en", String(500)),
-    # What MOPH Claim says has become of the transaction, as it came, and when it was asked last.
+    # The transaction's status as MOPH Claim gave it, and when it was last asked for.
     Column("transaction_status", String(80)),
     Column("transaction_status_th", String(200)),
     Column("status_asked_at", Instant),
-    # The run that sent it last; while the state is `sending`, the run that holds it.
+    # The run that sent it last, or is sending it.
     Column("run_id", String(36), ForeignKey("run.id")),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    # Who gave the payload it has, and the sheet rows that say the same, as JSON.
+    # Where its payload comes from, and the sheet rows it was made of, as JSON.
     Column("origin", String(10), nullable=False, server_default="his"),
     Column("record", LongText),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", name="uq_claim_key"),
@@ -139,7 +140,7 @@ claim = Table(
     **_MARIADB,
 )
 
-# Written by the triggers on `claim` alone: one row for every state a claim has been in.
+# Written only by the triggers on `claim`: one row for every state that a claim has been in.
 claim_history = Table(
     "claim_history",
     metadata,
@@ -161,7 +162,7 @@ submission = Table(
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("claim_id", Id, ForeignKey("claim.id"), nullable=False, index=True),
     Column("run_id", String(36), ForeignKey("run.id"), nullable=False),
-    # Its place in the run's chain, from 1; the hash is of the row before it and of its own content (`load.chain`).
+    # Its place in the run's chain, from 1; the hash covers its content and the previous row's hash (`load.chain`).
     Column("number", Integer, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
@@ -205,7 +206,7 @@ issue = Table(
     Column("first_seen_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("resolved_at", Instant),
-    # Whose record it is about, and the sheet rows that hold that record, as JSON.
+    # Where the record it is about comes from, and that record's sheet rows, as JSON.
     Column("origin", String(10), nullable=False, server_default="his"),
     Column("record", LongText),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", "rule", "field", name="uq_issue_key"),
@@ -213,7 +214,7 @@ issue = Table(
     **_MARIADB,
 )
 
-# Every row of every workbook that was imported: what it is of, and what became of it.
+# Every row of every imported workbook: the visit it is about, and the claim it is part of or the reason why of none.
 workbook_row = Table(
     "workbook_row",
     metadata,
@@ -223,11 +224,11 @@ workbook_row = Table(
     Column("file_name", String(255), nullable=False),
     Column("sheet", String(64), nullable=False),
     Column("row_number", Integer, nullable=False),
-    # Each empty where the row does not say it.
+    # Each is empty where the row does not give it.
     Column("kind", String(4), nullable=False),
     Column("vn", String(32), nullable=False),
     Column("item", String(32), nullable=False),
-    # The claim it is part of; else, as far as there is one, the reason why it is of none.
+    # The claim it is part of; else the reason why it is of none, if one is known.
     Column("claim_id", Id, ForeignKey("claim.id"), index=True),
     Column("refusal_th", Text),
     Column("refusal_en", Text),

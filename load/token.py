@@ -1,6 +1,6 @@
-"""The token: what it says of itself, and whether any claim could be sent with it.
+"""The access token: its claims, and whether any claim can be sent with it.
 
-Read without verifying the signature (the key is not public) and never logged: it holds a name and an e-mail.
+The signature is not verified (the key is not public). The token is never logged: it holds a name and an e-mail address.
 """
 
 import base64
@@ -25,13 +25,13 @@ _JWT = re.compile(r"[\w+/=-]+\.[\w+/=-]+\.[\w+/=-]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and what it says of itself. The signature is not verified: the key is not public.
+    """An access token and its claims, unverified.
 
     Args:
         text: The JWT; never printed.
-        expires_at: When it runs out, if it says so.
-        hospital_code: The facility of the account, if it says so.
-        scopes: The rights of the account, if it says so; else None.
+        expires_at: When it expires; None if the token does not say.
+        hospital_code: The account's facility; None if the token does not say.
+        scopes: The account's rights; None if the token does not say.
     """
 
     text: SecretStr
@@ -42,18 +42,18 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Bearer(AuthBase):
-    """Signs one request with one token."""
+    """Adds a token to one request."""
 
     token: Token = field(repr=False)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """The request with its Authorization header."""
+        """Set the Authorization header."""
         request.headers["Authorization"] = f"Bearer {self.token.text.get_secret_value()}"
         return request
 
 
-def token_in(answer: str) -> str | None:
-    """The JWT in a bare, quoted or wrapped answer of the log-in; None where there is none."""
+def find_token(answer: str) -> str | None:
+    """The JWT in an answer of the log-in, be it plain text, a JSON string or a JSON object; None if there is none."""
     text: Any = answer.strip()
     try:
         parsed = json.loads(text)
@@ -66,10 +66,13 @@ def token_in(answer: str) -> str | None:
 
 
 def read_token(text: str) -> Token:
-    """What a JWT says of itself. Claims may be missing altogether; what cannot be read counts as missing.
+    """Read the claims of a JWT; a claim that cannot be read counts as missing.
 
     Args:
-        text: The JWT, three dot-separated parts.
+        text: The JWT, three parts separated by dots.
+
+    Raises:
+        LoginError: The account is not activated, or suspended.
     """
     part = text.split(".")[1]
     try:
@@ -79,11 +82,11 @@ def read_token(text: str) -> Token:
     claims = claims if isinstance(claims, dict) else {}
     client = claims.get("client")
     client = client if isinstance(client, dict) else {}
-    _refuse_dead_account(client)
+    _refuse_inactive_account(client)
     scopes = client.get("scope")
     return Token(
         text=SecretStr(text),
-        expires_at=_moment(claims.get("exp")),
+        expires_at=_timestamp(claims.get("exp")),
         hospital_code=str(client["hospital_code"]).strip() if client.get("hospital_code") else None,
         scopes=tuple(str(s.get("code", "") if isinstance(s, dict) else s) for s in scopes)
         if isinstance(scopes, list)
@@ -91,24 +94,24 @@ def read_token(text: str) -> Token:
     )
 
 
-def _moment(said: object) -> datetime | None:
-    if not isinstance(said, int | float) or isinstance(said, bool):
+def _timestamp(value: object) -> datetime | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:
-        return datetime.fromtimestamp(said, BANGKOK)
+        return datetime.fromtimestamp(value, BANGKOK)
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def _refuse_dead_account(client: Mapping[str, Any]) -> None:
-    if "account_activated" in client and not _yes(client["account_activated"]):
+def _refuse_inactive_account(client: Mapping[str, Any]) -> None:
+    if "account_activated" in client and not _is_true(client["account_activated"]):
         raise LoginError(
             Message(
                 "บัญชี MOPH Claim ยังไม่เปิดใช้งาน กรุณาเปิดใช้งาน (activate) ที่ MOPH Finance Account Center แล้วสั่งใหม่",
                 "The MOPH Claim account is not activated: activate it at the MOPH Finance Account Center and start again.",
             )
         )
-    if _yes(client.get("account_suspended", False)):
+    if _is_true(client.get("account_suspended", False)):
         raise LoginError(
             Message(
                 "บัญชี MOPH Claim ถูกระงับ กรุณาติดต่อ MOPH Finance Account Center ให้ยกเลิกการระงับ แล้วสั่งใหม่",
@@ -117,15 +120,20 @@ def _refuse_dead_account(client: Mapping[str, Any]) -> None:
         )
 
 
-def _yes(said: object) -> bool:
-    return str(said).strip().casefold() in {"true", "1", "y", "yes"}
+def _is_true(value: object) -> bool:
+    return str(value).strip().casefold() in {"true", "1", "y", "yes"}
 
 
-def check(token: Token, settings: ApiSettings, hcode: str) -> None:
-    """Refuse a token that every claim would fail with: what is present and wrong stops the run.
+def check_usable(token: Token, settings: ApiSettings, hcode: str) -> None:
+    """Refuse a token with which no claim can be sent; a claim that the token does not have is not checked.
+
+    Args:
+        token: The token.
+        settings: The right that the account needs.
+        hcode: The facility that the account must belong to.
 
     Raises:
-        LoginError: Run out, of another hospital, or without the right to send claims.
+        LoginError: The token has expired, or the account is another hospital's or has no right to send claims.
     """
     if token.expires_at is not None and token.expires_at <= now():
         raise LoginError(

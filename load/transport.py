@@ -1,4 +1,4 @@
-"""What it means that a request got no answer: the one place that looks inside the HTTP library's errors."""
+"""TLS settings, and the cause of a request's failure: the only place that looks inside the HTTP library's errors."""
 
 import ssl
 from pathlib import Path
@@ -11,8 +11,8 @@ from core.errors import ConfigurationError
 from core.messages import Message
 
 
-def authorities(ca_bundle: Path | None) -> str | bool:
-    """Whom to trust, as the HTTP library wants it told: the usual authorities, or those of a file.
+def tls_verification(ca_bundle: Path | None) -> str | bool:
+    """The certificate authorities to trust, as the `verify` argument of requests: the usual ones, or those of a file.
 
     Raises:
         ConfigurationError: The file cannot be read, or holds no certificates.
@@ -32,19 +32,19 @@ def authorities(ca_bundle: Path | None) -> str | bool:
 
 
 def certificate_failed(error: requests.RequestException) -> bool:
-    """The server's certificate did not verify. Other faults of TLS can come after the request has gone out."""
+    """Whether the server's certificate did not verify. Other TLS errors can come after the request has been sent."""
     cause = _cause(error)
-    beneath = cause.args[0] if isinstance(cause, Exception) and cause.args else None
-    return isinstance(beneath, ssl.SSLCertVerificationError | CertificateError)
+    inner = cause.args[0] if isinstance(cause, Exception) and cause.args else None
+    return isinstance(inner, ssl.SSLCertVerificationError | CertificateError)
 
 
-def name_not_found(error: requests.RequestException) -> bool:
-    """No host of that name is known."""
+def host_not_found(error: requests.RequestException) -> bool:
+    """Whether the host's name could not be resolved."""
     return isinstance(_cause(error), NameResolutionError)
 
 
-def never_left(error: requests.RequestException) -> bool:
-    """The request failed before its first byte: no connection was made. All other failures may have come after."""
+def was_not_sent(error: requests.RequestException) -> bool:
+    """Whether the request failed before its first byte was sent; after any other failure it may have arrived."""
     return isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
         _cause(error), NewConnectionError
     )

@@ -1,4 +1,4 @@
-"""Does the audit prove itself? Every run's chain of exchanges, then every claim's history; the first misfit is named."""
+"""Verification of the audit: every run's chain of exchanges, then every claim's history, up to the first mismatch."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from core.clock import BANGKOK
 from core.errors import ConfigurationError
 from core.messages import Message
 from load.chain import ChainEnd, beginning, link
-from load.database import BATCH, transaction
-from load.states import Cause, State, arrows
+from load.states import Cause, State, transitions
 from load.tables import claim, claim_history, facility_lock, run, submission
+from load.transactions import BATCH, transaction
 
 CHANGED = Message("เนื้อหาถูกแก้ไขหลังบันทึก", "its content was changed after it was written")
 MISSING = Message("แถวก่อนหน้านี้หายไป", "rows before it are missing")
@@ -41,9 +41,9 @@ _NO_RUN = Message(
     "ไม่พบ run {run} ในสภาพแวดล้อม {environment}",
     "There is no run {run} in the environment {environment}.",
 )
-# Bodies come along with the rows: so many may be in memory at once.
+# The rows hold request and answer bodies: so many rows are in memory at once.
 _ROWS_AT_ONCE = 200
-_ARROWS = frozenset(arrows())
+_TRANSITIONS = frozenset(transitions())
 _EXCHANGES: Select[Any] = (
     select(submission, claim.c.id.label("claim_there"), claim.c.kind, claim.c.vn, claim.c.item)
     .outerjoin(claim, claim.c.id == submission.c.claim_id)
@@ -54,17 +54,17 @@ _EXCHANGES: Select[Any] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
-    """Something that does not fit.
+class Mismatch:
+    """The first thing that is wrong.
 
     Args:
         what: What is wrong, one of the sentences of this module.
-        run_id: The run it is of, where it is known.
+        run_id: The run of the exchange or the change of state, where it is known.
         number: The exchange's place in the run's chain, from 1.
-        kind: Of the claim it is of, and so on.
-        vn: Its visit.
-        item: Its vaccine code, or empty.
-        at: When the exchange was sent, or the step taken.
+        kind: The claim's kind.
+        vn: The claim's visit number.
+        item: The claim's vaccine code, or empty.
+        at: When the exchange was sent, or the state changed.
     """
 
     what: Message
@@ -77,7 +77,7 @@ class Misfit:
 
     @property
     def place(self) -> Message:
-        """Where it is: run, exchange, claim, moment; as far as there is one."""
+        """Where it is: run, exchange, claim and time, each if there is one."""
         at = self.at and f"{self.at.astimezone(BANGKOK):%Y-%m-%d %H:%M:%S}"
         of_claim = self.vn and " ".join(filter(None, [self.kind, self.item, "VN", self.vn]))
         parts = (
@@ -91,78 +91,82 @@ class Misfit:
 
 
 @dataclass(slots=True)
-class Checked:
-    """What was looked at, up to the first misfit.
+class VerificationResult:
+    """What was verified, up to the first mismatch.
 
     Args:
-        runs: Runs whose chain fits.
-        exchanges: Exchanges that fit.
-        claims: Claims whose history fits; none are looked at when some runs only are.
-        misfit: The first thing that does not fit; None when all does.
+        runs: Runs whose chain is right.
+        exchanges: Exchanges that are right.
+        claims: Claims whose history is right; 0 when only some runs were verified.
+        mismatch: The first thing that is wrong; None when all is right.
     """
 
     runs: int = 0
     exchanges: int = 0
     claims: int = 0
-    misfit: Misfit | None = None
+    mismatch: Mismatch | None = None
 
 
-def verify(engine: Engine, environment: str, run_id: str = "") -> Checked:
-    """Walk the audit of an environment, all its facilities, in portions of bounded size.
+def verify(engine: Engine, environment: str, run_id: str = "") -> VerificationResult:
+    """Verify the audit of an environment, with all its facilities; reads in portions of bounded size.
 
     Args:
         engine: The audit database, migrated.
         environment: sandbox, uat or prd.
-        run_id: Only the chains of runs whose id begins so; empty: all runs, and all claims.
+        run_id: Only the chains of runs whose id begins with this; empty: all runs, and all claims.
 
     Raises:
-        ConfigurationError: No run's id begins so.
+        ConfigurationError: No run's id begins with it.
         AuditError: The audit cannot be read.
     """
-    checked = Checked()
+    result = VerificationResult()
     with _snapshot(engine) as connection:
-        checked.misfit = next(_misfits(connection, environment, run_id, checked), None)
-    return checked
+        result.mismatch = next(_mismatches(connection, environment, run_id, result), None)
+    return result
 
 
 def _snapshot(engine: Engine) -> AbstractContextManager[Connection]:
-    """One view of all tables: what a run writes meanwhile must not be seen by halves."""
-    if engine.dialect.name != "sqlite":  # whose transactions are such a view
+    """A transaction that sees all tables at one moment, whatever a run writes meanwhile."""
+    if engine.dialect.name != "sqlite":  # its transactions do that anyway
         engine = engine.execution_options(isolation_level="REPEATABLE READ")
     return transaction(engine, reading=True)
 
 
-def _misfits(connection: Connection, environment: str, run_id: str, checked: Checked) -> Iterator[Misfit]:
+def _mismatches(
+    connection: Connection, environment: str, run_id: str, result: VerificationResult
+) -> Iterator[Mismatch]:
     query = select(run.c.id, run.c.exchanges, run.c.chain_hash).where(run.c.environment == environment)
     runs = [r for r in connection.execute(query.order_by(run.c.started_at, run.c.id)) if r.id.startswith(run_id)]
     if run_id and not runs:
         raise ConfigurationError(_NO_RUN.fill(run=run_id, environment=environment))
     under_way = set(connection.scalars(select(facility_lock.c.run_id)))
     for of_run in runs:
-        yield from _misfits_of_run(connection, of_run, of_run.id in under_way, checked)
-        checked.runs += 1
+        yield from _mismatches_of_run(connection, of_run, of_run.id in under_way, result)
+        result.runs += 1
     if not run_id:
-        yield from _misfits_of_claims(connection, environment, checked)
+        yield from _mismatches_of_claims(connection, environment, result)
 
 
-def _misfits_of_run(connection: Connection, of_run: Any, under_way: bool, checked: Checked) -> Iterator[Misfit]:
+def _mismatches_of_run(
+    connection: Connection, of_run: Any, under_way: bool, result: VerificationResult
+) -> Iterator[Mismatch]:
     end = None if of_run.exchanges is None else ChainEnd(of_run.exchanges, of_run.chain_hash)
     last = beginning(of_run.id)
     row = None
     with connection.execute(_EXCHANGES, {"of_run": of_run.id}) as rows:
         for row in rows:
-            if what := ADDED if last == end else _wrong(row, last):
-                yield _at_exchange(what, row)
+            if what := ADDED if last == end else _fault_of(row, last):
+                yield _mismatch_at(what, row)
             last = ChainEnd(row.number, row.hash)
-            checked.exchanges += 1
-    # A run that is under way, or died and was not missed yet, has not written down where its chain ends.
+            result.exchanges += 1
+    # A run that is under way, or died and was not closed by another yet, has not recorded the end of its chain.
     if last != (end or (last if under_way else beginning(of_run.id))):
         what = END.fill(said=of_run.exchanges or 0, found=last.number)
-        yield _at_exchange(what, row) if row else Misfit(what, of_run.id)
+        yield _mismatch_at(what, row) if row else Mismatch(what, of_run.id)
 
 
-def _wrong(row: Any, last: ChainEnd) -> Message | None:
-    """What is wrong with an exchange that comes after this end of the chain."""
+def _fault_of(row: Any, last: ChainEnd) -> Message | None:
+    """What is wrong with an exchange that follows this end of the chain; None if nothing is."""
     if row.number > last.number + 1:
         return MISSING
     if row.number <= last.number or row.previous_hash != last.hash:
@@ -172,11 +176,11 @@ def _wrong(row: Any, last: ChainEnd) -> Message | None:
     return None if row.claim_there else CLAIM_GONE
 
 
-def _at_exchange(what: Message, row: Any) -> Misfit:
-    return Misfit(what, row.run_id, row.number, row.kind, row.vn, row.item, row.sent_at)
+def _mismatch_at(what: Message, row: Any) -> Mismatch:
+    return Mismatch(what, row.run_id, row.number, row.kind, row.vn, row.item, row.sent_at)
 
 
-def _misfits_of_claims(connection: Connection, environment: str, checked: Checked) -> Iterator[Misfit]:
+def _mismatches_of_claims(connection: Connection, environment: str, result: VerificationResult) -> Iterator[Mismatch]:
     c, h, s = claim.c, claim_history.c, submission.c
     claims = select(c.id, c.kind, c.vn, c.item, c.state, c.transaction_uid, c.changed_by, c.updated_at)
     claims = claims.where(c.environment == environment).order_by(c.id).limit(BATCH)
@@ -189,8 +193,8 @@ def _misfits_of_claims(connection: Connection, environment: str, checked: Checke
         steps = _by_claim(connection, history.where(h.claim_id.in_(ids)))
         answers = _by_claim(connection, numbered.where(s.claim_id.in_(ids)))
         for row in some:
-            yield from _misfits_of_claim(row, steps[row.id], {a.transaction_uid for a in answers[row.id]})
-            checked.claims += 1
+            yield from _mismatches_of_claim(row, steps[row.id], {a.transaction_uid for a in answers[row.id]})
+            result.claims += 1
 
 
 def _by_claim(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Any]]:
@@ -200,20 +204,20 @@ def _by_claim(connection: Connection, query: Select[Any]) -> defaultdict[int, li
     return rows
 
 
-def _misfits_of_claim(row: Any, steps: Sequence[Any], uids: set[str]) -> Iterator[Misfit]:
+def _mismatches_of_claim(row: Any, steps: Sequence[Any], uids: set[str]) -> Iterator[Mismatch]:
     key = {"kind": row.kind, "vn": row.vn, "item": row.item}
     state = None
     for step in steps:
-        if step.before != state or not _can_be(step):
-            yield Misfit(STEP, step.run_id, at=step.at, **key)
+        if step.before != state or not _is_possible(step):
+            yield Mismatch(STEP, step.run_id, at=step.at, **key)
         state = step.after
     if state != row.state:
-        yield Misfit(STATE, row.changed_by, at=row.updated_at, **key)
+        yield Mismatch(STATE, row.changed_by, at=row.updated_at, **key)
     if state == State.ACCEPTED and steps[-1].cause != Cause.PERSON and row.transaction_uid not in uids:
-        yield Misfit(UNPROVEN, row.changed_by, at=row.updated_at, **key)
+        yield Mismatch(UNPROVEN, row.changed_by, at=row.updated_at, **key)
 
 
-def _can_be(step: Any) -> bool:
-    # What an audit held before it kept histories begins its own in the state it was in.
+def _is_possible(step: Any) -> bool:
+    # Claims registered before histories were kept have one that begins with their state at that time.
     begins = step.before is None and step.cause == Cause.FOUND and step.after in set(State)
-    return begins or (step.before, step.after, step.cause) in _ARROWS
+    return begins or (step.before, step.after, step.cause) in _TRANSITIONS

@@ -1,34 +1,33 @@
-"""Where claims of workbooks come from: every row of an imported file, kept for good."""
+"""The rows of imported workbooks, kept for good: which claim each is part of, or why it is of none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, select
 
 from core.messages import Message
-from load.database import batches, within
-from load.intake import Key
+from load.claim_rows import Key, rows_by_key
 from load.queries import RunRow, run_row
 from load.runs import Run
 from load.tables import claim, run, workbook_row
+from load.transactions import batches, within
 
 FLOW = "import-workbook"
-"""The flow that imports workbooks, as its runs stand in the audit."""
+"""The name of the flow that imports workbooks, as the audit has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkbookRow:
-    """A row of a workbook, and what became of it.
+    """A row of a workbook and its claim.
 
     Args:
         sheet: The sheet's name in the file.
-        number: The row as the spreadsheet program numbers it, from 1.
-        kind: dm, ht, epi or dt; empty where the row does not say it, as the two that follow.
-        vn: The visit number.
-        item: The vaccine code; empty for dm and ht as well.
-        key: The claim it is part of; None where it is of none.
-        refusal: Why no claim came of it.
+        number: The row's number in the spreadsheet program, from 1.
+        kind: dm, ht, epi or dt; empty if unknown.
+        vn: The visit number; empty if unknown.
+        item: The vaccine code; empty if unknown, and for dm and ht.
+        key: The claim it is part of; None if it is of none.
+        refusal: Why it is of none.
     """
 
     sheet: str
@@ -40,25 +39,26 @@ class WorkbookRow:
     refusal: Message | None = field(repr=False, default=None)
 
 
-def note_rows(engine: Engine, run: Run, file_hash: str, file_name: str, rows: Sequence[WorkbookRow]) -> None:
-    """Write down all rows of a workbook, once its claims are registered; a run notes a file once.
+def record_rows(engine: Engine, run: Run, file_hash: str, file_name: str, rows: Sequence[WorkbookRow]) -> None:
+    """Record all rows of a workbook, once its claims are registered; a second call for the same run and file does nothing.
 
     Args:
         engine: The audit database.
         run: The run that imports it.
         file_hash: SHA-256 of the file, 64 hex digits.
         file_name: Its name, without folders.
-        rows: All of them.
+        rows: All its rows.
     """
-    within(engine, lambda connection: _note(connection, run, file_hash, file_name, rows))
+    within(engine, lambda connection: _insert(connection, run, file_hash, file_name, rows))
 
 
-def _note(connection: Connection, run: Run, file_hash: str, file_name: str, rows: Sequence[WorkbookRow]) -> None:
+def _insert(connection: Connection, run: Run, file_hash: str, file_name: str, rows: Sequence[WorkbookRow]) -> None:
     r = workbook_row.c
-    noted = select(r.id).where(r.run_id == run.id, r.file_hash == file_hash).limit(1)
-    if connection.scalar(noted) is not None:  # a commit whose answer was lost
+    recorded = select(r.id).where(r.run_id == run.id, r.file_hash == file_hash).limit(1)
+    if connection.scalar(recorded) is not None:  # the first commit's answer was lost
         return
-    ids = _ids(connection, run, {row.key for row in rows if row.key})
+    claims = rows_by_key(connection, run, {row.key for row in rows if row.key}, claim.c.id)
+    ids = {key: found.id for key, found in claims.items()}
     for some in batches(rows):
         connection.execute(
             workbook_row.insert(),
@@ -66,7 +66,7 @@ def _note(connection: Connection, run: Run, file_hash: str, file_name: str, rows
                 {
                     "run_id": run.id,
                     "file_hash": file_hash,
-                    # Whatever a person has written there, the row is kept.
+                    # Too long a text is cut off rather than the row lost.
                     "file_name": file_name[:255],
                     "sheet": row.sheet[:64],
                     "row_number": row.number,
@@ -82,18 +82,8 @@ def _note(connection: Connection, run: Run, file_hash: str, file_name: str, rows
         )
 
 
-def _ids(connection: Connection, run: Run, keys: set[Key]) -> dict[Key, int]:
-    c = claim.c
-    query = select(c.id, c.hcode, c.kind, c.vn, c.item).where(c.environment == run.environment, c.hcode == run.hcode)
-    query = query.where(c.kind.in_({kind for _, kind, _, _ in keys}))
-    found: list[Any] = []
-    for vns in batches(sorted({vn for _, _, vn, _ in keys})):
-        found += connection.execute(query.where(c.vn.in_(vns)))
-    return {(r.hcode, r.kind, r.vn, r.item): r.id for r in found}
-
-
 def imported_before(engine: Engine, environment: str, hcode: str, file_hash: str) -> RunRow | None:
-    """The last run that imported the file of that hash to its end; None when none has. A dry run imports nothing."""
+    """The last completed run that imported the file with this hash (a dry run imports nothing); None if there is none."""
     held = select(workbook_row.c.run_id).where(workbook_row.c.file_hash == file_hash)
     mine = and_(run.c.environment == environment, run.c.hcode == hcode, run.c.flow == FLOW)
     query = select(run).where(mine, run.c.state == "completed", run.c.id.in_(held))

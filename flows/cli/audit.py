@@ -30,7 +30,7 @@ def verify(
         with audit_engine(settings.audit_url()) as engine:
             checked = verify_audit(engine, environment, run)
         sentence = verification_message(checked, run).say(settings.language)
-        if not checked.misfit:
+        if not checked.mismatch:
             screen.print(sentence, highlight=False, markup=False, soft_wrap=True)
             return
         errors.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)

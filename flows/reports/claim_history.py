@@ -15,7 +15,7 @@ from core.messages import Language, Message
 from load.claim_history import ClaimHistory
 from load.names import KIND_NAMES, STATE_NAMES
 from load.states import CAUSES, Cause, State
-from load.verify import Checked
+from load.verify import VerificationResult
 
 _CALLS = {
     "submit": Message("ส่งรายการ", "sent"),
@@ -26,15 +26,15 @@ _CALLS = {
 _IDENTITY_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12}(?!\d)")
 
 
-def verification_message(checked: Checked, run: str = "") -> Message:
+def verification_message(checked: VerificationResult, run: str = "") -> Message:
     """One sentence: all that was checked fits, or the first thing that does not.
 
     Args:
         checked: What was found.
         run: The run that was asked for, if one was.
     """
-    if misfit := checked.misfit:
-        place, what = misfit.place, misfit.what
+    if mismatch := checked.mismatch:
+        place, what = mismatch.place, mismatch.what
         return Message(
             f"บันทึกตรวจสอบไม่ถูกต้อง จุดแรก: {place.th}: {what.th} กรุณาเก็บฐานข้อมูลไว้ตามเดิม แล้วเทียบกับสำเนาสำรอง",
             f"The audit does not fit, first at {place.en}: {what.en}. Keep the database as it is and compare it with a backup.",
@@ -66,9 +66,9 @@ def render_history(life: ClaimHistory, language: Language, *, bodies: bool) -> I
     yield Text(
         "  ".join(filter(None, [key, c.hcode, f"{c.service_date}", baht, uid, _state(c.state, language)])), "bold"
     )
-    events = [(s.at, _step(s, language), s) for s in life.steps]
+    events = [(s.at, _step(s, language), s) for s in life.changes]
     events += [(e.sent_at, _exchange(e, language), e) for e in life.exchanges]
-    events += [(r.started_at, _origin(r, language), r) for r in life.rows]
+    events += [(r.started_at, _origin(r, language), r) for r in life.workbook_rows]
     for at, line, row in sorted(events, key=lambda event: event[0]):
         yield Text(f"  {_moment(at)}  {line}  · {_run(row, language)}")
         if bodies and "request" in row._mapping:

@@ -23,7 +23,7 @@ from flows.runs.import_workbook import dropdown_choices
 from flows.settings.model import Settings
 from load.database import audit_engine
 from load.names import KIND_NAMES, STATE_NAMES
-from load.queries import claims_by_day, claims_that_did_not_go, open_issues
+from load.queries import claims_by_day, claims_not_accepted, open_issues
 from load.states import State
 from load.workbook.answers import Count, Mark, Mendable, RowAnswer, Summary
 from load.workbook.listing import Listing
@@ -83,7 +83,7 @@ def write_issue_workbook(
     """
     of: dict[str, Any] = {"first": first, "last": last, "hcode": hcode}
     environment = settings.api.environment
-    claims = claims_that_did_not_go(engine, environment, **of)
+    claims = claims_not_accepted(engine, environment, **of)
     issues = open_issues(engine, environment, **of)
     ledger = claims_by_day(engine, environment, **of)
     records = list(_records(issues))

@@ -15,7 +15,7 @@ from flows.reports.sections import (
 )
 from flows.runs.reconcile import ReconcileRun
 from load.names import STATE_NAMES
-from load.queries import days_in_hand, sent_by, transaction_statuses
+from load.queries import affected_days, sent_by, transaction_statuses
 from load.states import State
 
 # Statuses that a report tells apart: which there are is not public.
@@ -30,7 +30,7 @@ def report_reconcile_run(run: ReconcileRun, failure: MophClaimError | None) -> R
         failure: Why it stopped, if it did.
     """
     audit_run, language = run.audit_run, run.settings.language
-    days = days_in_hand(run.engine, audit_run)
+    days = affected_days(run.engine, audit_run)
     counts = ledger_counts(run, *(days or (run.selection.first, run.selection.first)))
     summary = _done(run) if run.sends else _planned(run)
     presumed = counts.claims(State.PRESUMED_ACCEPTED)

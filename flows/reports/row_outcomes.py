@@ -9,8 +9,8 @@ from extract.workbook.layout import layouts
 from extract.workbook.rows import Row
 from flows.reports.reasons import advice_here, reason_of
 from flows.runs.import_workbook import ImportRun, join_sentences
-from load.ledger import Standing
 from load.names import STATE_NAMES
+from load.queue import RegisteredClaim
 from load.states import ACCEPTED_STATES, State
 from load.workbook.answers import Mark, RowAnswer
 from load.workbook.style import OutcomeCategory
@@ -53,7 +53,7 @@ def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[
 
 
 def _row_outcome(
-    run: ImportRun, row: Row, standing: Mapping[ItemKey, Standing], failure: MophClaimError | None
+    run: ImportRun, row: Row, standing: Mapping[ItemKey, RegisteredClaim], failure: MophClaimError | None
 ) -> RowAnswer:
     if row.repeats:
         sheet, number = row.repeats
@@ -71,7 +71,7 @@ def _row_outcome(
     return _of_standing(row, s, failure)
 
 
-def _of_standing(row: Row, s: Standing, failure: MophClaimError | None) -> RowAnswer:
+def _of_standing(row: Row, s: RegisteredClaim, failure: MophClaimError | None) -> RowAnswer:
     tone = TONES.get(s.state, "waiting")
     reason = reason_of(s.state, s.meaning_th, s.meaning_en, s.message, in_workbook=True)
     reasons = [] if s.state is State.ACCEPTED else [reason]

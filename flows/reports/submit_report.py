@@ -16,7 +16,7 @@ from flows.reports.sections import (
     sent_line,
 )
 from flows.runs.submit import SubmitRun
-from load.queries import issue_counts, said_alike
+from load.queries import issue_counts, issue_counts_by_message
 from transform.claims import CLAIMED_BY_HIS
 from transform.rules import registry
 
@@ -47,7 +47,7 @@ def report_submit_run(run: SubmitRun, failure: MophClaimError | None) -> Report:
     sections = [
         by_kind(counts, planned, language),
         refusals_by_reason(counts.refused, language),
-        codes_to_map(said_alike(*of_run, about_codes), language),
+        codes_to_map(issue_counts_by_message(*of_run, about_codes), language),
         records_to_look_at(issues[~issues["rule"].isin(about_codes)], language),
     ]
     title = Message(

@@ -16,7 +16,7 @@ from flows.reports.reasons import reason_of, status_words
 from flows.settings.model import Settings
 from load.database import audit_engine
 from load.names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
-from load.queries import claims_by_day, claims_that_did_not_go, open_issues, transaction_statuses
+from load.queries import claims_by_day, claims_not_accepted, open_issues, transaction_statuses
 from load.states import State
 from transform.rules import registry
 
@@ -87,13 +87,13 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
     """
     with audit_engine(settings.audit_url()) as engine:
         of: dict[str, Any] = {"first": first, "last": last, "hcode": settings.facility.hcode}
-        claims = claims_that_did_not_go(engine, settings.api.environment, **of)
+        claims = claims_not_accepted(engine, settings.api.environment, **of)
         records = open_issues(engine, settings.api.environment, **of)
     return in_words(claims, records, settings.language, several=bool(settings.facilities))
 
 
 def in_words(claims: pd.DataFrame, records: pd.DataFrame, language: Language, *, several: bool = False) -> pd.DataFrame:
-    """The rows of `issue_rows`, of what `claims_that_did_not_go` and `open_issues` give."""
+    """The rows of `issue_rows`, of what `claims_not_accepted` and `open_issues` give."""
     whose = list(OF_FACILITY) if several else []
     claims["status"] = [STATE_NAMES[State(s)].say(language) for s in claims["state"]]
     claims["reason"] = [

@@ -17,7 +17,8 @@ from flows.parameters import FlowParameters, ImportParameters, ReconcileParamete
 from flows.settings.model import Settings
 from load.account_center import TokenSource
 from load.delivery import Delivery
-from load.ledger import DueClaim, Ledger
+from load.ledger import Ledger
+from load.queue import DueClaim
 from load.runs import Run, start_run
 from load.states import State
 from transform.claim import Kind
@@ -91,12 +92,12 @@ class ClaimRun:
 
     def recover(self) -> None:
         """Put in doubt what a dead run left in mid-sending."""
-        self.recovered = self.ledger.recover()
+        self.recovered = self.ledger.writer.recover()
 
     def count_due(self) -> int:
         """How many claims should go now."""
         s = self.selection
-        return self.ledger.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook)
+        return self.ledger.queue.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook)
 
     def log_in(self) -> None:
         """The run's one log-in, before its first claim."""
@@ -105,7 +106,7 @@ class ClaimRun:
     def next_chunk(self) -> list[DueClaim]:
         """The next claims to send; empty when all have been."""
         s, size = self.selection, self.parameters.chunk_size
-        return self.ledger.due(s.states, s.kinds, s.first, s.last, size, of_workbook=s.of_workbook)
+        return self.ledger.queue.due(s.states, s.kinds, s.first, s.last, size, of_workbook=s.of_workbook)
 
     def send_chunk(self, number: int, chunk: list[DueClaim]) -> None:
         """Send a chunk; its last answers may still be to come when the connections want the next."""

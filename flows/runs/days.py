@@ -9,7 +9,7 @@ import pandas as pd
 
 from extract.contract import DayTables
 from flows.runs.claim_run import ClaimRun
-from load.issues import note_issues
+from load.issues import record_issues
 from load.tables import Origin
 from transform.claim import Claim, Transformed
 from transform.claims import make_claims
@@ -93,7 +93,7 @@ class DayRegistrar:
     def of_other_visits(self, made: Transformed) -> list[Claim]:
         """The claims whose visit number is another visit's in the ledger; of the HIS, one that came of a workbook."""
         origin: Origin | None = "workbook" if self._origin == "his" else None
-        numbers = self._run.ledger.other_visits(made.claims, origin=origin)
+        numbers = self._run.ledger.intake.other_visits(made.claims, origin=origin)
         return [c for c in made.claims if c.key in numbers]
 
     def register(self, tables: DayTables, made: Transformed, records: Mapping[tuple[str, str, str], str]) -> DayResult:
@@ -108,7 +108,7 @@ class DayRegistrar:
         # A dry run over the HIS lists what is wrong there; one of a workbook leaves no trace.
         if run.sends or self._origin == "his":
             visits = set(tables.visits["vn"]) if self._origin == "workbook" else None
-            note_issues(
+            record_issues(
                 run.engine,
                 run.audit_run,
                 day,
@@ -121,7 +121,7 @@ class DayRegistrar:
             )
         if run.sends:
             by_claim = {c.key: records[key] for c in made.claims if (key := (c.kind, c.vn, c.item)) in records}
-            registered = run.ledger.register(day, kinds, made.claims, records=by_claim, origin=self._origin)
+            registered = run.ledger.intake.register(day, kinds, made.claims, records=by_claim, origin=self._origin)
             result = DayResult(registered, [])
         else:
             result = self._plan(made)
@@ -130,7 +130,7 @@ class DayRegistrar:
 
     def _plan(self, made: Transformed) -> DayResult:
         """What registering these claims would do, and those that would be sent; later days take them into account."""
-        compared = self._run.ledger.compare(made.claims, origin=self._origin)
+        compared = self._run.ledger.intake.compare(made.claims, origin=self._origin)
         moments = {day: pd.Timestamp(day) for day in {c.service_date for c in made.claims}}
         for c in made.claims:
             if c.kind in _WITH_HISTORY:
@@ -146,7 +146,7 @@ class DayRegistrar:
     def _history(self, tables: DayTables) -> pd.DataFrame:
         kinds = [k for k in self._run.selection.kinds if k in _WITH_HISTORY]
         people = set(identity_numbers(tables.visits).dropna())
-        known = self._run.ledger.history(people, kinds)
+        known = self._run.ledger.queue.history(people, kinds)
         # A dry run registers nothing: what its earlier days would send counts as well.
         planned: list[Any] = [
             claim for person in sorted(people & self._planned.keys()) for claim in self._planned[person]

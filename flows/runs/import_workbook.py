@@ -29,10 +29,10 @@ from flows.runs.claim_run import ClaimRun, Selection, open_run
 from flows.runs.days import DayRegistrar
 from flows.settings.model import Settings
 from load.database import audit_engine
-from load.ledger import Standing
+from load.queue import RegisteredClaim
 from load.runs import Run
 from load.states import ACCEPTED_STATES, DUE
-from load.workbook_rows import FLOW, WorkbookRow, imported_before, note_rows
+from load.workbook_rows import FLOW, WorkbookRow, imported_before, record_rows
 from transform.choices import choices
 from transform.claim import KINDS, Claim, Issue
 from transform.codes import read_codes
@@ -103,7 +103,7 @@ class ImportRun(ClaimRun):
             self._register_day(tables)
         if self.sends:
             rows = [self._origin(row) for row in self.reading.rows]
-            note_rows(self.engine, self.audit_run, self.reading.file_hash, self.reading.file_name, rows)
+            record_rows(self.engine, self.audit_run, self.reading.file_hash, self.reading.file_name, rows)
 
     def _register_day(self, tables: DayTables) -> None:
         made = self.registrar.make(tables)
@@ -127,13 +127,13 @@ class ImportRun(ClaimRun):
         claim_key = self.claims[key].key if key in self.claims else None
         return WorkbookRow(row.sheet, row.number, kind, vn, item, claim_key, refusal)
 
-    def standing(self) -> dict[ItemKey, Standing]:
+    def standing(self) -> dict[ItemKey, RegisteredClaim]:
         """The ledger's claims of the rows as they are now, without those of other visits of the same number."""
         claim_keys = {key: (self.audit_run.hcode, *key) for key in self.rows_by_claim.rows}
-        found = self.ledger.standing(list(claim_keys.values()))
+        found = self.ledger.queue.find(list(claim_keys.values()))
         return {key: s for key, c in claim_keys.items() if (s := found.get(c)) and self._is_of_visit(key, s)}
 
-    def _is_of_visit(self, key: ItemKey, s: Standing) -> bool:
+    def _is_of_visit(self, key: ItemKey, s: RegisteredClaim) -> bool:
         person, day = (self.rows_by_claim.value(key, column) for column in ("cid", "visit_date"))
         return key in self.claims or (person, day) == (s.pid, s.service_date)
 

@@ -16,7 +16,7 @@ from flows.parameters import OLDEST, ReconcileParameters
 from flows.runs.claim_run import ClaimRun, Selection, open_run
 from flows.settings.model import Settings
 from load.database import audit_engine
-from load.ledger import Transaction
+from load.queue import Transaction
 from load.runs import Run
 from load.states import DUE, State
 from load.statuses import Inquiry
@@ -63,7 +63,7 @@ class ReconcileRun(ClaimRun):
         kinds, oldest, newest = self.selection.kinds, self.selection.first, self.selection.last
 
         def count(state: State, first: date, last: date) -> int:
-            return self.ledger.count_due([state], kinds, first, last)
+            return self.ledger.queue.count_due([state], kinds, first, last)
 
         self.given_up = count(State.HELD, oldest, self._held_since - timedelta(days=1))
         self.would_send = {
@@ -74,14 +74,14 @@ class ReconcileRun(ClaimRun):
 
     def give_up(self) -> None:
         """Give up the claims whose closing code did not come within the window."""
-        self.given_up = self.ledger.give_up(self._held_since)
+        self.given_up = self.ledger.writer.give_up(self._held_since)
 
     def next_transactions(self) -> list[Transaction]:
         """The next transactions to ask about; empty when all have been, or asking makes no sense."""
         if not self._asks or self.inquiry.trouble:
             return []
         settled, most = self.settings.reconcile.settled_statuses, self.parameters.chunk_size
-        some = self.ledger.to_ask(self._accepted_since, settled, self._asked_up_to, most)
+        some = self.ledger.queue.transactions_to_ask(self._accepted_since, settled, self._asked_up_to, most)
         self._asked_up_to = some[-1].id if some else self._asked_up_to
         return some
 

@@ -13,7 +13,7 @@ from load.database import audit_engine
 from load.ledger import Ledger
 from load.names import STATE_NAMES
 from load.runs import start_run
-from load.states import Cause, State, arrows
+from load.states import Cause, State, transitions
 
 STATES = {"accepted": State.ACCEPTED, "refused": State.FINAL, "again": State.READY}
 NOTE_LIMIT = 500
@@ -92,9 +92,9 @@ def settle_claim(settings: Settings, said: Settling) -> Message:
             # Once more: a run that ended just now may have moved it.
             claim = _the_one(engine, settings, said)
             ledger = Ledger(engine, run)
-            if said.uid and ledger.numbers_another(said.uid, claim.id):
+            if said.uid and ledger.queue.is_uid_of_another_claim(said.uid, claim.id):
                 raise ConfigurationError(_ANOTHERS.fill(uid=said.uid))
-            ledger.settle([claim.id], said.state, transaction_uid=said.uid or None, note=said.note)
+            ledger.writer.settle([claim.id], said.state, transaction_uid=said.uid or None, note=said.note)
             run.counts["settled"] = 1
     before, after = STATE_NAMES[State(claim.state)], STATE_NAMES[said.state]
     key = _key(claim)
@@ -107,7 +107,7 @@ def _the_one(engine: Engine, settings: Settings, said: Settling) -> Row[Any]:
     meant = [c for c in found if c.vn == said.vn and said.kind in ("", c.kind) and said.item in ("", c.item)]
     if not meant:
         raise ConfigurationError(_NONE.fill(vn=said.vn, kind=said.kind, item=said.item))
-    may = [c for c in meant if (State(c.state), said.state, Cause.PERSON) in set(arrows())]
+    may = [c for c in meant if (State(c.state), said.state, Cause.PERSON) in set(transitions())]
     if len(may) == 1:
         return may[0]
     several = len({c.hcode for c in may or meant}) > 1

@@ -70,7 +70,7 @@ class SubmitRun(ClaimRun):
         parts = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
         records = records_of(tables, parts, read_codes(self.settings.transform.codes_folder))
         numbers_taken = (number_taken_issue(c) for c in self.registrar.of_other_visits(made))
-        accepted = self.ledger.accepted_on(tables.day, self.selection.kinds, made.claims)
+        accepted = self.ledger.intake.accepted_on(tables.day, self.selection.kinds, made.claims)
         made = replace(made, issues=(*made.issues, *numbers_taken, *after_acceptance(accepted, tables.day)))
         return self.registrar.register(tables, made, records).registered
 

@@ -1,18 +1,19 @@
-"""Triggers that keep the rows of a table as they were written. Migrations are made of it: it stays as it is."""
+"""Triggers that keep the rows of a table as they were written. Released migrations use them: do not change their SQL."""
 
 from collections.abc import Iterator
 
 
 def append_only(dialect: str, table: str, why: str, same: str = "false") -> Iterator[str]:
-    """The statements that let a table be added to and nothing else.
+    """The statements that make a table append-only.
 
     On PostgreSQL they call a function of migration 0002.
 
     Args:
         dialect: sqlite, postgresql, or another for MariaDB.
         table: Its name.
-        why: What whoever tries is told.
-        same: When a row of it is the same as `new`, other than by its id: SQLite would put the one in the other's place.
+        why: The error message for whoever tries to change it.
+        same: SQL condition that an existing row conflicts with `new` other than by its id; SQLite's "insert or replace"
+            would replace that row.
     """
     if dialect == "sqlite":
         for verb in ("update", "delete"):
@@ -32,7 +33,7 @@ def append_only(dialect: str, table: str, why: str, same: str = "false") -> Iter
 
 
 def never_replaced(table: str, same: str) -> str:
-    """For SQLite, whose "insert or replace" deletes without a delete trigger; arguments as above."""
+    """The trigger against SQLite's "insert or replace", which deletes without a delete trigger; arguments as above."""
     there = f"select 1 from {table} where id = new.id or ({same})"  # noqa: S608 - names of ours
     refuse = "begin select raise(abort, 'a row is never replaced'); end"
     return f"create trigger {table}_no_replace before insert on {table} when exists ({there}) {refuse}"

@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection is handed over by `load.database.open_audit`."""
+"""Alembic's entry point: `load.database.open_audit` passes the connection."""
 
 from alembic import context
 

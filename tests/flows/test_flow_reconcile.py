@@ -28,6 +28,7 @@ import os, signal, sys
 from datetime import date
 from load.database import open_audit
 from load.ledger import Ledger
+from load.batch import Batch
 from load.runs import start_run
 from load.settings import AuditSettings
 from load.states import DUE
@@ -36,7 +37,7 @@ engine, day = open_audit(sys.argv[1]), date.fromisoformat(sys.argv[2])
 held = dict(environment="sandbox", hcode="10953", flow="submit-claims", parameters={})
 with start_run(engine, AuditSettings(), **held) as run:
     ledger = Ledger(engine, run)
-    ledger.write(intents=ledger.due(DUE, KINDS, day, day, 5))
+    ledger.writer.write(Batch(intents=ledger.queue.due(DUE, KINDS, day, day, 5)))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -161,14 +161,14 @@ def night(
     with holding(process.engine, hcode=hcode, lease=LEASE_SECONDS) as run:
         process.run = run
         ledger = Ledger(process.engine, run)
-        ledger.recover()
-        ledger.give_up(give_up_before)
+        ledger.writer.recover()
+        ledger.writer.give_up(give_up_before)
         for day in days:
-            ledger.register(day, KINDS, [c for c in claims if c.service_date == day])
+            ledger.intake.register(day, KINDS, [c for c in claims if c.service_date == day])
         with Delivery(settings, ledger, TokenSource(settings, hcode), concurrency) as delivery:
             delivery._api._session.mount(settings.addresses()[1], _Wire(process, concurrency))
             number = 0
-            while due := ledger.due(states, KINDS, min(days), max(days), 3):
+            while due := ledger.queue.due(states, KINDS, min(days), max(days), 3):
                 number += 1
                 delivery.send_chunk(number, due)
             delivery.finish()

@@ -11,13 +11,16 @@ from sqlalchemy import Engine, Table, select, update
 
 from core.messages import Message
 from load.account_center import TokenSource
+from load.batch import Batch
 from load.delivery import Delivery
-from load.issues import note_issues
-from load.ledger import DueClaim, Ledger, SubmissionResult
+from load.issues import record_issues
+from load.ledger import Ledger
+from load.queue import DueClaim
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
 from load.states import DUE, State
 from load.tables import claim, facility_lock
+from load.writer import LedgerWriter
 from sandbox.process import Sandbox
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, payload_hash
 
@@ -114,20 +117,27 @@ def holding(
         yield run
 
 
-class ToldLedger(Ledger):
-    """A ledger that tells where the claims sent so far stand after every commit of an answer, in the writing thread."""
+class ToldWriter(LedgerWriter):
+    """A writer that tells, after every commit of results, how many of the claims sent so far are in each state."""
 
     def __init__(self, engine: Engine, run: Run, on_progress: Callable[[Counter[State]], None]) -> None:
         super().__init__(engine, run)
         self._counts: Counter[State] = Counter()
         self._on_progress = on_progress
 
-    def write(self, *, verdicts: Sequence[SubmissionResult] = (), **rest: Any) -> Sequence[DueClaim]:
-        going = super().write(verdicts=verdicts, **rest)
-        self._counts.update(v.state for v in verdicts)
-        if verdicts:
+    def write(self, batch: Batch) -> Sequence[DueClaim]:
+        going = super().write(batch)
+        self._counts.update(r.state for r in batch.results)
+        if batch.results:
             self._on_progress(self._counts)
         return going
+
+
+def told_ledger(engine: Engine, run: Run, on_progress: Callable[[Counter[State]], None]) -> Ledger:
+    """A ledger whose writer is such a one; the writing thread calls `on_progress`."""
+    ledger = Ledger(engine, run)
+    ledger.writer = ToldWriter(engine, run, on_progress)
+    return ledger
 
 
 def night(
@@ -143,16 +153,16 @@ def night(
 ) -> Counter[State]:
     """One run: recover, register (unless there are no claims to), send what is due; where the claims sent stand."""
     with holding(engine, lease=lease, patience=lease) as run:
-        ledger = ToldLedger(engine, run, on_progress)
-        ledger.recover()
+        ledger = told_ledger(engine, run, on_progress)
+        ledger.writer.recover()
         if claims is not None:
             for day in sorted({c.service_date for c in claims}):
-                ledger.register(day, KINDS, [c for c in claims if c.service_date == day])
+                ledger.intake.register(day, KINDS, [c for c in claims if c.service_date == day])
         tokens = TokenSource(settings, run.hcode)
         try:
             with Delivery(settings, ledger, tokens, concurrency) as delivery:
                 number = 0
-                while due := ledger.due(states, KINDS, DAY - timedelta(9), DAY + timedelta(9), chunk_size):
+                while due := ledger.queue.due(states, KINDS, DAY - timedelta(9), DAY + timedelta(9), chunk_size):
                     number += 1
                     delivery.send_chunk(number, due)
                 delivery.finish()
@@ -163,7 +173,7 @@ def night(
 
 def note(ledger: Ledger, day: date, kinds: Collection[Kind], issues: Sequence[Issue]) -> None:
     """The day's issues, by the run that holds the ledger."""
-    note_issues(ledger._engine, ledger._run, day, kinds, issues)
+    record_issues(ledger.writer._engine, ledger.writer._run, day, kinds, issues)
 
 
 def rows(engine: Engine, table: Table, **where: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from core.errors import ConfigurationError, MophClaimError
 from load.account_center import TokenSource, credentials, log_in
 from load.errors import LoginError, StopRun
 from load.settings import ApiSettings
-from load.token import Bearer, Token, check, read_token
+from load.token import Bearer, Token, check_usable, read_token
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault
 
@@ -122,7 +122,7 @@ def test_a_refused_password_is_tried_once_however_many_threads_want_a_token(sand
 def test_a_log_in_refused_in_mid_run_is_told_as_such_by_every_thread(sandbox: Sandbox, api: ApiSettings):
     tokens = TokenSource(api, "10953")
     first = tokens.token()
-    tokens.served(first)
+    tokens.mark_working(first)
     sandbox.change(accounts=[Account(password="changed since").model_dump()])
     for _ in range(3):
         with pytest.raises(LoginError, match="refused"):
@@ -298,13 +298,13 @@ def test_a_suspension_is_seen_whether_told_as_truth_value_or_as_text():
 
 def test_the_right_is_found_with_and_without_its_level(api: ApiSettings):
     for code in ("MOPH_CLAIM_API", "MOPH_CLAIM_API:1", "MOPH_CLAIM_API:2"):
-        check(read_token(jwt({"client": {"scope": [{"code": "OTHER:1"}, {"code": code}]}})), api, "10953")
+        check_usable(read_token(jwt({"client": {"scope": [{"code": "OTHER:1"}, {"code": code}]}})), api, "10953")
     with pytest.raises(LoginError, match="lacks the right"):
-        check(read_token(jwt({"client": {"scope": [{"code": "MOPH_CLAIM_API_READ:1"}]}})), api, "10953")
+        check_usable(read_token(jwt({"client": {"scope": [{"code": "MOPH_CLAIM_API_READ:1"}]}})), api, "10953")
 
 
 def test_a_hospital_code_told_as_a_number_is_the_same_code(api: ApiSettings):
-    check(read_token(jwt({"client": {"hospital_code": 10953}})), api, "10953")
+    check_usable(read_token(jwt({"client": {"hospital_code": 10953}})), api, "10953")
 
 
 # One log-in, and one more each time the token runs out.
@@ -321,7 +321,7 @@ def test_many_threads_share_one_log_in(sandbox: Sandbox, api: ApiSettings):
 def test_a_token_that_ran_out_is_replaced_once_however_many_meet_it(sandbox: Sandbox, api: ApiSettings):
     tokens = TokenSource(api, "10953")
     old = tokens.token()
-    tokens.served(old)
+    tokens.mark_working(old)
     together = threading.Barrier(16)
 
     def meet(_: int) -> Token:
@@ -346,7 +346,7 @@ def test_the_third_token_in_a_row_that_runs_out_before_it_served_stops_the_run(s
 def test_a_token_that_served_may_run_out_as_often_as_it_likes(sandbox: Sandbox, api: ApiSettings):
     tokens = TokenSource(api, "10953")
     for _ in range(6):
-        tokens.served(tokens.token())
+        tokens.mark_working(tokens.token())
         tokens.replace(tokens.token())
     assert sandbox.stats()["logins"] == 7
 
@@ -392,4 +392,4 @@ def credentials_hash(password: str, key: str) -> str:
 def test_a_token_with_an_expiry_is_good_until_then(api: ApiSettings):
     at = int(time.time()) + 60
     assert read_token(jwt({"exp": at})).expires_at == datetime.fromtimestamp(at, UTC)
-    check(read_token(jwt({"exp": at})), api, "10953")
+    check_usable(read_token(jwt({"exp": at})), api, "10953")

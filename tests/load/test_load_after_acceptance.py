@@ -8,8 +8,9 @@ import pytest
 from load_night import DAY, holding, make_claim, make_issue, note, rows
 from sqlalchemy import Engine, event
 
-from load.issues import note_issues
-from load.ledger import Ledger, SubmissionResult
+from load.batch import Batch, SubmissionResult
+from load.issues import record_issues
+from load.ledger import Ledger
 from load.outcomes import meanings
 from load.queries import issue_counts, open_issues
 from load.states import ACCEPTED_STATES, DUE, State
@@ -28,9 +29,11 @@ def read(
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
         for day, claims in days:
-            note_issues(engine, run, day, kinds, after_acceptance(ledger.accepted_on(day, kinds, claims), day), claims)
+            record_issues(
+                engine, run, day, kinds, after_acceptance(ledger.intake.accepted_on(day, kinds, claims), day), claims
+            )
             if not dry:
-                ledger.register(day, kinds, claims)
+                ledger.intake.register(day, kinds, claims)
 
 
 def send(engine: Engine, hcode: str, *claims: Claim, state: State = State.ACCEPTED) -> None:
@@ -38,13 +41,13 @@ def send(engine: Engine, hcode: str, *claims: Claim, state: State = State.ACCEPT
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
         for day in sorted({c.service_date for c in claims}):
-            ledger.register(day, [], [c for c in claims if c.service_date == day])
-        due = ledger.due(DUE, KINDS, DAY, NEXT_DAY, 2000)
-        ledger.write(intents=due)
+            ledger.intake.register(day, [], [c for c in claims if c.service_date == day])
+        due = ledger.queue.due(DUE, KINDS, DAY, NEXT_DAY, 2000)
+        ledger.writer.write(Batch(intents=due))
         taken = state in ACCEPTED_STATES
         uid = "uid" if taken else None
-        ledger.write(
-            verdicts=[SubmissionResult(c.id, state, meanings()[0], "", uid, state is State.IN_DOUBT) for c in due]
+        ledger.writer.write(
+            Batch(results=[SubmissionResult(c.id, state, meanings()[0], "", uid, state is State.IN_DOUBT) for c in due])
         )
 
 
@@ -187,14 +190,14 @@ def test_what_was_said_of_a_visit_on_the_day_it_has_left_is_resolved(each_audit:
     moved = make_claim(hcode=hcode, day=NEXT_DAY)
     with holding(each_audit, hcode=hcode) as run:
         note(Ledger(each_audit, run), DAY, KINDS, [make_issue(moved.vn)])
-        note_issues(each_audit, run, NEXT_DAY, KINDS, [], [moved])
+        record_issues(each_audit, run, NEXT_DAY, KINDS, [], [moved])
     assert listed(each_audit, hcode) == []
 
 
 def test_of_what_was_taken_from_a_workbook_the_his_is_no_record(each_audit: Engine, hcode: str):
     changed, gone, his = (make_claim(number, hcode=hcode) for number in (1, 2, 3))
     with holding(each_audit, hcode=hcode) as run:
-        Ledger(each_audit, run).register(DAY, KINDS, [changed, gone], origin="workbook")
+        Ledger(each_audit, run).intake.register(DAY, KINDS, [changed, gone], origin="workbook")
     send(each_audit, hcode, his)
     read(each_audit, hcode, (DAY, [make_claim(1, hcode=hcode, **LAB)]), (NEXT_DAY, []))
     read(each_audit, hcode, (NEXT_DAY, [make_claim(2, day=NEXT_DAY, hcode=hcode)]))
@@ -222,7 +225,7 @@ def test_payloads_are_read_of_changed_claims_alone_and_in_portions(audit: Engine
             read_rows.append(len(parameters))
 
     with holding(audit) as run:
-        found = Ledger(audit, run).accepted_on(DAY, KINDS, now)
+        found = Ledger(audit, run).intake.accepted_on(DAY, KINDS, now)
         first = next(found)
         assert (first.vn, first.now, read_rows) == (claims[0].vn, None, [])
         assert {t.sent for t in found} <= {c.payload for c in claims[100:]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_night import DAY, ToldLedger, holding, make_claim, make_claims, night, rows, settings_for, standing
+from load_night import DAY, holding, make_claim, make_claims, night, rows, settings_for, standing, told_ledger
 from odd_server import closed_port
 from sqlalchemy import Engine
 
@@ -56,10 +56,10 @@ def delivering(
 ) -> Iterator[Delivery]:
     """These claims under way, and the delivery in hand."""
     with holding(engine) as held:
-        ledger = ToldLedger(engine, held, on_progress)
-        ledger.register(DAY, KINDS, claims)
+        ledger = told_ledger(engine, held, on_progress)
+        ledger.intake.register(DAY, KINDS, claims)
         with Delivery(settings, ledger, TokenSource(settings, held.hcode), concurrency, tell) as delivery:
-            delivery.send_chunk(1, ledger.due(DUE, KINDS, DAY, DAY, len(claims)))
+            delivery.send_chunk(1, ledger.queue.due(DUE, KINDS, DAY, DAY, len(claims)))
             yield delivery
 
 
@@ -273,70 +273,70 @@ def test_it_is_told_when_sending_pauses_and_when_it_goes_on(sandbox: Sandbox, au
 
 
 @pytest.fixture
-def halt() -> StopSignal:
+def stop_signal() -> StopSignal:
     return StopSignal()
 
 
-def opened(halt: StopSignal, probes: int = 2) -> tuple[Breaker, int, list[str]]:
-    """A breaker that has opened, a leave given before that, and what was told."""
+def opened(stop_signal: StopSignal, probes: int = 2) -> tuple[Breaker, int, list[str]]:
+    """A breaker that has opened, the generation before that, and the first words of its messages."""
     told: list[str] = []
     settings = ApiSettings(breaker_failures=2, breaker_pause_seconds=0, breaker_probes=probes)
-    breaker = Breaker(settings, halt, lambda message: told.append(message.en.split()[2]))
+    breaker = Breaker(settings, stop_signal, lambda message: told.append(message.en.split()[2]))
     before = breaker.acquire()
     assert before is not None
-    breaker.note(before, Outcome.RETRY)
-    breaker.note(before, Outcome.IN_DOUBT)
+    breaker.record_result(before, Outcome.RETRY)
+    breaker.record_result(before, Outcome.IN_DOUBT)
     assert told == ["failed"]
     return breaker, before, told
 
 
-def test_a_failure_that_was_under_way_when_sending_paused_is_no_failed_probe(halt: StopSignal):
-    breaker, before, _ = opened(halt)
+def test_a_failure_that_was_under_way_when_sending_paused_is_no_failed_probe(stop_signal: StopSignal):
+    breaker, before, _ = opened(stop_signal)
     probe = breaker.acquire()
     for _ in range(10):
-        breaker.note(before, Outcome.RETRY)
-    assert not halt.stopped()
+        breaker.record_result(before, Outcome.RETRY)
+    assert not stop_signal.stopped()
     assert probe is not None
     assert breaker.is_current(probe)
     assert not breaker.is_current(before)
 
 
-def test_an_answer_that_was_under_way_when_sending_paused_lets_all_go_on(halt: StopSignal):
-    breaker, before, told = opened(halt)
-    breaker.note(before, Outcome.ACCEPTED)
+def test_an_answer_that_was_under_way_when_sending_paused_lets_all_go_on(stop_signal: StopSignal):
+    breaker, before, told = opened(stop_signal)
+    breaker.record_result(before, Outcome.ACCEPTED)
     assert told == ["failed", "answers"]
     assert breaker.acquire() == breaker.acquire()
 
 
-def test_a_failure_from_before_the_pause_does_not_count_after_it(halt: StopSignal):
-    breaker, before, told = opened(halt)
+def test_a_failure_from_before_the_pause_does_not_count_after_it(stop_signal: StopSignal):
+    breaker, before, told = opened(stop_signal)
     probe = breaker.acquire()
     assert probe is not None
-    breaker.note(probe, Outcome.HELD)
+    breaker.record_result(probe, Outcome.HELD)
     for _ in range(10):
-        breaker.note(before, Outcome.IN_DOUBT)
-    breaker.note(probe, Outcome.RETRY)
+        breaker.record_result(before, Outcome.IN_DOUBT)
+    breaker.record_result(probe, Outcome.RETRY)
     assert told == ["failed", "answers"]
 
 
-def test_failed_probes_with_a_good_one_between_do_not_end_the_run(halt: StopSignal):
-    breaker, _, told = opened(halt)
+def test_failed_probes_with_a_good_one_between_do_not_end_the_run(stop_signal: StopSignal):
+    breaker, _, told = opened(stop_signal)
     for outcome in (Outcome.RETRY, Outcome.FINAL, Outcome.RETRY, Outcome.RETRY, Outcome.RETRY):
-        acquire = breaker.acquire()
-        assert acquire is not None
-        breaker.note(acquire, outcome)
-    assert not halt.stopped()
+        generation = breaker.acquire()
+        assert generation is not None
+        breaker.record_result(generation, outcome)
+    assert not stop_signal.stopped()
     assert told == ["failed", "failed", "answers", "failed", "failed"]
 
 
-def test_those_who_wait_for_a_probe_wake_when_the_brake_is_pulled(halt: StopSignal):
-    breaker, _, _ = opened(halt)
+def test_those_who_wait_for_a_probe_wake_when_sending_is_stopped(stop_signal: StopSignal):
+    breaker, _, _ = opened(stop_signal)
     assert breaker.acquire() is not None
     given: list[int | None] = []
     waiting = [threading.Thread(target=lambda: given.append(breaker.acquire())) for _ in range(3)]
     for thread in waiting:
         thread.start()
-    halt.stop(None)
+    stop_signal.stop(None)
     for thread in waiting:
         thread.join(30)
     assert given == [None] * 3

@@ -14,10 +14,11 @@ from load_night import make_claim, night, standing
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
 
 from core.errors import ConfigurationError, MophClaimError
-from load.database import open_audit, transaction
+from load.database import open_audit
 from load.errors import AuditError
 from load.settings import ApiSettings
 from load.tables import metadata
+from load.transactions import transaction
 from sandbox.process import Sandbox
 
 TABLES = {"run", "facility_lock", "claim", "claim_history", "submission", "issue", "workbook_row", "alembic_version"}

@@ -216,8 +216,8 @@ def test_a_number_is_told_apart_from_another_claims(sandbox: Sandbox, api: ApiSe
     first, second = rows(audit, claim)
     with holding(audit) as run:
         ledger = Ledger(audit, run)
-        assert ledger.numbers_another(first.transaction_uid, second.id)
-        assert not ledger.numbers_another(first.transaction_uid, first.id)
+        assert ledger.queue.is_uid_of_another_claim(first.transaction_uid, second.id)
+        assert not ledger.queue.is_uid_of_another_claim(first.transaction_uid, first.id)
 
 
 def test_a_refusal_under_another_claims_number_leaves_it_to_one_more_sending(

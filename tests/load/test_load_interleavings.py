@@ -26,15 +26,17 @@ from sqlalchemy import Engine
 
 from core.clock import now
 from load.account_center import TokenSource
+from load.batch import Batch, SubmissionRecord, SubmissionResult
 from load.breaker import StopSignal
 from load.chain import ChainEnd, beginning, link
 from load.delivery import Delivery
 from load.errors import FacilityBusy, StopRun
-from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
+from load.ledger import Ledger
 from load.moph_claim import Exchange
 from load.outcomes import Answer, Outcome, meanings
+from load.queue import DueClaim
 from load.settings import ApiSettings
-from load.states import ACCEPTED_STATES, DUE, FAILED, SETTLED, State
+from load.states import ACCEPTED_STATES, CLOSED_STATES, DUE, FAILED, State
 from load.tables import claim, claim_history, facility_lock, run, submission
 from load.verify import verify
 from sandbox.process import Sandbox
@@ -187,8 +189,8 @@ class Interleavings(RuleBasedStateMachine):
         written = replace(self.his[number], **change)
         with holding(self.audit, hcode=self.hcode) as hold:
             ledger = Ledger(self.audit, hold)
-            ledger.recover()
-            ledger.register(written.day, KINDS, [written.claim(self.hcode)], origin="workbook")
+            ledger.writer.recover()
+            ledger.intake.register(written.day, KINDS, [written.claim(self.hcode)], origin="workbook")
 
     def leases_run_out(self) -> None:
         let_leases_run_out(self.audit)
@@ -239,7 +241,7 @@ class Interleavings(RuleBasedStateMachine):
             ledger = Ledger(self.audit, hold)
             for row in presumed:
                 uid = taken.get(key(row))
-                ledger.settle(
+                ledger.writer.settle(
                     [row.id], State.ACCEPTED if uid else State.READY, transaction_uid=uid, note="looked it up"
                 )
 
@@ -275,7 +277,7 @@ class Interleavings(RuleBasedStateMachine):
     @invariant()
     def what_is_settled_does_not_go_again(self) -> None:
         received = self.sandbox.received()
-        times = {row.id: received.get(key(row), 0) for row in self.standing(SETTLED)}
+        times = {row.id: received.get(key(row), 0) for row in self.standing(CLOSED_STATES)}
         self.settled = {i: self.settled.get(i, t) for i, t in times.items()}
         assert self.settled == times
 
@@ -359,7 +361,7 @@ def send(ledger: Ledger, api: ApiSettings, due: Sequence[DueClaim]) -> None:
 
 
 def due_now(ledger: Ledger) -> list[DueClaim]:
-    return ledger.due(DUE, KINDS, DAY, DAY, 10)
+    return ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
 
 
 def test_an_answer_that_comes_late_does_not_end_the_run_that_was_about_to_ask(
@@ -367,15 +369,15 @@ def test_an_answer_that_comes_late_does_not_end_the_run_that_was_about_to_ask(
 ):
     with holding(audit) as silent_run:
         silent = Ledger(audit, silent_run)
-        silent.register(DAY, KINDS, [make_claim()])
-        silent.write(intents=due_now(silent))
+        silent.intake.register(DAY, KINDS, [make_claim()])
+        silent.writer.write(Batch(intents=due_now(silent)))
         let_leases_run_out(audit)
         with holding(audit) as present_run:
             present = Ledger(audit, present_run)
-            present.recover()
+            present.writer.recover()
             due = due_now(present)
-            silent.write(
-                verdicts=[SubmissionResult(due[0].id, State.ACCEPTED, meanings()[0], "success", "number", False)]
+            silent.writer.write(
+                Batch(results=[SubmissionResult(due[0].id, State.ACCEPTED, meanings()[0], "success", "number", False)])
             )
             send(present, api, due)
     assert standing(audit) == {State.ACCEPTED: 1}
@@ -387,10 +389,10 @@ def test_a_run_that_has_lost_its_facility_registers_nothing(sandbox: Sandbox, ap
         let_leases_run_out(audit)
         with holding(audit) as present_run:
             present = Ledger(audit, present_run)
-            present.register(DAY, KINDS, [make_claim()])
+            present.intake.register(DAY, KINDS, [make_claim()])
             due = due_now(present)
             with suppress(StopRun):
-                Ledger(audit, silent_run).register(DAY, KINDS, [])
+                Ledger(audit, silent_run).intake.register(DAY, KINDS, [])
             send(present, api, due)
     assert standing(audit) == {State.ACCEPTED: 1}
 
@@ -401,7 +403,7 @@ def test_a_run_that_has_lost_its_facility_sends_no_claim_again(
     """It stood still in the pause between two sendings."""
     paused, go_on = Event(), Event()
 
-    def pause(_halt: StopSignal, _seconds: float) -> None:
+    def pause(_stop_signal: StopSignal, _seconds: float) -> None:
         paused.set()
         assert go_on.wait(30)
 
@@ -456,8 +458,8 @@ def test_a_claim_given_up_that_may_have_been_taken_is_still_so_when_a_person_sen
     load_night.night(audit, once)
     with holding(audit) as hold:
         ledger = Ledger(audit, hold)
-        assert ledger.give_up(DAY + timedelta(1)) == 1
-        ledger.settle([rows(audit, claim)[0].id], State.READY, transaction_uid=None, note="once more")
+        assert ledger.writer.give_up(DAY + timedelta(1)) == 1
+        ledger.writer.settle([rows(audit, claim)[0].id], State.READY, transaction_uid=None, note="once more")
     sandbox.change(no_closing_code_visits=[])
     load_night.night(audit, once)
     assert standing(audit) == {State.PRESUMED_ACCEPTED: 1}
@@ -466,20 +468,20 @@ def test_a_claim_given_up_that_may_have_been_taken_is_still_so_when_a_person_sen
 def test_a_late_answer_is_not_taken_for_a_forged_one(audit: Engine):
     with holding(audit) as silent_run:
         silent = Ledger(audit, silent_run)
-        silent.register(DAY, KINDS, [make_claim()])
+        silent.intake.register(DAY, KINDS, [make_claim()])
         [due] = due_now(silent)
-        silent.write(intents=[due])
+        silent.writer.write(Batch(intents=[due]))
         let_leases_run_out(audit)
         with holding(audit):
             accepted = Answer(Outcome.ACCEPTED, meanings()[0], "success", "number")
             answer = Exchange("submit", "/", due.payload, now(), now(), 200, "", accepted)
-            silent.write(records=[SubmissionRecord(due.id, 1, 1, due.payload_hash, answer)])
-            assert verify(audit, "sandbox").misfit is None
+            silent.writer.write(Batch(records=[SubmissionRecord(due.id, 1, 1, due.payload_hash, answer)]))
+            assert verify(audit, "sandbox").mismatch is None
 
 
 def test_a_claim_can_be_given_up_in_a_file(sandbox: Sandbox, api: ApiSettings, audit: Engine):
     sandbox.change(no_closing_code_visits=[make_claim().vn])
     load_night.night(audit, api, [make_claim()])
     with holding(audit) as hold:
-        Ledger(audit, hold).give_up(DAY + timedelta(1))
+        Ledger(audit, hold).writer.give_up(DAY + timedelta(1))
     assert standing(audit) == {State.GIVEN_UP: 1}

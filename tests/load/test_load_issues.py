@@ -8,10 +8,11 @@ import pytest
 from load_night import DAY, holding, make_claim, make_issue, rows
 from sqlalchemy import Engine
 
-from load.issues import note_issues
-from load.ledger import Ledger, SubmissionResult
+from load.batch import Batch, SubmissionResult
+from load.issues import record_issues
+from load.ledger import Ledger
 from load.outcomes import meanings
-from load.queries import claims_that_did_not_go, issue_counts, open_issues
+from load.queries import claims_not_accepted, issue_counts, open_issues
 from load.states import ACCEPTED_STATES, DUE, State
 from load.tables import Origin, issue
 from transform.after_acceptance import CHANGED
@@ -32,7 +33,7 @@ def his(
 ) -> None:
     """The nightly run reads the day."""
     with holding(engine, hcode=hcode) as run:
-        note_issues(engine, run, day, KINDS, issues, claims, records=records)
+        record_issues(engine, run, day, KINDS, issues, claims, records=records)
 
 
 def workbook(
@@ -47,7 +48,7 @@ def workbook(
     """A workbook is imported that holds these visits of the day."""
     of_workbook: dict[str, Any] = {"origin": "workbook", "visits": visits, "records": records}
     with holding(engine, hcode=hcode) as run:
-        note_issues(engine, run, day, KINDS, issues, claims, **of_workbook)
+        record_issues(engine, run, day, KINDS, issues, claims, **of_workbook)
 
 
 def is_open(engine: Engine, hcode: str) -> dict[str, str]:
@@ -58,10 +59,12 @@ def is_open(engine: Engine, hcode: str) -> dict[str, str]:
 def take(engine: Engine, hcode: str, made: Claim, origin: Origin, state: State = State.ACCEPTED) -> None:
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
-        ledger.register(DAY, [], [made], origin=origin, records={made.key: "its rows"})
-        due = ledger.due(DUE, KINDS, DAY, DAY, 10)
-        ledger.write(intents=due)
-        ledger.write(verdicts=[SubmissionResult(c.id, state, meanings()[0], "said", "uid-1", False) for c in due])
+        ledger.intake.register(DAY, [], [made], origin=origin, records={made.key: "its rows"})
+        due = ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
+        ledger.writer.write(Batch(intents=due))
+        ledger.writer.write(
+            Batch(results=[SubmissionResult(c.id, state, meanings()[0], "said", "uid-1", False) for c in due])
+        )
 
 
 def test_an_issue_says_whose_record_it_is_about_and_keeps_it(each_audit: Engine, hcode: str):
@@ -185,7 +188,7 @@ def test_an_error_of_a_later_workbook_is_listed_though_the_claim_was_taken_from_
 def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_audit: Engine, hcode: str):
     take(each_audit, hcode, make_claim(1, hcode=hcode), "workbook", State.PRESUMED_ACCEPTED)
     take(each_audit, hcode, make_claim(2, hcode=hcode), "his", State.CORRECTABLE)
-    frame = claims_that_did_not_go(each_audit, "sandbox", hcode=hcode)
+    frame = claims_not_accepted(each_audit, "sandbox", hcode=hcode)
     told = ["record", "transaction_uid", "origin", "baht"]
     assert list(frame.columns)[-4:] == told
     assert frame[told].values.tolist() == [["its rows", "uid-1", "workbook", 150], ["its rows", "uid-1", "his", 150]]

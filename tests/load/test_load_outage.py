@@ -8,13 +8,15 @@ from load_night import DAY, holding, make_claim, make_claims, night, rows, stand
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from load.batch import Batch
 from load.chain import beginning, link
-from load.database import open_audit, within
+from load.database import open_audit
 from load.errors import AuditAway
 from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import DUE, State
 from load.tables import claim, claim_history, facility_lock, run, submission
+from load.transactions import within
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 
@@ -110,14 +112,14 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(server_audit: Engine, s
 def test_an_intent_done_twice_counts_one_try_and_what_is_not_due_any_more_is_not_sent(each_audit: Engine, hcode: str):
     with holding(each_audit, hcode=hcode) as held:
         ledger = Ledger(each_audit, held)
-        ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
-        due = ledger.due(DUE, KINDS, DAY, DAY, 10)
-        ledger.write(intents=due)
-        ledger.write(intents=due)
+        ledger.intake.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
+        due = ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
+        ledger.writer.write(Batch(intents=due))
+        ledger.writer.write(Batch(intents=due))
         assert {row.tries for row in rows(each_audit, claim, hcode=hcode)} == {1}
-        ledger.write(unsent=due)
-        ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode)])
-        assert ledger.write(intents=due) == due[:1]
+        ledger.writer.write(Batch(unsent=due))
+        ledger.intake.register(DAY, KINDS, [make_claim(1, hcode=hcode)])
+        assert ledger.writer.write(Batch(intents=due)) == due[:1]
         assert sorted(row.state for row in rows(each_audit, claim, hcode=hcode)) == ["sending", "withdrawn"]
 
 
@@ -168,13 +170,13 @@ def test_without_patience_an_audit_that_is_away_is_said_at_once(server_audit: En
     hasty = open_audit(url)
     with holding(hasty) as held:
         ledger = Ledger(hasty, held)
-        ledger.register(DAY, KINDS, [make_claim(1)])
+        ledger.intake.register(DAY, KINDS, [make_claim(1)])
         hasty.pool.dispose()
         with hasty.connect():
             break_all_connections(url)
         with pytest.raises(AuditAway) as error:
             for _ in range(3):
-                ledger.due(DUE, KINDS, DAY, DAY, 10)
+                ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
                 break_all_connections(url)
     assert "cannot be used" in error.value.message.en
     hasty.dispose()

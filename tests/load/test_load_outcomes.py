@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from load.outcomes import Outcome, advice_for, meanings, understand
+from load.outcomes import Outcome, advice_for, interpret, meanings
 
 FINAL = [
     "dm patient unable to claim",
@@ -53,7 +53,7 @@ def envelope(status: int, message: str, form: str = "number") -> str:
 def test_every_row_of_the_reference_is_understood_in_every_form_of_its_status(
     status: int, message: str, outcome: Outcome, possibly_accepted: bool, form: str
 ):
-    answer = understand(status, envelope(status, message, form))
+    answer = interpret(status, envelope(status, message, form))
     assert answer.outcome is outcome
     assert answer.meaning.possibly_accepted is possibly_accepted
     assert answer.message == " · ".join(filter(None, [message, "ข้อความ"]))
@@ -65,43 +65,43 @@ def test_every_row_of_the_reference_is_understood_in_every_form_of_its_status(
 def test_the_envelopes_status_counts_before_that_of_http(
     status: int, message: str, outcome: Outcome, possibly_accepted: bool, form: str
 ):
-    assert understand(200, envelope(status, message, form)).outcome is outcome
+    assert interpret(200, envelope(status, message, form)).outcome is outcome
 
 
 @pytest.mark.parametrize("message", FINAL)
 def test_a_refusal_for_good_tells_of_a_claim_in_doubt_that_it_was_taken(message: str):
-    assert understand(400, envelope(400, message)).meaning.already_claimed
+    assert interpret(400, envelope(400, message)).meaning.already_claimed
 
 
 @pytest.mark.parametrize("message", ["don't have authen_code", "invalid request body"])
 def test_other_refusals_tell_nothing_of_a_claim_in_doubt(message: str):
-    assert not understand(400, envelope(400, message)).meaning.already_claimed
+    assert not interpret(400, envelope(400, message)).meaning.already_claimed
 
 
 @pytest.mark.parametrize("message", ["DM Patient  unable\nto claim", "error: dm patient unable to claim."])
 def test_case_and_space_and_surroundings_of_a_message_do_not_matter(message: str):
-    assert understand(400, envelope(400, message)).outcome is Outcome.FINAL
+    assert interpret(400, envelope(400, message)).outcome is Outcome.FINAL
 
 
 @pytest.mark.parametrize("key", ["message", "Message", "message_th"])
 def test_the_message_is_found_under_each_of_its_names(key: str):
-    assert understand(400, json.dumps({key: "patient not new ht"})).outcome is Outcome.FINAL
+    assert interpret(400, json.dumps({key: "patient not new ht"})).outcome is Outcome.FINAL
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
 def test_a_page_of_a_gateway_counts_by_its_http_status_and_is_not_quoted(status: int):
-    answer = understand(status, HTML)
+    answer = interpret(status, HTML)
     assert answer.outcome is Outcome.RETRY
     assert answer.message == ""
 
 
 @pytest.mark.parametrize("body", ["Cannot POST /api/v1/opd/dmht", "<pre>Cannot POST /api</pre>", ""])
 def test_an_address_that_does_not_exist_stops_the_run_whatever_it_looks_like(body: str):
-    assert understand(404, body).outcome is Outcome.STOP
+    assert interpret(404, body).outcome is Outcome.STOP
 
 
 def test_a_plain_text_refusal_is_correctable_and_quoted():
-    answer = understand(400, "  bad\n request ")
+    answer = interpret(400, "  bad\n request ")
     assert (answer.outcome, answer.message) == (Outcome.CORRECTABLE, "bad request")
 
 
@@ -126,45 +126,45 @@ SUCCESS = envelope(200, "success")
 )
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_success_that_cannot_be_read_or_has_no_number_is_in_doubt(status: int, body: str):
-    answer = understand(status, body)
+    answer = interpret(status, body)
     assert answer.outcome is Outcome.IN_DOUBT
     assert answer.meaning.possibly_accepted
     assert answer.transaction_uid is None
 
 
 def test_a_question_needs_no_number_in_its_answer():
-    assert understand(200, '{"status": 200, "data": {}}', expects_uid=False).outcome is Outcome.ACCEPTED
+    assert interpret(200, '{"status": 200, "data": {}}', expects_uid=False).outcome is Outcome.ACCEPTED
 
 
 def test_a_number_that_is_one_is_kept_as_text():
-    assert understand(200, '{"status": 200, "data": {"transaction_uid": 12345}}').transaction_uid == "12345"
+    assert interpret(200, '{"status": 200, "data": {"transaction_uid": 12345}}').transaction_uid == "12345"
 
 
 def test_data_is_kept_as_it_came_but_not_shown():
-    answer = understand(200, '{"status": 200, "data": {"transaction_uid": "u", "pid": "1100000000001"}}')
+    answer = interpret(200, '{"status": 200, "data": {"transaction_uid": "u", "pid": "1100000000001"}}')
     assert answer.data["pid"] == "1100000000001"
     assert "1100000000001" not in repr(answer)
 
 
 def test_what_the_server_said_is_not_shown_for_it_may_quote_a_record():
-    assert "นางตัวอย่าง" not in repr(understand(400, envelope(400, "นางตัวอย่าง invalid")))
+    assert "นางตัวอย่าง" not in repr(interpret(400, envelope(400, "นางตัวอย่าง invalid")))
 
 
 @pytest.mark.parametrize("status", [402, 409, 410, 413, 415, 418, 422, 451])
 def test_a_client_error_the_reference_does_not_name_is_correctable(status: int):
-    assert understand(status, envelope(status, "?")).outcome is Outcome.CORRECTABLE
+    assert interpret(status, envelope(status, "?")).outcome is Outcome.CORRECTABLE
 
 
 @pytest.mark.parametrize("status", [501, 505, 507, 520, 599, 600, 999])
 def test_a_server_error_the_reference_does_not_name_is_retried_and_may_have_been_taken(status: int):
-    answer = understand(status, HTML)
+    answer = interpret(status, HTML)
     assert answer.outcome is Outcome.RETRY
     assert answer.meaning.possibly_accepted
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_stops_the_run_and_names_the_settings(status: int):
-    answer = understand(status, "")
+    answer = interpret(status, "")
     assert answer.outcome is Outcome.STOP
     assert "api.api_url" in answer.meaning.advice.en
 
@@ -172,20 +172,20 @@ def test_a_redirect_stops_the_run_and_names_the_settings(status: int):
 @pytest.mark.parametrize("said", ["success", "true", True, 0, 1, -1, 200.5, "²", "9" * 5000, None, [400], {"a": 1}])
 def test_a_status_that_is_none_leaves_it_to_that_of_http(said: object):
     body = json.dumps({"status": said, "data": {"transaction_uid": "uid-1"}})
-    assert understand(200, body).outcome is Outcome.ACCEPTED
-    assert understand(503, json.dumps({"status": said})).outcome is Outcome.RETRY
+    assert interpret(200, body).outcome is Outcome.ACCEPTED
+    assert interpret(503, json.dumps({"status": said})).outcome is Outcome.RETRY
 
 
 def test_what_no_database_can_store_does_not_get_through():
     body = '{"status": 200, "message": "a\\u0000b\\ud800", "data": {"transaction_uid": " \\u0000u\\udfff"}}'
-    answer = understand(200, body)
+    answer = interpret(200, body)
     assert answer.message.encode() == b"ab?"
     assert answer.transaction_uid == "u?"
 
 
 def test_nothing_is_longer_than_its_column():
     body = json.dumps({"status": 200, "message": "ก" * 9000, "data": {"transaction_uid": "u" * 200}})
-    answer = understand(200, body)
+    answer = interpret(200, body)
     assert (len(answer.message), len(answer.transaction_uid or "")) == (500, 64)
 
 

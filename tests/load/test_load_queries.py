@@ -5,9 +5,10 @@ from datetime import timedelta
 from load_night import DAY, holding, make_claim, make_issue, note
 from sqlalchemy import Engine
 
-from load.ledger import Ledger, SubmissionResult
+from load.batch import Batch, SubmissionResult
+from load.ledger import Ledger
 from load.outcomes import meanings
-from load.queries import claims_by_day, claims_that_did_not_go, issue_counts, open_issues, refusals
+from load.queries import claims_by_day, claims_not_accepted, issue_counts, open_issues, refusals
 from load.states import DUE, State
 from transform.claim import KINDS
 
@@ -22,15 +23,15 @@ def a_night(engine: Engine, hcode: str, warned: str = HELD_VISIT) -> None:
     held = next(m for m in meanings() if m.outcome == "held")
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
-        ledger.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
-        first, second = ledger.due(DUE, KINDS, DAY, DAY, 10)
-        ledger.write(intents=[first, second])
+        ledger.intake.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
+        first, second = ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
+        ledger.writer.write(Batch(intents=[first, second]))
         verdicts = [
             SubmissionResult(first.id, State.ACCEPTED, meanings()[0], "success", "uid-1", False),
             SubmissionResult(second.id, State.HELD, held, "don't have authen_code", None, False),
         ]
-        ledger.write(verdicts=verdicts)
-        ledger.register(NEXT_DAY, KINDS, [make_claim(3, "epi", day=NEXT_DAY, hcode=hcode)])
+        ledger.writer.write(Batch(results=verdicts))
+        ledger.intake.register(NEXT_DAY, KINDS, [make_claim(3, "epi", day=NEXT_DAY, hcode=hcode)])
         note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(warned, rule="b", severity="warning")])
         note(ledger, NEXT_DAY, KINDS, [make_issue("69-next", rule="a")])
         note(ledger, NEXT_DAY, KINDS, [])
@@ -50,7 +51,7 @@ def test_claims_are_counted_by_day_kind_and_state(each_audit: Engine, hcode: str
 
 def test_claims_for_a_person_to_look_at_say_why(each_audit: Engine, hcode: str):
     a_night(each_audit, hcode)
-    frame = claims_that_did_not_go(each_audit, "sandbox", hcode=hcode)
+    frame = claims_not_accepted(each_audit, "sandbox", hcode=hcode)
     assert frame["vn"].tolist() == [make_claim(2).vn]
     assert frame["meaning_en"].tolist() == ["the right was not confirmed at the end of the visit"]
     assert frame["message"].tolist() == ["don't have authen_code"]

@@ -12,11 +12,11 @@ from sqlalchemy import Engine, update
 
 from core.clock import now
 from core.messages import Message
-from load.database import transaction
 from load.errors import FacilityBusy, StopRun
 from load.queries import last_run
 from load.runs import try_writing
 from load.tables import facility_lock, run
+from load.transactions import transaction
 
 
 def states(engine: Engine, hcode: str) -> list[str]:

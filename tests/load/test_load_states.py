@@ -12,13 +12,23 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from load.database import open_audit
 from load.ledger import Ledger
 from load.settings import ApiSettings
-from load.states import CAUSES, DUE, MACHINE, SETTLED, Cause, IllegalTransition, State, arrows, check
+from load.states import (
+    CAUSES,
+    CLOSED_STATES,
+    DUE,
+    MACHINE,
+    Cause,
+    IllegalTransition,
+    State,
+    check_transition,
+    transitions,
+)
 from load.tables import claim, claim_history, run, submission, workbook_row
-from load.workbook_rows import WorkbookRow, note_rows
+from load.workbook_rows import WorkbookRow, record_rows
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 
-PAIRS = {(before, after) for before, after, _ in arrows()}
+PAIRS = {(before, after) for before, after, _ in transitions()}
 
 
 # The machine itself.
@@ -26,14 +36,14 @@ PAIRS = {(before, after) for before, after, _ in arrows()}
 
 @pytest.mark.parametrize("cause", Cause)
 def test_what_is_not_in_the_machine_is_refused(cause: Cause):
-    known = {(before, after) for before, after, its in arrows() if its is cause}
+    known = {(before, after) for before, after, its in transitions() if its is cause}
     assert known
     for before, after in product([None, *State], State):
         if before == after or (before, after) in known:
-            check(cause, before, after)
+            check_transition(cause, before, after)
         else:
             with pytest.raises(IllegalTransition, match=f"{before or 'nothing'} -> {after}"):
-                check(cause, before, after)
+                check_transition(cause, before, after)
 
 
 def test_every_state_can_be_reached_and_every_cause_is_put_in_words():
@@ -46,9 +56,13 @@ def test_every_state_can_be_reached_and_every_cause_is_put_in_words():
 
 
 def test_what_is_settled_is_never_sent_again_unless_a_person_says_so():
-    left = {(before, cause) for before, after, cause in arrows() if before in SETTLED and after is not State.ACCEPTED}
+    left = {
+        (before, cause)
+        for before, after, cause in transitions()
+        if before in CLOSED_STATES and after is not State.ACCEPTED
+    }
     assert left == {(State.PRESUMED_ACCEPTED, Cause.PERSON)}
-    assert {before for before, after, _ in arrows() if after is State.SENDING} >= set(DUE)
+    assert {before for before, after, _ in transitions() if after is State.SENDING} >= set(DUE)
 
 
 # The database. What is tried there is taken back, so the three are shared.
@@ -76,7 +90,7 @@ def refused(connection: Connection, statement: Executable) -> bool:
 def template(each_audit: Engine, hcode: str) -> dict[str, Any]:
     """A claim's row, to be inserted in other states and under other keys."""
     with holding(each_audit, hcode=hcode) as held:
-        Ledger(each_audit, held).register(DAY, KINDS, [make_claim(hcode=hcode)])
+        Ledger(each_audit, held).intake.register(DAY, KINDS, [make_claim(hcode=hcode)])
     (row,) = rows(each_audit, claim, hcode=hcode)
     return {name: value for name, value in values(claim, row).items() if name != "id"} | {"run_id": held.id}
 
@@ -118,7 +132,7 @@ def test_exchanges_history_and_workbooks_are_never_changed_and_no_claim_is_delet
     engine = open_audit(new_database())
     night(engine, api, [make_claim()])
     with holding(engine) as held:
-        note_rows(engine, held, "f" * 64, "มีนาคม.xlsx", [WorkbookRow("dmht", 5, "dm", "1", "", make_claim().key)])
+        record_rows(engine, held, "f" * 64, "มีนาคม.xlsx", [WorkbookRow("dmht", 5, "dm", "1", "", make_claim().key)])
     before = [rows(engine, table) for table in (claim, submission, claim_history, workbook_row)]
     assert all(before)
     forbidden: list[Executable] = [delete(claim), delete(claim).where(claim.c.vn == make_claim().vn)]
@@ -172,17 +186,19 @@ def test_what_a_person_says_stands_in_the_history_with_the_note(each_audit: Engi
     claims = make_claims(2, hcode=hcode)
     with holding(each_audit, hcode=hcode) as held:
         ledger = Ledger(each_audit, held)
-        ledger.register(DAY, KINDS, claims)
+        ledger.intake.register(DAY, KINDS, claims)
     ids = [row.id for row in rows(each_audit, claim, hcode=hcode)]
     with each_audit.begin() as connection:
         stand = update(claim).where(claim.c.id.in_(ids))
         connection.execute(stand.values(state=State.SENDING, run_id=held.id))
         connection.execute(stand.values(state=State.PRESUMED_ACCEPTED))
     with holding(each_audit, hcode=hcode) as person:
-        settled = Ledger(each_audit, person).settle(ids[:1], State.ACCEPTED, transaction_uid="uid-1", note="ดูในเว็บแล้ว")
+        settled = Ledger(each_audit, person).writer.settle(
+            ids[:1], State.ACCEPTED, transaction_uid="uid-1", note="ดูในเว็บแล้ว"
+        )
         assert settled == 1
         with pytest.raises(IllegalTransition):
-            Ledger(each_audit, person).settle(ids, State.FINAL, transaction_uid=None, note="both")
+            Ledger(each_audit, person).writer.settle(ids, State.FINAL, transaction_uid=None, note="both")
     one, other = rows(each_audit, claim, hcode=hcode)
     assert (one.state, one.transaction_uid, other.state) == (State.ACCEPTED, "uid-1", State.PRESUMED_ACCEPTED)
     last = rows(each_audit, claim_history, claim_id=ids[0])[-1]

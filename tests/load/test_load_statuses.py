@@ -1,6 +1,7 @@
 """What has become of transactions: asked, written down, and no trouble where it cannot be known."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,15 +10,18 @@ from sqlalchemy import Engine, update
 
 from core.clock import now
 from load.account_center import TokenSource
+from load.batch import Batch, TransactionStatus
 from load.delivery import Delivery
-from load.ledger import Ledger, Status, Transaction
+from load.ledger import Ledger
 from load.moph_claim import Exchange
-from load.outcomes import understand
-from load.queries import days_in_hand, sent_by, transaction_statuses
+from load.outcomes import interpret
+from load.queries import affected_days, sent_by, transaction_statuses
+from load.queue import DueClaim, Transaction
 from load.settings import ApiSettings
 from load.states import DUE, State
 from load.statuses import UNKNOWN_AT_FIRST, Inquiry, read_status
 from load.tables import claim, run, submission
+from load.writer import LedgerWriter
 from sandbox.process import Sandbox
 from sandbox.world import Fault
 from transform.claim import KINDS
@@ -30,7 +34,7 @@ def ask(audit: Engine, api: ApiSettings, *, concurrency: int = 1, hcode: str = "
     with holding(audit, hcode=hcode) as held:
         ledger, tokens = Ledger(audit, held), TokenSource(api, held.hcode)
         with Inquiry(api, ledger, tokens, concurrency) as inquiry:
-            inquiry.ask(ledger.to_ask(LONG_AGO, [], 0, 1000))
+            inquiry.ask(ledger.queue.transactions_to_ask(LONG_AGO, [], 0, 1000))
         held.log_ins = tokens.log_ins
     return inquiry
 
@@ -141,22 +145,23 @@ def test_what_was_answered_when_it_is_interrupted_is_written_down(
 ) -> None:
     monkeypatch.setattr("load.statuses.GATHER_MOST", 2)
     with holding(accepted) as held:
-        ledger, tokens = InterruptedLedger(accepted, held), TokenSource(api, held.hcode)
+        ledger, tokens = Ledger(accepted, held), TokenSource(api, held.hcode)
+        ledger.writer = writer = InterruptedWriter(accepted, held)
         with pytest.raises(KeyboardInterrupt), Inquiry(api, ledger, tokens, 4) as inquiry:
-            inquiry.ask(ledger.to_ask(LONG_AGO, [], 0, 1000))
-    assert len(asked(accepted)) == sandbox.stats()["requests"]["status"]["200 success"] - ledger.lost
+            inquiry.ask(ledger.queue.transactions_to_ask(LONG_AGO, [], 0, 1000))
+    assert len(asked(accepted)) == sandbox.stats()["requests"]["status"]["200 success"] - writer.lost
 
 
-class InterruptedLedger(Ledger):
+class InterruptedWriter(LedgerWriter):
     """Ctrl-C comes while it writes for the first time."""
 
     lost = 0
 
-    def write(self, **rest: Any) -> None:
+    def write(self, batch: Batch) -> Sequence[DueClaim]:
         if not self.lost:
-            self.lost = len(rest["records"])
+            self.lost = len(batch.records)
             raise KeyboardInterrupt
-        super().write(**rest)
+        return super().write(batch)
 
 
 def test_statuses_are_kept_on_each_database(each_audit: Engine, api: ApiSettings, sandbox: Sandbox, hcode: str) -> None:
@@ -166,20 +171,20 @@ def test_statuses_are_kept_on_each_database(each_audit: Engine, api: ApiSettings
         ledger, tokens = Ledger(each_audit, held), TokenSource(api, hcode)
         _send(ledger, tokens, api, hcode)
         with Inquiry(api, ledger, tokens, 4) as inquiry:
-            inquiry.ask(ledger.to_ask(LONG_AGO, [], 0, 1000))
-            assert ledger.to_ask(LONG_AGO, ["p" * 80], 0, 1000) == []
-        assert days_in_hand(each_audit, held) == (DAY, DAY)
+            inquiry.ask(ledger.queue.transactions_to_ask(LONG_AGO, [], 0, 1000))
+            assert ledger.queue.transactions_to_ask(LONG_AGO, ["p" * 80], 0, 1000) == []
+        assert affected_days(each_audit, held) == (DAY, DAY)
         assert sent_by(each_audit, held).to_dict("records") == [{"before": "ready", "state": "accepted", "claims": 3}]
     counted = transaction_statuses(each_audit, "sandbox", hcode=hcode).to_dict("records")
     assert counted == [{"status": "p" * 80, "status_th": ("จ่ายแล้ว" + "ว" * 300)[:200], "claims": 3, "baht": 450}]
     with holding(each_audit, hcode=hcode) as idle:
-        assert days_in_hand(each_audit, idle) is None
+        assert affected_days(each_audit, idle) is None
 
 
 def _send(ledger: Ledger, tokens: TokenSource, api: ApiSettings, hcode: str) -> None:
-    ledger.register(DAY, KINDS, make_claims(3, hcode=hcode))
+    ledger.intake.register(DAY, KINDS, make_claims(3, hcode=hcode))
     with Delivery(api, ledger, tokens, 2) as delivery:
-        delivery.send_chunk(1, ledger.due(DUE, KINDS, DAY, DAY, 10))
+        delivery.send_chunk(1, ledger.queue.due(DUE, KINDS, DAY, DAY, 10))
         delivery.finish()
         assert delivery.counts == {State.ACCEPTED: 3}
 
@@ -190,35 +195,35 @@ DATA = {"transaction_uid": "uid-7", "pid": "1100000000015", "status": "paid", "s
 
 def said(data: Any, http_status: int = 200) -> Exchange:
     body = json.dumps({"status": http_status, "message": "success", "data": data})
-    answer = understand(http_status, body, expects_uid=False)
+    answer = interpret(http_status, body, expects_uid=False)
     return Exchange("status", "/", b"", now(), now(), http_status, body, answer)
 
 
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        (DATA, Status(7, "paid", "จ่ายแล้ว", proves=True)),
-        ({**DATA, "pid": None}, Status(7, "paid", "จ่ายแล้ว", proves=True)),
-        ({**DATA, "pid": 1100000000015}, Status(7, "paid", "จ่ายแล้ว", proves=True)),
-        ({**DATA, "pid": "1100000000023"}, Status(7, None, None, proves=False)),
-        ({**DATA, "transaction_uid": "uid-8"}, Status(7, None, None, proves=False)),
-        ({"status": "paid"}, Status(7, "paid", None, proves=False)),
-        ({**DATA, "status": 3, "status_th": "จ่าย\x00\nแล้ว\ud800"}, Status(7, "3", "จ่าย แล้ว?", proves=True)),
-        ({**DATA, "status": "", "status_th": None}, Status(7, None, None, proves=True)),
-        ([], Status(7, None, None, proves=False)),
+        (DATA, TransactionStatus(7, "paid", "จ่ายแล้ว", proves=True)),
+        ({**DATA, "pid": None}, TransactionStatus(7, "paid", "จ่ายแล้ว", proves=True)),
+        ({**DATA, "pid": 1100000000015}, TransactionStatus(7, "paid", "จ่ายแล้ว", proves=True)),
+        ({**DATA, "pid": "1100000000023"}, TransactionStatus(7, None, None, proves=False)),
+        ({**DATA, "transaction_uid": "uid-8"}, TransactionStatus(7, None, None, proves=False)),
+        ({"status": "paid"}, TransactionStatus(7, "paid", None, proves=False)),
+        ({**DATA, "status": 3, "status_th": "จ่าย\x00\nแล้ว\ud800"}, TransactionStatus(7, "3", "จ่าย แล้ว?", proves=True)),
+        ({**DATA, "status": "", "status_th": None}, TransactionStatus(7, None, None, proves=True)),
+        ([], TransactionStatus(7, None, None, proves=False)),
     ],
     ids=[
         "whole", "without a person", "person as a number", "another person", "another transaction", "names nothing",
         "odd words", "no words", "no object",
     ],
 )  # fmt: skip
-def test_a_status_counts_for_the_transaction_and_the_person_it_names(data: Any, status: Status) -> None:
+def test_a_status_counts_for_the_transaction_and_the_person_it_names(data: Any, status: TransactionStatus) -> None:
     assert read_status(MINE, said(data)) == status
 
 
 def test_nothing_is_proved_of_what_is_accepted_already() -> None:
     mine = Transaction(7, "uid-7", MINE.pid, "hash", State.ACCEPTED)
-    assert read_status(mine, said(DATA)) == Status(7, "paid", "จ่ายแล้ว", proves=False)
+    assert read_status(mine, said(DATA)) == TransactionStatus(7, "paid", "จ่ายแล้ว", proves=False)
 
 
 def test_a_failure_of_the_server_leaves_no_status() -> None:

@@ -24,7 +24,7 @@ from load.database import connect, open_audit
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, claim_history, issue, metadata, run, submission, workbook_row
-from load.verify import Misfit, verify
+from load.verify import Mismatch, verify
 from sandbox.process import Sandbox
 from sandbox.world import Fault
 
@@ -43,7 +43,7 @@ def counted(engine: Engine) -> tuple[int, int, int]:
 
 def assert_fits(engine: Engine) -> None:
     checked = verify(engine, "sandbox")
-    assert checked.misfit is None
+    assert checked.mismatch is None
     assert (checked.runs, checked.exchanges, checked.claims) == counted(engine)
 
 
@@ -75,13 +75,13 @@ def test_an_audit_of_two_runs_and_every_kind_of_answer_fits(new_database: Callab
 
 def test_an_audit_fits_at_every_moment_of_a_run(sandbox: Sandbox, new_database: Callable[[], str]):
     engine = open_audit(new_database())
-    seen: list[Misfit | None] = []
+    seen: list[Mismatch | None] = []
     night(
         engine,
         settings_for(sandbox),
         make_claims(20),
         concurrency=2,
-        on_progress=lambda _: seen.append(verify(engine, "sandbox").misfit),
+        on_progress=lambda _: seen.append(verify(engine, "sandbox").mismatch),
     )
     assert seen
     assert set(seen) == {None}
@@ -114,8 +114,8 @@ def test_one_run_of_several_can_be_asked_for(audit: Engine, sandbox: Sandbox, ap
         untie(connection)
         connection.execute(update(submission).where(submission.c.run_id == second.id).values(outcome="final"))
     checked = verify(audit, "sandbox", first.id[:8])
-    assert (checked.runs, checked.exchanges, checked.claims, checked.misfit) == (1, 3, 0, None)
-    assert verify(audit, "sandbox", second.id).misfit == verify(audit, "sandbox").misfit is not None
+    assert (checked.runs, checked.exchanges, checked.claims, checked.mismatch) == (1, 3, 0, None)
+    assert verify(audit, "sandbox", second.id).mismatch == verify(audit, "sandbox").mismatch is not None
     with pytest.raises(ConfigurationError, match="no run x in"):
         verify(audit, "sandbox", "x")
     assert verify(audit, "prd").runs == 0
@@ -284,13 +284,13 @@ def test_of_exchanges_tampered_with_the_first_that_does_not_fit_is_named(tampere
     assert_fits(tampered.engine)
     with tampered.engine.begin() as connection:
         tamper(connection)
-    misfit = verify(tampered.engine, "sandbox").misfit
-    assert misfit is not None
-    assert (misfit.what, misfit.run_id, misfit.number) == (what, tampered.run_id, number)
+    mismatch = verify(tampered.engine, "sandbox").mismatch
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.run_id, mismatch.number) == (what, tampered.run_id, number)
     if number:
         (row,) = rows(tampered.engine, submission, number=number)
-        assert (misfit.vn, misfit.kind, misfit.at) == (tampered.claim_of(number).vn, "dm", row.sent_at)
-        assert f"run {tampered.run_id}, exchange {number}, claim dm VN {misfit.vn}, of 20" in misfit.place.en
+        assert (mismatch.vn, mismatch.kind, mismatch.at) == (tampered.claim_of(number).vn, "dm", row.sent_at)
+        assert f"run {tampered.run_id}, exchange {number}, claim dm VN {mismatch.vn}, of 20" in mismatch.place.en
 
 
 def of_claim(**values: Any) -> Callable[[Connection], None]:
@@ -324,8 +324,8 @@ def test_a_claim_tampered_with_is_named(tampered: Tampered, how: str):
     with tampered.engine.begin() as connection:
         tamper(connection)
     checked = verify(tampered.engine, "sandbox")
-    assert checked.misfit is not None
-    assert (checked.misfit.what, checked.misfit.vn, checked.misfit.kind) == (what, VN, "dm")
+    assert checked.mismatch is not None
+    assert (checked.mismatch.what, checked.mismatch.vn, checked.mismatch.kind) == (what, VN, "dm")
     assert (checked.runs, checked.exchanges, checked.claims) == (1, CLAIMS, 3)
 
 
@@ -337,9 +337,9 @@ def test_a_claim_made_accepted_with_its_history_but_without_an_answer_is_named(t
         for number, step in enumerate(steps):
             new = {"id": 700 + number, "claim_id": 77}
             connection.execute(insert(claim_history).values(**dict(step._mapping) | new))
-    misfit = verify(tampered.engine, "sandbox").misfit
-    assert misfit is not None
-    assert (misfit.what, misfit.vn) == (says.UNPROVEN, "forged")
+    mismatch = verify(tampered.engine, "sandbox").mismatch
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.vn) == (says.UNPROVEN, "forged")
 
 
 def test_a_claim_removed_with_its_history_is_missed_by_its_exchange(audit: Engine, sandbox: Sandbox, api: ApiSettings):
@@ -349,9 +349,9 @@ def test_a_claim_removed_with_its_history_is_missed_by_its_exchange(audit: Engin
     with sqlite3.connect(audit.url.database or "") as plain:  # which holds to no foreign keys
         plain.execute("delete from claim_history where claim_id = 2")
         plain.execute("delete from claim where id = 2")
-    misfit = verify(audit, "sandbox").misfit
-    assert misfit is not None
-    assert (misfit.what, misfit.number, misfit.vn) == (says.CLAIM_GONE, 2, None)
+    mismatch = verify(audit, "sandbox").mismatch
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.number, mismatch.vn) == (says.CLAIM_GONE, 2, None)
 
 
 # An audit of the version before the chain.
@@ -422,9 +422,9 @@ def test_an_audit_from_before_the_chain_is_chained_as_it_is_opened(
     with engine.begin() as connection:
         untie(connection)
         connection.execute(update(submission).where(submission.c.id == 12).values(message="สำเร็จ"))
-    misfit = verify(engine, "sandbox").misfit
-    assert misfit is not None
-    assert (misfit.what, misfit.run_id, misfit.number) == (says.CHANGED, "old-0", 2)
+    mismatch = verify(engine, "sandbox").mismatch
+    assert mismatch is not None
+    assert (mismatch.what, mismatch.run_id, mismatch.number) == (says.CHANGED, "old-0", 2)
     engine.dispose()
 
 

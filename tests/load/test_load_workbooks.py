@@ -12,7 +12,7 @@ from core.messages import Message
 from load.account_center import TokenSource
 from load.claim_history import claim_histories
 from load.delivery import Delivery
-from load.issues import note_issues
+from load.issues import record_issues
 from load.ledger import Ledger
 from load.queries import open_issues
 from load.runs import start_run
@@ -20,7 +20,7 @@ from load.settings import AuditSettings
 from load.states import DUE, State
 from load.tables import claim, submission, workbook_row
 from load.tables import run as run_table
-from load.workbook_rows import FLOW, WorkbookRow, imported_before, note_rows
+from load.workbook_rows import FLOW, WorkbookRow, imported_before, record_rows
 from sandbox.process import Sandbox
 from sandbox.world import Account
 from transform.after_acceptance import after_acceptance
@@ -41,9 +41,9 @@ def test_every_row_of_a_workbook_stands_there_with_its_claim_or_why_there_is_non
     lab, dose = make_claim(1, hcode=hcode), make_claim(2, "epi", hcode=hcode)
     why = Message("ไม่มีวันที่", "no date")
     with holding(each_audit, hcode=hcode) as run:
-        Ledger(each_audit, run).register(DAY, KINDS, [lab, dose], origin="workbook")
+        Ledger(each_audit, run).intake.register(DAY, KINDS, [lab, dose], origin="workbook")
         sheet = [row_of(lab), row_of(lab, 6), row_of(dose, 5, "EPI"), WorkbookRow("EPI", 6, "epi", "9", "", None, why)]
-        note_rows(each_audit, run, HASH, FILE, [*sheet, WorkbookRow("EPI", 7, "", "", "", None, why)])
+        record_rows(each_audit, run, HASH, FILE, [*sheet, WorkbookRow("EPI", 7, "", "", "", None, why)])
     of_lab, of_dose = rows(each_audit, claim, hcode=hcode)
     noted = [row._mapping for row in rows(each_audit, workbook_row, run_id=run.id)]
     assert {(row["file_name"], row["file_hash"]) for row in noted} == {(FILE, HASH)}
@@ -61,29 +61,32 @@ def test_a_claims_life_tells_the_file_the_sheet_and_the_row(each_audit: Engine, 
     made = make_claim(hcode=hcode)
     for number in (5, 9):
         with holding(each_audit, hcode=hcode) as run:
-            Ledger(each_audit, run).register(DAY, KINDS, [made], origin="workbook")
-            note_rows(each_audit, run, HASH, FILE, [row_of(made, number), row_of(make_claim(2, hcode=hcode))])
+            Ledger(each_audit, run).intake.register(DAY, KINDS, [made], origin="workbook")
+            record_rows(each_audit, run, HASH, FILE, [row_of(made, number), row_of(make_claim(2, hcode=hcode))])
     (life,) = claim_histories(each_audit, "sandbox", made.vn, hcode)
-    assert [(row.file_name, row.sheet, row.row_number) for row in life.rows] == [(FILE, "DMHT", 5), (FILE, "DMHT", 9)]
-    assert [row.flow for row in life.rows] == ["test", "test"]
-    assert life.rows[-1].run_id == run.id
+    assert [(row.file_name, row.sheet, row.row_number) for row in life.workbook_rows] == [
+        (FILE, "DMHT", 5),
+        (FILE, "DMHT", 9),
+    ]
+    assert [row.flow for row in life.workbook_rows] == ["test", "test"]
+    assert life.workbook_rows[-1].run_id == run.id
 
 
 def test_rows_are_written_once_though_the_answer_to_their_commit_was_lost(each_audit: Engine, hcode: str):
     made = make_claim(hcode=hcode)
     with holding(each_audit, hcode=hcode) as run:
         for _ in range(2):
-            note_rows(each_audit, run, HASH, FILE, [row_of(made)])
-        note_rows(each_audit, run, "cd" * 32, "อีกไฟล์.xlsx", [row_of(made)])
+            record_rows(each_audit, run, HASH, FILE, [row_of(made)])
+        record_rows(each_audit, run, "cd" * 32, "อีกไฟล์.xlsx", [row_of(made)])
     assert [row.file_hash for row in rows(each_audit, workbook_row, run_id=run.id)] == [HASH, "cd" * 32]
 
 
 def test_many_rows_are_written_and_a_part_of_one_claim_each(each_audit: Engine, hcode: str):
     claims = [make_claim(number, hcode=hcode) for number in range(1, 1202)]
     with holding(each_audit, hcode=hcode) as run:
-        Ledger(each_audit, run).register(DAY, KINDS, claims, origin="workbook")
-        note_rows(each_audit, run, HASH, FILE, [row_of(c, n) for n, c in enumerate(claims, start=5)])
-        assert Ledger(each_audit, run).count_due(DUE, KINDS, DAY, DAY, of_workbook=True) == 1201
+        Ledger(each_audit, run).intake.register(DAY, KINDS, claims, origin="workbook")
+        record_rows(each_audit, run, HASH, FILE, [row_of(c, n) for n, c in enumerate(claims, start=5)])
+        assert Ledger(each_audit, run).queue.count_due(DUE, KINDS, DAY, DAY, of_workbook=True) == 1201
     query = select(workbook_row.c.vn, claim.c.vn).join(claim, claim.c.id == workbook_row.c.claim_id)
     with each_audit.connect() as connection:
         pairs = connection.execute(query.where(workbook_row.c.run_id == run.id)).all()
@@ -94,7 +97,7 @@ def test_many_rows_are_written_and_a_part_of_one_claim_each(each_audit: Engine, 
 def test_a_row_is_kept_whatever_a_person_has_written_there(each_audit: Engine, hcode: str):
     with holding(each_audit, hcode=hcode) as run:
         odd = WorkbookRow("ก" * 200, 5, "dm", "9" * 200, "x" * 200, None, Message("ยาว" * 999, "long"))
-        note_rows(each_audit, run, HASH, "ช" * 400 + ".xlsx", [odd])
+        record_rows(each_audit, run, HASH, "ช" * 400 + ".xlsx", [odd])
     (row,) = rows(each_audit, workbook_row, run_id=run.id)
     assert [len(text) for text in (row.file_name, row.sheet, row.vn, row.item)] == [255, 64, 32, 32]
     assert row.refusal_th == "ยาว" * 999
@@ -103,9 +106,9 @@ def test_a_row_is_kept_whatever_a_person_has_written_there(each_audit: Engine, h
 def test_a_row_is_no_part_of_another_facilitys_claim(each_audit: Engine, hcode: str):
     made = make_claim(hcode=hcode)
     with holding(each_audit, hcode=hcode) as run:
-        Ledger(each_audit, run).register(DAY, KINDS, [made])
+        Ledger(each_audit, run).intake.register(DAY, KINDS, [made])
     with holding(each_audit, hcode="9" + hcode[1:]) as another:
-        note_rows(each_audit, another, HASH, FILE, [row_of(made)])
+        record_rows(each_audit, another, HASH, FILE, [row_of(made)])
     assert [row.claim_id for row in rows(each_audit, workbook_row, run_id=another.id)] == [None]
 
 
@@ -117,7 +120,7 @@ def import_file(engine: Engine, hcode: str, file_hash: str, *, flow: str = FLOW,
         suppress(KeyboardInterrupt),
         start_run(engine, AuditSettings(), environment="sandbox", hcode=hcode, flow=flow, parameters={}) as run,
     ):
-        note_rows(engine, run, file_hash, FILE, [WorkbookRow("DMHT", 5, "dm", "1", "", None)])
+        record_rows(engine, run, file_hash, FILE, [WorkbookRow("DMHT", 5, "dm", "1", "", None)])
         assert imported_before(engine, "sandbox", hcode, file_hash) is None  # it is not at its end
         if dies:
             raise KeyboardInterrupt
@@ -163,9 +166,9 @@ class Hospital:
         """The HIS gives these, and nothing else; what is due is sent."""
         with holding(self.audit, hcode=self.hcode) as run:
             ledger = Ledger(self.audit, run)
-            taken = after_acceptance(ledger.accepted_on(DAY, KINDS, claims), DAY)
-            note_issues(self.audit, run, DAY, KINDS, [*issues, *taken], claims)
-            ledger.register(DAY, KINDS, claims)
+            taken = after_acceptance(ledger.intake.accepted_on(DAY, KINDS, claims), DAY)
+            record_issues(self.audit, run, DAY, KINDS, [*issues, *taken], claims)
+            ledger.intake.register(DAY, KINDS, claims)
             self._send(ledger)
 
     def workbook(self, *claims: Claim, issues: Sequence[Issue] = ()) -> None:
@@ -173,15 +176,15 @@ class Hospital:
         with holding(self.audit, hcode=self.hcode) as run:
             ledger = Ledger(self.audit, run)
             visits = {c.vn for c in claims} | {i.vn for i in issues}
-            note_issues(self.audit, run, DAY, KINDS, issues, claims, origin="workbook", visits=visits)
-            ledger.register(DAY, KINDS, claims, origin="workbook")
-            note_rows(self.audit, run, HASH, FILE, [row_of(c) for c in claims])
+            record_issues(self.audit, run, DAY, KINDS, issues, claims, origin="workbook", visits=visits)
+            ledger.intake.register(DAY, KINDS, claims, origin="workbook")
+            record_rows(self.audit, run, HASH, FILE, [row_of(c) for c in claims])
             self._send(ledger, of_workbook=True)
 
     def _send(self, ledger: Ledger, *, of_workbook: bool = False) -> None:
         api = settings_for(self.sandbox)
         with Delivery(api, ledger, TokenSource(api, self.hcode), 2) as delivery:
-            while due := ledger.due(DUE, KINDS, DAY, DAY, 100, of_workbook=of_workbook):
+            while due := ledger.queue.due(DUE, KINDS, DAY, DAY, 100, of_workbook=of_workbook):
                 delivery.send_chunk(1, due)
             delivery.finish()
 
@@ -281,6 +284,6 @@ def test_a_late_workbook_of_what_the_his_has_claimed_is_settled(hospital: Hospit
     assert hospital.stands() == (State.ACCEPTED, "his")
     assert hospital.sendings() == 1
     (life,) = claim_histories(hospital.audit, "sandbox", hospital.claim().vn, hospital.hcode)
-    assert [row.file_name for row in life.rows] == [FILE]
+    assert [row.file_name for row in life.workbook_rows] == [FILE]
     hospital.night(hospital.claim(marriage="3"))
     assert hospital.listed() == ["taken.changed"]

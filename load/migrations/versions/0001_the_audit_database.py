@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply. What a killed migration has left on MariaDB, which cannot take half of one back, is not made again."""
+    """Apply. Skips what exists already: MariaDB cannot roll back a migration that was killed halfway."""
     op.create_table(
         "facility_lock",
         sa.Column("environment", sa.String(length=10), nullable=False),

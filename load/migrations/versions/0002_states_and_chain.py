@@ -1,4 +1,4 @@
-"""the state machine in the database, every claim's history, and the chain of submissions."""
+"""the state machine in the database, the claims' history, and the chain of submissions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ STATES = (
     "given_up",
     "withdrawn",
 )
-# The transitions at the time of this migration; a later one that changes `load.states` makes the triggers anew.
+# The transitions at the time of this migration; one that changes `load.states` must create the triggers anew.
 _DUE = ("ready", "held", "retry", "in_doubt")
 _ANSWERS = ("accepted", "presumed_accepted", "held", "correctable", "final", "retry", "in_doubt")
 TRANSITIONS = {
@@ -51,7 +51,7 @@ _MARIADB = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_e
 
 
 def upgrade() -> None:
-    """Apply. Each step looks first whether it is done: MariaDB cannot take half a migration back."""
+    """Apply. Each step checks first whether it is done: MariaDB cannot roll back a migration that was killed halfway."""
     tables: dict[str, list[sa.Column[Any]]] = {
         "run": [
             sa.Column("exchanges", sa.Integer()),
@@ -75,8 +75,8 @@ def upgrade() -> None:
         for column in columns:
             if column.name not in there:
                 op.add_column(table, column)
-    _chain_what_is_there()
-    _settle_constraints()
+    _chain_existing()
+    _update_constraints()
     op.create_table(
         "claim_history",
         sa.Column("id", Id, autoincrement=True, nullable=False),
@@ -95,7 +95,7 @@ def upgrade() -> None:
     )
     if "ix_claim_history_claim_id" not in {i["name"] for i in sa.inspect(op.get_bind()).get_indexes("claim_history")}:
         op.create_index("ix_claim_history_claim_id", "claim_history", ["claim_id"])
-    # What stood before this migration begins its history with the state it was in.
+    # The history of claims that exist already begins with their present state.
     op.execute(
         f"insert into claim_history ({', '.join(_names(_HISTORY))}) "  # noqa: S608 - names of ours
         "select id, updated_at, null, state, cause, run_id, payload_hash, message from claim "
@@ -105,7 +105,7 @@ def upgrade() -> None:
         op.execute(sa.text(statement.replace(":", r"\:")))
 
 
-def _chain_what_is_there() -> None:
+def _chain_existing() -> None:
     """Number and chain the submissions of every run in the order in which they were written."""
     connection = op.get_bind()
     submission = sa.Table("submission", sa.MetaData(), autoload_with=connection, resolve_fks=False)
@@ -126,13 +126,13 @@ def _chain_what_is_there() -> None:
         connection.execute(run.update().where(run.c.id == run_id).values(exchanges=number, chain_hash=last))
 
 
-def _settle_constraints() -> None:
+def _update_constraints() -> None:
     connection = op.get_bind()
     unique = {u["name"] for u in sa.inspect(connection).get_unique_constraints("submission")}
     drop_index = "ix_submission_run_id" in {i["name"] for i in sa.inspect(connection).get_indexes("submission")}
     checks = {c["name"] for c in sa.inspect(connection).get_check_constraints("claim")}
     sqlite = connection.dialect.name == "sqlite"
-    # SQLite cannot change a table: Alembic makes it anew.
+    # SQLite cannot alter a table like this: Alembic creates it anew.
     with op.batch_alter_table("claim", recreate="always" if sqlite else "never") as batch:
         for name, sql in _CHECKS.items():
             if name in checks:
@@ -142,14 +142,14 @@ def _settle_constraints() -> None:
     with op.batch_alter_table("submission", recreate="always" if sqlite else "never") as batch:
         if "uq_submission_place" not in unique:
             batch.create_unique_constraint("uq_submission_place", ["run_id", "number"])
-        if drop_index:  # the unique constraint serves as well
+        if drop_index:  # the unique constraint's index replaces it
             batch.drop_index("ix_submission_run_id")
         for name, kind in (("number", sa.Integer()), ("previous_hash", sa.String(64)), ("hash", sa.String(64))):
             batch.alter_column(name, existing_type=kind, existing_nullable=False, server_default=None)
 
 
 def _names(columns: tuple[str, ...]) -> Iterator[str]:
-    """Quoted for this database: `before` and `after` are words of its own."""
+    """The names quoted for this database: `before` and `after` are reserved words."""
     quote = op.get_bind().dialect.identifier_preparer.quote_identifier
     return (quote(name) for name in columns)
 
@@ -161,8 +161,8 @@ def _triggers(dialect: str) -> Iterator[str]:
         ("claim_history", "history is never changed"),
     )
     into = f"insert into claim_history ({', '.join(_names(_HISTORY))}) values"
-    said = "case when new.cause in ('answered', 'person') then new.message end"
-    rest = f"new.state, new.cause, new.changed_by, new.payload_hash, {said})"
+    message = "case when new.cause in ('answered', 'person') then new.message end"
+    rest = f"new.state, new.cause, new.changed_by, new.payload_hash, {message})"
     first, later = f"{into} (new.id, new.updated_at, null, {rest}", f"{into} (new.id, new.updated_at, old.state, {rest}"
     if dialect == "postgresql":
         yield (

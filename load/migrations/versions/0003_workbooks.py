@@ -1,4 +1,4 @@
-"""who gave a claim, the sheet rows that say the same, and every row of every workbook."""
+"""the origin and the sheet rows of claims and issues, and every row of every imported workbook."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply. Each step looks first whether it is done: MariaDB cannot take half a migration back."""
+    """Apply. Each step checks first whether it is done: MariaDB cannot roll back a migration that was killed halfway."""
     for table in ("claim", "issue"):
         there = {c["name"] for c in sa.inspect(op.get_bind()).get_columns(table)}
         columns: list[sa.Column[Any]] = [

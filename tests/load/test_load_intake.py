@@ -11,12 +11,14 @@ from load_night import DAY, holding, make_claim, rows, values
 from sqlalchemy import Engine, insert, update
 
 from core.clock import now
-from load.ledger import DueClaim, Ledger, SubmissionRecord, SubmissionResult
+from load.batch import Batch, SubmissionRecord, SubmissionResult
+from load.ledger import Ledger
 from load.moph_claim import Exchange
 from load.outcomes import Answer, meanings
+from load.queue import DueClaim
 from load.states import DUE, NOT_ACCEPTED_STATES, State
 from load.tables import Origin, claim
-from load.workbook_rows import WorkbookRow, note_rows
+from load.workbook_rows import WorkbookRow, record_rows
 from transform.claim import KINDS, Claim
 
 NEXT_DAY = DAY + timedelta(days=1)
@@ -29,9 +31,9 @@ def give(
     """A run that registers what the HIS or a workbook gives of the day; nothing is sent."""
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
-        compared = Counter(verdict for verdict, _ in ledger.compare(claims, origin=origin))
+        compared = Counter(verdict for verdict, _ in ledger.intake.compare(claims, origin=origin))
         records = {c.key: record for c in claims} if record else {}
-        counts = ledger.register(day, KINDS, claims, origin=origin, records=records)
+        counts = ledger.intake.register(day, KINDS, claims, origin=origin, records=records)
         assert compared == Counter({verdict: n for verdict, n in counts.items() if verdict != "withdrawn"})
         return counts
 
@@ -43,11 +45,13 @@ def send(engine: Engine, hcode: str, state: State, *, possibly_accepted: bool = 
     with holding(engine, hcode=hcode) as run:
         ledger = Ledger(engine, run)
         due = all_due(ledger)
-        ledger.write(intents=due)
+        ledger.writer.write(Batch(intents=due))
         said = [Exchange("submit", "/api", c.payload, now(), now(), 400, "{}", answer, 1.0, None) for c in due]
-        ledger.write(
-            records=[SubmissionRecord(c.id, 1, 1, c.payload_hash, e) for c, e in zip(due, said, strict=True)],
-            verdicts=[SubmissionResult(c.id, state, why, "said", None, possibly_accepted) for c in due],
+        ledger.writer.write(
+            Batch(
+                records=[SubmissionRecord(c.id, 1, 1, c.payload_hash, e) for c, e in zip(due, said, strict=True)],
+                results=[SubmissionResult(c.id, state, why, "said", None, possibly_accepted) for c in due],
+            )
         )
 
 
@@ -56,7 +60,7 @@ def bring_to(engine: Engine, hcode: str, state: State) -> None:
     if state is State.GIVEN_UP:
         send(engine, hcode, State.HELD)
         with holding(engine, hcode=hcode) as run:
-            Ledger(engine, run).give_up(DAY + timedelta(1))
+            Ledger(engine, run).writer.give_up(DAY + timedelta(1))
     elif state is State.WITHDRAWN:
         with engine.begin() as connection:
             connection.execute(update(claim).where(claim.c.hcode == hcode).values(state=state, cause="gone"))
@@ -65,7 +69,7 @@ def bring_to(engine: Engine, hcode: str, state: State) -> None:
 
 
 def all_due(ledger: Ledger, *, of_workbook: bool = False) -> list[DueClaim]:
-    return ledger.due(DUE, KINDS, DAY - timedelta(30), DAY + timedelta(30), 1000, of_workbook=of_workbook)
+    return ledger.queue.due(DUE, KINDS, DAY - timedelta(30), DAY + timedelta(30), 1000, of_workbook=of_workbook)
 
 
 def only(engine: Engine, hcode: str) -> Any:
@@ -130,9 +134,9 @@ def test_what_is_settled_or_in_doubt_is_not_touched_by_a_workbook(
     give(each_audit, hcode, "his", make_claim(hcode=hcode), record="of the HIS")
     if state is State.IN_DOUBT:
         with holding(each_audit, hcode=hcode) as run:
-            Ledger(each_audit, run).write(intents=all_due(Ledger(each_audit, run)))
+            Ledger(each_audit, run).writer.write(Batch(intents=all_due(Ledger(each_audit, run))))
         with holding(each_audit, hcode=hcode) as run:
-            Ledger(each_audit, run).recover()
+            Ledger(each_audit, run).writer.recover()
     else:
         send(each_audit, hcode, state)
     before = only(each_audit, hcode)
@@ -240,8 +244,8 @@ def test_comparing_says_what_registering_does_whoever_gives_whatever_stands(each
         before = {row.vn: row for row in rows(each_audit, claim, hcode=hcode)}
         with holding(each_audit, hcode=hcode) as run:
             ledger = Ledger(each_audit, run)
-            compared = ledger.compare(claims, origin=giver)
-            counts = ledger.register(DAY, [], claims, origin=giver)
+            compared = ledger.intake.compare(claims, origin=giver)
+            counts = ledger.intake.register(DAY, [], claims, origin=giver)
         assert counts == Counter(verdict for verdict, _ in compared)
         after = {row.vn: row for row in rows(each_audit, claim, hcode=hcode)}
         for c, (verdict, state) in zip(claims, compared, strict=True):
@@ -267,9 +271,9 @@ def test_a_number_that_stands_for_another_visit_is_found(
     with holding(audit) as run:
         ledger = Ledger(audit, run)
         second = make_claim(vn="1", **another)
-        assert ledger.other_visits([second, make_claim(3)]) == {second.key}
-        assert ledger.other_visits([first, make_claim(3)]) == set()
-        found = {of: ledger.other_visits([second], origin=of) for of in ORIGINS}
+        assert ledger.intake.other_visits([second, make_claim(3)]) == {second.key}
+        assert ledger.intake.other_visits([first, make_claim(3)]) == set()
+        found = {of: ledger.intake.other_visits([second], origin=of) for of in ORIGINS}
         assert found == {of: {second.key} if of == origin else set() for of in ORIGINS}
 
 
@@ -277,7 +281,7 @@ def test_the_number_of_a_withdrawn_claim_is_free(each_audit: Engine, hcode: str)
     give(each_audit, hcode, "his", make_claim(vn="1", hcode=hcode))
     give(each_audit, hcode, "his")
     with holding(each_audit, hcode=hcode) as run:
-        assert Ledger(each_audit, run).other_visits([make_claim(vn="1", person=2, hcode=hcode)]) == set()
+        assert Ledger(each_audit, run).intake.other_visits([make_claim(vn="1", person=2, hcode=hcode)]) == set()
 
 
 def test_a_refused_claim_may_be_corrected_in_its_person_or_day_but_not_made_another_patients(
@@ -289,8 +293,8 @@ def test_a_refused_claim_may_be_corrected_in_its_person_or_day_but_not_made_anot
     others = make_claim(2, vn="1", hcode=hcode)
     with holding(each_audit, hcode=hcode) as run:
         ledger = Ledger(each_audit, run)
-        assert [ledger.other_visits([c]) for c in corrections] == [set(), set()]
-        assert ledger.other_visits([others]) == {others.key}
+        assert [ledger.intake.other_visits([c]) for c in corrections] == [set(), set()]
+        assert ledger.intake.other_visits([others]) == {others.key}
 
 
 def test_the_his_does_not_put_another_patients_visit_in_the_place_of_a_refused_one(each_audit: Engine, hcode: str):
@@ -306,7 +310,7 @@ def test_the_his_does_not_put_another_patients_visit_in_the_place_of_a_refused_o
 
 def note(engine: Engine, ledger: Ledger, claims: Sequence[Claim]) -> None:
     sheet = [WorkbookRow("dmht", n, c.kind, c.vn, c.item, c.key) for n, c in enumerate(claims, start=5)]
-    note_rows(engine, ledger._run, "a" * 64, "มีนาคม.xlsx", sheet)
+    record_rows(engine, ledger.writer._run, "a" * 64, "มีนาคม.xlsx", sheet)
 
 
 def test_of_a_workbook_only_what_its_rows_hold_is_due_and_once_a_run(each_audit: Engine, hcode: str):
@@ -315,16 +319,18 @@ def test_of_a_workbook_only_what_its_rows_hold_is_due_and_once_a_run(each_audit:
         with holding(each_audit, hcode=hcode) as run:
             ledger = Ledger(each_audit, run)
             claims = [make_claim(2, hcode=hcode), make_claim(3, hcode=hcode)]
-            ledger.register(DAY, KINDS, claims, origin="workbook")
+            ledger.intake.register(DAY, KINDS, claims, origin="workbook")
             assert all_due(ledger, of_workbook=True) == []  # not noted yet
             note(each_audit, ledger, claims)
             due = all_due(ledger, of_workbook=True)
             payloads = {c.payload for c in due}
             assert payloads == {c.payload for c in claims}
-            assert ledger.count_due(DUE, KINDS, DAY, DAY, of_workbook=True) == 2
-            assert ledger.count_due(DUE, KINDS, DAY, DAY) == len(all_due(ledger)) == 3
-            ledger.write(intents=due)
-            ledger.write(verdicts=[SubmissionResult(c.id, State.RETRY, meanings()[0], "", None, False) for c in due])
+            assert ledger.queue.count_due(DUE, KINDS, DAY, DAY, of_workbook=True) == 2
+            assert ledger.queue.count_due(DUE, KINDS, DAY, DAY) == len(all_due(ledger)) == 3
+            ledger.writer.write(Batch(intents=due))
+            ledger.writer.write(
+                Batch(results=[SubmissionResult(c.id, State.RETRY, meanings()[0], "", None, False) for c in due])
+            )
             assert all_due(ledger, of_workbook=True) == []
     with holding(each_audit, hcode=hcode) as run:
         assert all_due(Ledger(each_audit, run), of_workbook=True) == []
@@ -338,16 +344,18 @@ def test_it_is_told_where_claims_stand(each_audit: Engine, hcode: str):
         ledger = Ledger(each_audit, sent)
         due = all_due(ledger)
         why = next(m for m in meanings() if m.outcome == "held")
-        ledger.write(intents=due)
-        ledger.write(
-            verdicts=[SubmissionResult(c.id, State.HELD, why, "don't have authen_code", "uid-1", False) for c in due]
+        ledger.writer.write(Batch(intents=due))
+        ledger.writer.write(
+            Batch(
+                results=[SubmissionResult(c.id, State.HELD, why, "don't have authen_code", "uid-1", False) for c in due]
+            )
         )
     give(each_audit, hcode, "his", ready)
     of_held, of_ready = rows(each_audit, claim, hcode=hcode)
     with holding(each_audit, hcode=hcode) as run:
         missing = make_claim(3, hcode=hcode)
-        stand = Ledger(each_audit, run).standing([held.key, ready.key, missing.key])
-        assert Ledger(each_audit, run).standing([]) == {}
+        stand = Ledger(each_audit, run).queue.find([held.key, ready.key, missing.key])
+        assert Ledger(each_audit, run).queue.find([]) == {}
     assert set(stand) == {held.key, ready.key}
     (first, second) = stand[held.key], stand[ready.key]
     assert (first.claim_id, first.state, first.transaction_uid) == (of_held.id, State.HELD, "uid-1")
@@ -365,8 +373,8 @@ def test_another_facilitys_claims_stand_nowhere_here(each_audit: Engine, hcode: 
     made = make_claim(hcode=hcode)
     give(each_audit, hcode, "his", made)
     with holding(each_audit, hcode="9" + hcode[1:]) as run:
-        assert Ledger(each_audit, run).standing([made.key]) == {}
-        assert Ledger(each_audit, run).other_visits([make_claim(hcode=hcode, person=2)]) == set()
+        assert Ledger(each_audit, run).queue.find([made.key]) == {}
+        assert Ledger(each_audit, run).intake.other_visits([make_claim(hcode=hcode, person=2)]) == set()
 
 
 def test_a_claim_of_a_workbook_that_came_late_is_waited_for_from_then_on(each_audit: Engine, hcode: str):
@@ -378,7 +386,7 @@ def test_a_claim_of_a_workbook_that_came_late_is_waited_for_from_then_on(each_au
         with each_audit.begin() as connection:
             connection.execute(update(claim).where(claim.c.hcode == hcode).values(**as_if))
         with holding(each_audit, hcode=hcode) as run:
-            return Ledger(each_audit, run).give_up(before)
+            return Ledger(each_audit, run).writer.give_up(before)
 
     assert given_up(service_date=before - timedelta(days=10)) == 0
     assert given_up(created_at=now() - timedelta(days=32)) == 1

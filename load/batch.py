@@ -1,0 +1,85 @@
+"""What a run writes to the ledger in one transaction: intents, exchanges, results, statuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from load.moph_claim import Exchange
+from load.outcomes import Meaning
+from load.queue import DueClaim
+from load.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """One exchange of one claim, to be recorded.
+
+    Args:
+        claim_id: The claim's row.
+        chunk: The chunk's number in the run.
+        attempt: The attempt's number within the run, from 1.
+        payload_hash: SHA-256 of the payload that was sent.
+        exchange: Request and answer.
+    """
+
+    claim_id: int
+    chunk: int
+    attempt: int
+    payload_hash: str
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionResult:
+    """The state of a claim after it was sent.
+
+    Args:
+        claim_id: The claim's row.
+        state: The new state.
+        meaning: What the answer means.
+        message: The server's message.
+        transaction_uid: The server's number, if it accepted the claim.
+        possibly_accepted: Whether it may have been accepted.
+    """
+
+    claim_id: int
+    state: State
+    meaning: Meaning
+    message: str
+    transaction_uid: str | None
+    possibly_accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionStatus:
+    """MOPH Claim's answer about a transaction.
+
+    Args:
+        claim_id: The claim's row.
+        status: `data.status` of the answer, unchanged; None where it held none.
+        status_th: `data.status_th`, unchanged.
+        proves: The transaction is this claim's: one presumed accepted is accepted.
+    """
+
+    claim_id: int
+    status: str | None
+    status_th: str | None
+    proves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction commits.
+
+    Args:
+        intents: Claims about to be sent.
+        records: Exchanges that took place.
+        results: States of claims after they were sent; ignored for a claim that another run has sent since.
+        unsent: Claims whose intent was committed and that were not sent after all.
+        statuses: Answers about transactions.
+    """
+
+    intents: Sequence[DueClaim] = ()
+    records: Sequence[SubmissionRecord] = ()
+    results: Sequence[SubmissionResult] = ()
+    unsent: Sequence[DueClaim] = ()
+    statuses: Sequence[TransactionStatus] = ()

@@ -1,0 +1,56 @@
+"""The table `claim` as the parts of the ledger use it: a run's own claims, claims by their keys, a change of state."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, and_, select
+
+from core.clock import now
+from load.runs import Run
+from load.states import Cause, State, check_transition
+from load.tables import claim
+from load.transactions import batches
+
+Key = tuple[str, str, str, str]
+"""What identifies a claim within an environment: hcode, kind, vn, item."""
+
+
+def claims_of(run: Run) -> ColumnElement[bool]:
+    """The condition that a claim is of the run's facility and environment."""
+    return and_(claim.c.environment == run.environment, claim.c.hcode == run.hcode)
+
+
+def rows_by_key(connection: Connection, run: Run, keys: Collection[Key], *columns: Column[Any]) -> dict[Key, Any]:
+    """The rows of the run's facility that have these keys, and others of the same visits.
+
+    Args:
+        connection: To the audit database.
+        run: The run that holds the facility.
+        keys: The claims looked for; those that are not in the table are left out.
+        columns: Columns to read besides the four of the key.
+    """
+    c = claim.c
+    query = select(c.hcode, c.kind, c.vn, c.item, *columns)
+    # The index on the key begins with environment, hcode and kind; without the kinds it could not be used for the vn.
+    query = query.where(claims_of(run), c.kind.in_({kind for _, kind, _, _ in keys}))
+    rows: list[Any] = []
+    for vns in batches(sorted({vn for _, _, vn, _ in keys})):
+        rows += connection.execute(query.where(c.vn.in_(vns))).all()
+    return {(r.hcode, r.kind, r.vn, r.item): r for r in rows}
+
+
+def change_of_state(run: Run, state: State, cause: Cause, *before: State) -> dict[str, Any]:
+    """The columns that record a change of state made by this run.
+
+    Args:
+        run: The run that makes it.
+        state: The new state.
+        cause: Why.
+        before: Every state that a changed claim may be in.
+
+    Raises:
+        IllegalTransition: The state machine does not allow one of these changes.
+    """
+    for b in before:
+        check_transition(cause, b, state)
+    return {"state": state, "cause": cause, "changed_by": run.id, "updated_at": now()}

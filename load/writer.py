@@ -1,0 +1,249 @@
+"""Writing the ledger: intents, exchanges, results, statuses, and what a person decides.
+
+The order that keeps a claim from being sent twice: the intent of a claim is committed before its first byte is sent,
+and its answer as soon as it has come. An intent is committed only together with proof that the run still holds the
+facility. A transaction may be done again where the database went away in the middle of it: nothing is counted or
+written twice.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Update, and_, bindparam, case, func, or_, select, update
+
+from core.clock import BANGKOK, now
+from core.messages import Message
+from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus
+from load.chain import ChainEnd, link
+from load.claim_rows import change_of_state, claims_of
+from load.outcomes import Meaning
+from load.queue import DueClaim
+from load.runs import Run
+from load.states import Cause, State
+from load.tables import claim, submission
+from load.tables import run as run_table
+from load.transactions import in_transaction, within
+
+
+class LedgerWriter:
+    """What a run writes about its facility's claims once they are registered.
+
+    Args:
+        engine: The audit database, migrated.
+        run: The run that holds the facility.
+    """
+
+    def __init__(self, engine: Engine, run: Run) -> None:
+        self._engine = engine
+        self._run = run
+        self._mine = claims_of(run)
+
+    @in_transaction
+    def recover(self, connection: Connection) -> int:
+        """Put in doubt what a dead run was sending: it may have been accepted.
+
+        Only a run that holds the facility comes here, so no living run is sending these.
+
+        Returns:
+            The number of claims put in doubt.
+        """
+        left = update(claim).where(self._mine, claim.c.state == State.SENDING, claim.c.run_id != self._run.id)
+        doubt = change_of_state(self._run, State.IN_DOUBT, Cause.RUN_DIED, State.SENDING)
+        recovered = connection.execute(left.values(possibly_accepted=True, **doubt)).rowcount
+        # The fence comes last, here and below: it locks the lease's row, and a transaction that then waited for
+        # another lock would keep the lease from being renewed meanwhile.
+        self._run.fence(connection)
+        return recovered
+
+    @in_transaction
+    def give_up(self, connection: Connection, before: date) -> int:
+        """Give up claims of services before this day that still have no closing code; returns how many.
+
+        A claim that a workbook brought later than its service has as many days from then.
+        """
+        since = datetime.combine(before, time(), BANGKOK)
+        waited = or_(claim.c.origin == "his", claim.c.created_at < since)
+        held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before, waited)
+        change = change_of_state(self._run, State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD)
+        given_up = connection.execute(held.values(change)).rowcount
+        self._run.fence(connection)
+        return given_up
+
+    @in_transaction
+    def settle(
+        self, connection: Connection, ids: Sequence[int], state: State, *, transaction_uid: str | None, note: str
+    ) -> int:
+        """Record a person's decision about claims.
+
+        Args:
+            ids: Their rows; each is presumed accepted, correctable or given up.
+            state: accepted, final or ready (to be sent again).
+            transaction_uid: The server's number, where the person knows it.
+            note: The person's reason; kept in the claim's history.
+
+        Returns:
+            How many claims were changed.
+
+        Raises:
+            IllegalTransition: One of them is in a state that no person may change.
+        """
+        mine = and_(self._mine, claim.c.id.in_(ids))
+        before = {State(s) for s in connection.scalars(select(claim.c.state).where(mine))}
+        decision: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
+        if transaction_uid:
+            decision["transaction_uid"] = transaction_uid
+        if state is State.READY and before == {State.PRESUMED_ACCEPTED}:  # the person looked it up: not accepted
+            decision["possibly_accepted"] = False
+        decision |= change_of_state(self._run, state, Cause.PERSON, *before)
+        settled = connection.execute(update(claim).where(mine).values(decision)).rowcount
+        self._run.fence(connection)
+        return settled
+
+    def check_hold(self) -> None:
+        """Make sure that no other run can have taken the facility over: `Run.check_hold`."""
+        self._run.check_hold()
+
+    def write(self, batch: Batch) -> Sequence[DueClaim]:
+        """Commit, in one transaction, what has happened and what is about to.
+
+        Returns:
+            The intents that were committed; a claim that is not due any more is left out.
+
+        Raises:
+            StopRun: The run has lost its facility: another may be sending.
+            AuditError: The audit cannot be written; nothing may be sent.
+        """
+        chained, end = self._chain(batch.records)
+        tried = False
+
+        def commit(connection: Connection) -> Sequence[DueClaim]:
+            nonlocal tried
+            # Where the answer to a commit was lost, all of this may be done twice without harm, but for the chain.
+            if chained and not (tried and self._is_written(connection, end.number)):
+                connection.execute(submission.insert(), chained)
+                self._move_recorded_end(connection, end, fenced=bool(batch.intents))
+            tried = True
+            self._write_results(connection, batch.results)
+            self._restore_unsent(connection, batch.unsent)
+            if batch.statuses:
+                self._write_statuses(connection, batch.statuses)
+            if not batch.intents:
+                return ()
+            self._run.fence(connection)
+            return self._write_intents(connection, batch.intents)
+
+        committed = within(self._engine, commit)
+        self._run.chain = end
+        return committed
+
+    def _chain(self, records: Sequence[SubmissionRecord]) -> tuple[list[dict[str, Any]], ChainEnd]:
+        """The rows of these exchanges, chained to those the run has written, and the end of the chain after them."""
+        end = self._run.chain
+        rows = []
+        for record in records:
+            row = _submission_row(record, self._run.id) | {"number": end.number + 1, "previous_hash": end.hash}
+            end = ChainEnd(end.number + 1, link(row))
+            rows.append(row | {"hash": end.hash})
+        return rows, end
+
+    def _is_written(self, connection: Connection, number: int) -> bool:
+        mine = and_(submission.c.run_id == self._run.id, submission.c.number == number)
+        return connection.scalar(select(submission.c.id).where(mine)) is not None
+
+    def _move_recorded_end(self, connection: Connection, end: ChainEnd, *, fenced: bool) -> None:
+        """Move the recorded end of the chain where the next run has closed this one and late answers still come."""
+        if not fenced:
+            closed = update(run_table).where(run_table.c.id == self._run.id, run_table.c.exchanges.is_not(None))
+            connection.execute(closed.values(exchanges=end.number, chain_hash=end.hash))
+
+    def _write_intents(self, connection: Connection, intents: Sequence[DueClaim]) -> Sequence[DueClaim]:
+        """Mark claims as being sent, and return those marked: one that was answered late may not be due any more."""
+        before = {c.state for c in intents}
+        these = claim.c.id.in_([c.id for c in intents])
+        marking = update(claim).where(these, claim.c.state.in_(before))
+        marking = marking.values(change_of_state(self._run, State.SENDING, Cause.INTENT, *before))
+        marking = marking.values(run_id=self._run.id, sent_hash=claim.c.payload_hash, tries=claim.c.tries + 1)
+        if connection.execute(marking).rowcount == len(intents):
+            return intents
+        ours = select(claim.c.id).where(these, claim.c.state == State.SENDING, claim.c.run_id == self._run.id)
+        marked = set(connection.scalars(ours))
+        return [c for c in intents if c.id in marked]
+
+    def _write_results(self, connection: Connection, results: Sequence[SubmissionResult]) -> None:
+        """Write results, those that are alike (most are) in one statement: the database is called once, not per claim."""
+        alike: dict[tuple[State, Meaning, str, bool], list[SubmissionResult]] = defaultdict(list)
+        for r in results:
+            alike[r.state, r.meaning, r.message, r.possibly_accepted].append(r)
+        for (state, meaning, message, possibly_accepted), some in alike.items():
+            numbers = {r.claim_id: r.transaction_uid for r in some if r.transaction_uid}
+            number = case(numbers, value=claim.c.id, else_=claim.c.transaction_uid) if numbers else None
+            connection.execute(
+                self._update_if_sent_last_by_us(r.claim_id for r in some).values(
+                    **change_of_state(self._run, state, Cause.ANSWERED, State.SENDING),
+                    **({} if number is None else {"transaction_uid": number}),
+                    message=message or None,
+                    meaning_th=meaning.meaning.th,
+                    meaning_en=meaning.meaning.en,
+                    possibly_accepted=possibly_accepted,
+                    # The server was down and accepted nothing: this does not count as a try of this claim.
+                    tries=claim.c.tries - int(state is State.RETRY),
+                )
+            )
+
+    def _restore_unsent(self, connection: Connection, unsent: Sequence[DueClaim]) -> None:
+        for state in {c.state for c in unsent}:
+            some = self._update_if_sent_last_by_us(c.id for c in unsent if c.state is state)
+            back = change_of_state(self._run, state, Cause.UNSENT, State.SENDING)
+            connection.execute(some.where(claim.c.state == State.SENDING).values(**back, tries=claim.c.tries - 1))
+
+    def _update_if_sent_last_by_us(self, ids: Iterable[int]) -> Update:
+        """A run whose lease expired must not overwrite a newer run's result."""
+        under_way = claim.c.state.in_([State.SENDING, State.IN_DOUBT])
+        return update(claim).where(claim.c.id.in_(list(ids)), claim.c.run_id == self._run.id, under_way)
+
+    def _write_statuses(self, connection: Connection, statuses: Sequence[TransactionStatus]) -> None:
+        rows = [
+            {"row_id": s.claim_id, "new_status": s.status, "new_status_th": s.status_th, "at": now()} for s in statuses
+        ]
+        connection.execute(_STATUS, rows)
+        if proved := [s.claim_id for s in statuses if s.proves]:
+            presumed = update(claim).where(claim.c.id.in_(proved), claim.c.state == State.PRESUMED_ACCEPTED)
+            change = change_of_state(self._run, State.ACCEPTED, Cause.STATUS, State.PRESUMED_ACCEPTED)
+            connection.execute(presumed.values(change))
+
+
+_STATUS = (
+    update(claim)
+    .where(claim.c.id == bindparam("row_id"))
+    .values(
+        transaction_status=func.coalesce(bindparam("new_status"), claim.c.transaction_status),
+        transaction_status_th=func.coalesce(bindparam("new_status_th"), claim.c.transaction_status_th),
+        status_asked_at=bindparam("at"),
+    )
+)
+_PERSON = Message("เจ้าหน้าที่ตรวจสอบแล้ว", "looked up and settled by a person")
+
+
+def _submission_row(r: SubmissionRecord, run_id: str) -> dict[str, Any]:
+    e = r.exchange
+    return {
+        "claim_id": r.claim_id,
+        "run_id": run_id,
+        "chunk": r.chunk,
+        "attempt": r.attempt,
+        "call": e.call,
+        "path": e.path,
+        "sent_at": e.sent_at,
+        "answered_at": e.answered_at,
+        "duration_ms": e.duration_ms,
+        "payload_hash": r.payload_hash,
+        "request": e.request.decode(),
+        "http_status": e.http_status,
+        "response": e.response,
+        "failure": e.failure,
+        "outcome": e.answer.outcome,
+        "message": e.answer.message,
+        "transaction_uid": e.answer.transaction_uid,
+    }
