@@ -126,6 +126,8 @@ def stand_still_between_two_commits(process: subprocess.Popen[bytes], audit: Eng
     """Stop a process where it does not hold the database, which would stand still with it."""
     while True:
         process.send_signal(signal.SIGSTOP)
+        # The signal takes a moment to reach every thread: one could still begin a transaction.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         with closing(sqlite3.connect(audit.url.database or "", timeout=0, isolation_level=None)) as plain:
             try:
                 plain.execute("begin immediate")
