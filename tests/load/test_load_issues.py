@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from typing import Any, get_args
 
 import pytest
-from load_night import DAY, holding, make_claim, make_issue, rows
+from ledger_steps import ledger_of
+from load_night import DAY, holding, make_claim, make_issue, note, rows
 from sqlalchemy import Engine
 
 from load.batch import Batch, SubmissionResult
@@ -192,3 +193,53 @@ def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_
     told = ["record", "transaction_uid", "origin", "baht"]
     assert list(frame.columns)[-4:] == told
     assert frame[told].values.tolist() == [["its rows", "uid-1", "workbook", 150], ["its rows", "uid-1", "his", 150]]
+
+
+# The life of an issue.
+
+
+def open_rules(engine: Engine, hcode: str) -> dict[str, bool]:
+    return {row.rule: row.resolved_at is None for row in rows(engine, issue, hcode=hcode)}
+
+
+def test_an_issue_is_noted_resolved_and_opened_again(each_audit: Engine, hcode: str):
+    def say(*said: str) -> None:
+        with ledger_of(each_audit, hcode) as ledger:
+            note(ledger, DAY, KINDS, [make_issue(said=text) for text in said])
+
+    say("first")
+    (noted,) = rows(each_audit, issue, hcode=hcode)
+    say()
+    (resolved,) = rows(each_audit, issue, hcode=hcode)
+    say("again")
+    (reopened,) = rows(each_audit, issue, hcode=hcode)
+    assert noted.resolved_at is None
+    assert resolved.resolved_at is not None
+    assert (reopened.resolved_at, reopened.message_en) == (None, "again")
+    assert reopened.first_seen_at == noted.first_seen_at < reopened.seen_at
+    assert reopened.first_run_id == noted.run_id != reopened.run_id
+
+
+def test_only_the_day_and_the_kinds_that_were_read_are_resolved(each_audit: Engine, hcode: str):
+    with ledger_of(each_audit, hcode) as ledger:
+        note(ledger, DAY, KINDS, [make_issue(rule="a"), make_issue(rule="b", kind="epi")])
+        note(ledger, NEXT_DAY, KINDS, [make_issue("69-next", rule="c", service_date=NEXT_DAY)])
+        note(ledger, DAY, ["dm"], [])
+    assert open_rules(each_audit, hcode) == {"a": False, "b": True, "c": True}
+
+
+@pytest.mark.parametrize(("was", "now_on"), [(DAY, NEXT_DAY), (NEXT_DAY, DAY)])
+def test_an_issue_of_a_visit_moved_to_another_day_moves_along(each_audit: Engine, hcode: str, was: date, now_on: date):
+    with ledger_of(each_audit, hcode) as ledger:
+        note(ledger, was, KINDS, [make_issue(service_date=was)])
+    with ledger_of(each_audit, hcode) as ledger:
+        for day in (DAY, NEXT_DAY):
+            note(ledger, day, KINDS, [make_issue(service_date=day)] if day == now_on else [])
+    (row,) = rows(each_audit, issue, hcode=hcode)
+    assert (row.service_date, row.resolved_at) == (now_on, None)
+
+
+def test_an_issue_without_a_date_stands_on_the_day_that_was_read(each_audit: Engine, hcode: str):
+    with ledger_of(each_audit, hcode) as ledger:
+        note(ledger, DAY, KINDS, [make_issue(service_date=None)])
+    assert rows(each_audit, issue, hcode=hcode)[0].service_date == DAY
