@@ -1,1 +1,1 @@
-"""What belongs to every room: messages in two languages, errors, the clock, masking. It imports nothing of ours."""
+"""What all rooms use: messages in two languages, errors, the clock, masking. It imports none of the other rooms."""

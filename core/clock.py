@@ -1,4 +1,4 @@
-"""Bangkok time: aware inside, local text only at the edges."""
+"""Bangkok time. Inside the program times are aware; local text is made only where data enters or leaves it."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -7,10 +7,10 @@ BANGKOK = ZoneInfo("Asia/Bangkok")
 
 
 def now() -> datetime:
-    """This instant, in Bangkok time."""
+    """The current time in Bangkok."""
     return datetime.now(BANGKOK)
 
 
 def today() -> date:
-    """The calendar day in Bangkok, whatever the computer's own zone."""
+    """The calendar day in Bangkok, whatever time zone the computer is set to."""
     return now().date()

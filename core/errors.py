@@ -1,7 +1,7 @@
-"""The root of all errors a person may see; each room adds its own.
+"""The base class of all errors that a person may see; each room adds its own.
 
-Errors are grouped by what the caller can do. Each carries a sentence in Thai and English and never a value from a
-record: an exception that leaves a task is written to disk by the orchestrator.
+Errors are grouped by what the caller can do about them. Each has one sentence in Thai and English, never with a value
+from a record, because Prefect writes an exception that leaves a task to disk.
 """
 
 import traceback
@@ -11,11 +11,11 @@ from core.messages import Message
 
 
 class MophClaimError(Exception):
-    """Anything the program stops at, said in one sentence in both languages.
+    """An error the program stops at, as one sentence in both languages.
 
     Args:
         message: What happened and what to do.
-        discreet: The same without names of files and sheets, which may be a person's: what is logged says this.
+        discreet: The same for logs, without names of files and sheets, which may contain a person's name.
     """
 
     def __init__(self, message: Message, discreet: Message | None = None) -> None:
@@ -26,22 +26,22 @@ class MophClaimError(Exception):
     def __str__(self) -> str:
         return str(self.message)
 
-    # Pickled by the orchestrator when it leaves a task: only the sentences go along.
+    # Prefect pickles an exception that leaves a task: only the two sentences are kept.
     def __reduce__(self) -> tuple[type["MophClaimError"], tuple[Message, Message]]:
         return type(self), (self.message, self.discreet)
 
 
 class ConfigurationError(MophClaimError):
-    """A setting is missing, misspelt or impossible: a person must change it."""
+    """A setting is missing, misspelt or impossible; a person must change it."""
 
 
 def as_discreet(error: BaseException) -> Message:
-    """What to say of any error where it is logged."""
+    """The sentence to log for any error."""
     return error.discreet if isinstance(error, MophClaimError) else as_sentence(error)
 
 
 def as_sentence(error: BaseException) -> Message:
-    """What to say of any error: our own sentence, or, for a bug, where it is - never its words, they may quote a record."""
+    """The sentence to show for any error. For a bug it gives the place in the code, not its text, which may quote a record."""
     if isinstance(error, MophClaimError):
         return error.message
     frames = traceback.extract_tb(error.__traceback__)

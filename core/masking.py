@@ -1,6 +1,6 @@
-"""What a person may be shown of a hospital's rows: their shape, and of what says nothing of anybody their words.
+"""Masks a hospital's rows for display: columns that identify nobody are shown, of the others only the shape.
 
-A column that is not in `SHOWN` is masked, so that one more than the contract knows is masked too.
+Every column that is not in `SHOWN` is masked, so that an unknown column is masked too.
 """
 
 import re
@@ -53,18 +53,18 @@ SHOWN = frozenset(
         "family",
     ]
 )
-"""Columns that are shown as they are; of `PARTLY` the named part is shown."""
+"""Columns that are shown as they are."""
 PARTLY = {"dob": re.compile(r"\A\d{4}"), "closing_code": re.compile(r"\A(EP|PP)")}
-"""Of a date of birth its year (Buddhist or not), of a closing code its kind."""
+"""Columns of which the beginning is shown: the year of a date of birth (of either calendar), the kind of a closing code."""
 
 LONGEST_RESULT = 12
-"""Characters of a result that is shown: a number with its unit; a longer one is a remark, which may name somebody."""
+"""Results up to this length are shown: a number with its unit. A longer one is a remark, which may name somebody."""
 
 _SPOILT = re.compile(r"เธ|เน|à[¸¹]|.", re.DOTALL)
 
 
 def masked(column: str, value: str) -> str:
-    """A value as it may be shown.
+    """A value, masked unless its column is shown.
 
     Args:
         column: Its column.
@@ -77,7 +77,7 @@ def masked(column: str, value: str) -> str:
 
 
 def shape(text: str) -> str:
-    """Text with another letter for each letter and 9 for each digit; what a wrong character set has left stays visible."""
+    """Text with a stand-in for each letter and 9 for each digit; signs of a wrong character set stay visible."""
     pieces = _SPOILT.findall(text) if MOJIBAKE.search(text) else text
     return "".join(piece if len(piece) > 1 else _masked(piece) for piece in pieces)
 

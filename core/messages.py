@@ -1,4 +1,4 @@
-"""What the program says to people: every sentence in Thai and in English, side by side."""
+"""Sentences for people, each in Thai and in English."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +19,7 @@ class Message:
     en: str
 
     def say(self, language: Language) -> str:
-        """The sentence in the wanted language."""
+        """The sentence in one language."""
         return self.th if language == "th" else self.en
 
     def fill(self, **values: object) -> "Message":

@@ -1,4 +1,4 @@
-"""Text that a wrong character set has spoilt, as hospitals' databases hold and give it."""
+"""Finds mojibake: text that was read in a wrong character set, as hospital databases store and return it."""
 
 import re
 
@@ -12,4 +12,4 @@ MOJIBAKE = re.compile(
     # What a conversion has lost, and control characters.
     r"|\ufffd|\?{2}|[\x00-\x1f\x7f-\x9f]"
 )
-"""Finds text that a wrong character set has spoilt."""
+"""Matches text that was read in a wrong character set."""

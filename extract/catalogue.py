@@ -1,4 +1,4 @@
-"""What tables and columns a hospital database really has: they differ by version, so it is asked before it is read."""
+"""Which tables and columns a hospital database has. They differ between versions of a HIS, so they are looked up first."""
 
 import warnings
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ MAY_NOT_BE_READ = Message(
 
 
 class Catalogue:
-    """The tables and columns of one database, each looked up once, without regard to case.
+    """The tables and columns of one database, each table looked up once; names are compared without regard to case.
 
     Args:
-        connection: An open connection; used only while asking.
+        connection: An open connection.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -32,11 +32,11 @@ class Catalogue:
         self._columns: dict[str, frozenset[str]] = {}
 
     def has(self, *names: str) -> bool:
-        """Whether all of these tables ("ovst") and columns ("ovst.an") are there."""
+        """Whether all of these tables ("ovst") and columns ("ovst.an") exist."""
         return all(self._has(*name.lower().partition(".")[::2]) for name in names)
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Those tables and columns that are not there; of a missing table only its name."""
+        """Those tables and columns that do not exist; for a missing table only its name."""
         absent = [
             name if self.has(name.partition(".")[0]) else name.partition(".")[0] for name in names if not self.has(name)
         ]
@@ -50,13 +50,13 @@ class Catalogue:
 
     def _look_up(self, table: str) -> frozenset[str]:
         if self._connection.dialect.name in ("mysql", "mariadb"):
-            # SQLAlchemy asks how the table was made, which a guest is not told of a view.
+            # SQLAlchemy uses SHOW CREATE TABLE, which a read-only account may not run on a view.
             found = frozenset(map(str.lower, self._connection.execute(_OF_MYSQL, {"table": table}).scalars()))
             if not found:
                 self._try(table)
             return found
         with warnings.catch_warnings():
-            # Column types of old or odd servers that SQLAlchemy does not know: only names matter here.
+            # SQLAlchemy warns of column types it does not know; only the names matter here.
             warnings.simplefilter("ignore", SAWarning)
             try:
                 columns = inspect(self._connection).get_columns(table)
@@ -67,10 +67,10 @@ class Catalogue:
         return frozenset(str(column["name"]).lower() for column in columns)
 
     def _try(self, table: str) -> None:
-        """Find out that a table may not be read: to go on as if it were not there would lose its claims without a word.
+        """Fail if the table exists but may not be read: to treat it as missing would silently lose its claims.
 
         Raises:
-            SourceError: The account has no right to it.
+            SourceError: The account has no right to read it.
         """
         quoted = self._connection.dialect.identifier_preparer.quote(table)
         try:

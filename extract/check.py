@@ -1,7 +1,7 @@
-"""A HIS's folder looked at for one day: the contract beside what its statements give, how, and how fast.
+"""Checks a HIS's folder on one day: compares what its statements return with the contract, and shows plans and times.
 
-It goes on where reading a day would stop, so that everything there is to mend is said at once. What it keeps of the
-rows are counts and masked samples.
+Unlike reading a day it continues after an error, so that everything to correct is reported at once. Of the rows it keeps
+only counts and masked samples.
 """
 
 import re
@@ -27,10 +27,10 @@ from extract.values import as_text, column
 
 OF_DAY: tuple[TableName, ...] = ("labs", "vaccinations")
 OF_VISITS: tuple[TableName, ...] = ("visits", "diagnoses")
-"""The statements of a day, and those of the visits that they find."""
+"""The statements that select by day, and those that select by the visits these find."""
 SAMPLES = 5
 DAYS_BACK = 31
-"""Days before the one asked for that are looked at for one with visits, where it has none."""
+"""If the day has no visits, so many days before it are searched for one that has."""
 
 _ALWAYS_NULL = re.compile(r"\bNULL\s+AS\s+(\w+)", re.IGNORECASE)
 
@@ -40,15 +40,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True, slots=True)
 class ColumnCheck:
-    """One column of what came.
+    """One column of the rows returned.
 
     Args:
         name: Its name.
-        given: Whether the statement gives it.
-        filled: In how many rows it holds something.
-        lost: In how many of these that is no date or time, where it should be one: zero dates and the like.
-        spoilt: In how many of these a wrong character set has spoilt it.
-        samples: Masked, one a sample row; "" where there is nothing.
+        given: Whether the statement returns it.
+        filled: In how many rows it has a value.
+        lost: How many of these values should be a date or time and are none, such as zero dates.
+        spoilt: How many of these values are mojibake.
+        samples: Masked values, one per sample row; "" for an empty one.
     """
 
     name: str
@@ -61,14 +61,14 @@ class ColumnCheck:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Where what came is not as the contract wants it.
+    """A breach of the contract.
 
     Args:
-        table: Whose statement it is.
-        column: Which column.
-        fault: Not given, given but not agreed, given twice; empty though it may not be, no date or time in any row, one
-            number in several rows; or visits that have a result or a dose and are not given.
-        rows: How many rows it is so in; 0 where it is so of all.
+        table: The table.
+        column: The column.
+        fault: The column is missing, unknown or repeated; it is empty and may not be, or has no date or time in any row;
+            a visit number is in several rows ("twice"); or visits with a result or a dose are missing ("not given").
+        rows: In how many rows; 0 for all.
     """
 
     table: TableName
@@ -79,20 +79,20 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class TableCheck:
-    """One statement and what came of it.
+    """One statement and its result.
 
     Args:
         table: Its contract table.
-        file: The file that counts, with its folder.
+        file: The file used, with its folder.
         fault: Why it could not be run, if so; then nothing else is known.
-        rows: How many rows came.
-        kept: How many are left once duplicates and what is not wanted are gone.
-        seconds: How long that took, the fetching included.
-        columns: The contract's and those that help it, in order, then those that nobody knows.
-        violations: Where it is not as agreed.
-        plan: How the server runs it; None where it does not say.
-        absent: Tables and columns that the statement asked for and that are not there.
-        costs: The columns that stay empty for it.
+        rows: How many rows it returned.
+        kept: How many are left without repeated and unwanted ones.
+        seconds: How long it took, including fetching.
+        columns: The contract's and the helper columns in order, then unknown ones.
+        violations: Breaches of the contract.
+        plan: How the server runs it; None if the server does not explain it.
+        absent: Tables and columns that the statement looked for and that do not exist.
+        costs: The columns that are empty for that reason.
     """
 
     table: TableName
@@ -110,13 +110,13 @@ class TableCheck:
 
 @dataclass(frozen=True, slots=True)
 class DayCheck:
-    """What the four statements give for one day.
+    """What the four statements return for one day.
 
     Args:
         day: The day.
         visits: How many visits have a wanted result or a dose.
-        other_day: Where there are none: the last day before it that has some, if one was found.
-        tables: The statements in the order they are run.
+        other_day: If there are none: the last day before it that has some, if one was found.
+        tables: The statements in the order in which they run.
     """
 
     day: date
@@ -131,12 +131,12 @@ class DayCheck:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether something is not as agreed, or reads too much."""
+        """Whether a statement breaks the contract or reads too much."""
         return any(t.violations or any(step.too_much for step in t.plan or ()) for t in self.tables)
 
 
 def check_day(reader: Reader, day: date, wanted: Wanted) -> DayCheck:
-    """Run the four statements for a day, each for itself.
+    """Run the four statements for a day; an error in one does not stop the others.
 
     Args:
         reader: The open database.
@@ -162,7 +162,7 @@ def _day_with_visits(reader: Reader, day: date, wanted: Wanted) -> date | None:
 
 
 class _StatementRun:
-    """One statement, run; what is missing of the contract is taken as empty, so that the others can follow."""
+    """One statement and its rows. Missing columns count as empty, so that the other statements can run."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class _StatementRun:
     def _run(self, visits: Sequence[str] | None) -> Rows:
         if visits:
             return self._reader.rows_of_visits(self._file, self._wanted, self._values, [*visits])
-        # Also without a visit: which columns it gives is known then.
+        # Also run without visits: that shows which columns it returns.
         return self._reader.rows(self._file, self._wanted, self._values)
 
     def _tried(self, query: Callable[[], Answer]) -> Answer | None:
@@ -208,7 +208,7 @@ class _StatementRun:
         return normalise.diagnoses(self.frame)
 
     def check(self) -> TableCheck:
-        """What is to be said of it."""
+        """The result as a `TableCheck`."""
         file = str(self._reader.statements.path(self._file))
         if self.fault:
             return TableCheck(self.table, file, self.fault)
@@ -237,11 +237,11 @@ class _StatementRun:
                 self._file,
                 lambda: explain(reader.connection, reader.statement(self._file, self._wanted), self._values),
             )
-        except MophClaimError:  # it ran: that the server does not explain it (to this account) spoils nothing
+        except MophClaimError:  # the statement itself ran; that this account may not EXPLAIN it is no fault
             return None
 
     def _absent(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What the statement asked for in vain, and the columns that are NULL for that reason alone."""
+        """The tables and columns it looked for that do not exist, and the columns that are NULL only for that reason."""
         reader, asked = self._reader, dict[str, None]()
 
         def has(*names: str) -> bool:
@@ -255,17 +255,17 @@ class _StatementRun:
         return tuple(reader.catalogue.missing(asked)), tuple(dict.fromkeys(costs))
 
     def _columns(self) -> list[ColumnCheck]:
-        came = dict(zip(self.names, zip(*self.rows, strict=True), strict=True)) if self.rows else {}
+        values_of = dict(zip(self.names, zip(*self.rows, strict=True), strict=True)) if self.rows else {}
         names = [column.name for column in agreed_columns(self.table)]
         samples = _sample_rows(self.normalised if len(self.normalised) else self.frame)
         found = []
         for name in [*names, *(name for name in self.names if name not in names)]:
-            said = [text for value in came.get(name, ()) if (text := as_text(value)) is not None]
-            # Duplicates and all: a column nobody knows has no place in the frame.
-            lost = len(said) - int(self.frame[name].notna().sum()) if name in self.frame else 0
-            spoilt = sum(MOJIBAKE.search(text) is not None for text in said)
+            texts = [text for value in values_of.get(name, ()) if (text := as_text(value)) is not None]
+            # Counted in the raw rows, as unknown columns are not in the frame.
+            lost = len(texts) - int(self.frame[name].notna().sum()) if name in self.frame else 0
+            spoilt = sum(MOJIBAKE.search(text) is not None for text in texts)
             shown = tuple(_masked_text(name, value) for value in samples[name]) if name in samples else ()
-            found.append(ColumnCheck(name, name in self.names, len(said), max(0, lost), spoilt, shown))
+            found.append(ColumnCheck(name, name in self.names, len(texts), max(0, lost), spoilt, shown))
         return found
 
     def _violations(self, columns: Sequence[ColumnCheck]) -> list[Violation]:
@@ -275,7 +275,7 @@ class _StatementRun:
         found += [Violation(table, name, "unknown") for name in self.names if name not in agreed]
         found += [Violation(table, name, "repeated") for name in agreed if self.names.count(name) > 1]
         for name in sorted(contract.REQUIRED[table] & set(self.names)):
-            # A row without is often none that counts, and is gone by then; where all are without, the statement is wrong.
+            # Rows without a value are often dropped when normalised; if all rows lack it, the statement is wrong.
             of = self.frame if self.frame[name].isna().all() else self.normalised
             if empty := int(of[name].isna().sum()):
                 found.append(Violation(table, name, "empty", empty))
@@ -288,13 +288,13 @@ class _StatementRun:
 
 
 def _complete(table: TableName, frame: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """The frame with the columns it lacks, empty."""
+    """The frame with its missing columns added, empty."""
     missing = {c.name: c.kind for c in agreed_columns(table) if c.name not in frame}
     return frame.assign(**{name: column([None] * rows, kind) for name, kind in missing.items()})
 
 
 def _sample_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """A few rows, from the first to the last: those beside each other are often alike."""
+    """A few rows spread over the table, as neighbouring rows are often alike."""
     most = min(SAMPLES, len(frame))
     return frame.iloc[[number * (len(frame) - 1) // max(1, most - 1) for number in range(most)]]
 

@@ -1,9 +1,8 @@
-"""The contract between a hospital database and the rules: four tables of one service day, checked on entry.
+"""The contract between a source (a hospital database or a workbook) and the rules: four tables of one service day.
 
-Text is pandas `str` (missing is NaN, never ""), stripped. Dates are naive `datetime64[us]` at midnight of the Bangkok
-calendar, missing or zero dates are NaT, Buddhist years stay as stored (hence microseconds: year 2569 is beyond
-nanoseconds). Times are text "HH:MM". Whoever fills these tables (SQL or a workbook) knows its database; whoever reads
-them knows only this page.
+Text is pandas `str`, stripped; missing text is NaN, never "". Dates are naive `datetime64[us]` at midnight, Bangkok
+calendar; missing and zero dates are NaT. Buddhist years stay as stored (hence microseconds: nanoseconds end before year
+2569). Times are text "HH:MM". The tables are checked where they are made; the rules need to know only this file.
 """
 
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ Kind = Literal["text", "date", "time", "flag"]
 TEXT = pd.StringDtype(na_value=np.nan)
 DTYPES: dict[Kind, object] = {"text": TEXT, "date": np.dtype("datetime64[us]"), "time": TEXT, "flag": np.dtype(bool)}
 ZERO_DAY = date(1900, 1, 1)
-"""The day that stands for "none": a stored date up to and including it (0000-00-00, 1899-12-30) is missing."""
+"""Stored dates up to and including this day mean "no date" (0000-00-00, 1899-12-30) and are missing."""
 
 
 def _columns(kind: Kind, names: str) -> dict[str, Kind]:
@@ -45,7 +44,7 @@ TABLES: dict[TableName, dict[str, Kind]] = {
     | {"expiration_date": "date", "given_date": "date", "given_time": "time"}
     | _columns("text", "dose_quantity manufacturer provider_name license_no family his_claim_uid"),
 }
-"""Every contract table: its columns in order, and what each holds."""
+"""The contract tables: their columns in order, each with its kind."""
 
 REQUIRED: dict[TableName, frozenset[str]] = {
     "visits": frozenset({"vn", "visit_date"}),
@@ -53,16 +52,16 @@ REQUIRED: dict[TableName, frozenset[str]] = {
     "labs": frozenset({"vn", "local_code", "result"}),
     "vaccinations": frozenset({"vn", "family"}),
 }
-"""The columns that may not be empty; everything else may be, and a rule says so per record."""
+"""The columns that may not be empty. Others may be; where a claim needs one, a rule reports the record."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the wanted kinds of claim need of a hospital database.
+    """What the wanted kinds of claim need from a hospital database.
 
     Args:
-        icd10_prefixes: Three-character codes of which a visit must have one (with a wanted lab) to be read.
-        first_time_icd10: Three-character codes for which an earlier diagnosis of the person is looked up.
+        icd10_prefixes: Three-character codes; a visit with a wanted lab result is read only if it has one of them.
+        first_time_icd10: Three-character codes for which the person's earlier diagnoses are looked up.
         lab_codes: NHSO codes of the lab results wanted.
         vaccines: Whether vaccinations are wanted.
     """
@@ -80,10 +79,10 @@ class DayTables:
     Args:
         day: The service day, Gregorian.
         visits: One row a visit; `vn` is unique.
-        diagnoses: All diagnoses of these visits (`earlier` False), and for a person diagnosed before: the earliest
-            such diagnosis (`earlier` True, `vn` is the visit of this day).
-        labs: Wanted lab results, one row an order and item, the later order last.
-        vaccinations: Vaccinations as stored, a dose perhaps once in each of two families.
+        diagnoses: All diagnoses of these visits (`earlier` False); and the earliest diagnosis of a person diagnosed
+            before (`earlier` True, `vn` is the visit of this day).
+        labs: Wanted lab results, one row per order and item, later orders last.
+        vaccinations: Vaccinations as stored; one dose may be in several families of tables.
     """
 
     day: date
@@ -93,13 +92,13 @@ class DayTables:
     vaccinations: pd.DataFrame
 
     def __repr__(self) -> str:
-        # Frames print their rows, and a repr ends up in logs: only sizes are shown.
+        # A DataFrame's repr prints rows of patients, and a repr may be logged: show only sizes.
         sizes = ", ".join(f"{name}={len(getattr(self, name))}" for name in TABLES)
         return f"DayTables({self.day.isoformat()}: {sizes})"
 
 
 def _column(kind: Kind, *, nullable: bool) -> pa.Column:
-    # The dtype as a check of ours: pandera's own takes object for text and nanoseconds for microseconds.
+    # Checked by hand: pandera's own dtype check accepts object for text and nanoseconds for microseconds.
     checks = [pa.Check(lambda series: bool(series.dtype == DTYPES[kind]), name="dtype", ignore_na=False)]
     if kind == "time":
         checks.append(pa.Check.str_matches(r"\A([01]\d|2[0-3]):[0-5]\d\Z"))
@@ -115,15 +114,15 @@ SCHEMAS: dict[TableName, pa.DataFrameSchema] = {table: _schema(table) for table 
 
 
 def check(table: TableName, frame: pd.DataFrame, origin: str) -> pd.DataFrame:
-    """The frame itself, if it is the contract table.
+    """Return the frame if it fulfils the contract.
 
     Args:
         table: Which contract table it should be.
-        frame: One row a record, the columns of `TABLES[table]`.
+        frame: One row per record, the columns of `TABLES[table]`.
         origin: The file it came from, for the error.
 
     Raises:
-        ContractError: Names the file and the columns that are not as agreed, never a value.
+        ContractError: Names the file and the wrong columns, never a value.
     """
     try:
         SCHEMAS[table].validate(frame, lazy=True)
@@ -131,7 +130,7 @@ def check(table: TableName, frame: pd.DataFrame, origin: str) -> pd.DataFrame:
         columns = sorted({str(name) for name in _wrong_columns(error, frame, table)})
     else:
         return frame
-    # Outside the except block: what pandera raised holds the rows.
+    # Raised outside the except block: pandera's error contains the rows and must not be chained to ours.
     raise broken(origin, columns)
 
 
@@ -143,7 +142,7 @@ def _wrong_columns(error: pa.errors.SchemaErrors, frame: pd.DataFrame, table: Ta
 
 
 def broken(origin: str, columns: Iterable[str]) -> ContractError:
-    """The error that says which columns of which file are not as the contract wants them."""
+    """The error that names a file and those of its columns that break the contract."""
     return ContractError(
         Message(
             th="ไฟล์ {origin} ให้ข้อมูลไม่ตรงข้อตกลงที่คอลัมน์ {columns} กรุณาแก้ไขไฟล์นี้ตาม docs/new-his.md",
@@ -154,5 +153,5 @@ def broken(origin: str, columns: Iterable[str]) -> ContractError:
 
 
 def empty(table: TableName) -> pd.DataFrame:
-    """The contract table without rows."""
+    """A contract table without rows."""
     return pd.DataFrame({name: pd.Series(dtype=DTYPES[kind]) for name, kind in TABLES[table].items()})  # type: ignore[call-overload]

@@ -1,15 +1,15 @@
-"""What can go wrong while a hospital database or a workbook is read, grouped by what the caller can do."""
+"""Errors of reading a hospital database or a workbook, grouped by what the caller can do about them."""
 
 from core.errors import MophClaimError
 
 
 class SourceError(MophClaimError):
-    """The hospital database cannot be reached or read: try again later, or mend the connection."""
+    """The hospital database cannot be reached or read: try again later, or repair the connection."""
 
 
 class WorkbookError(MophClaimError):
-    """A workbook cannot be read, or must not be: a person must mend it or choose another, and import it again."""
+    """A workbook cannot or must not be read: a person must correct it or choose another, and import it again."""
 
 
 class ContractError(MophClaimError):
-    """The hospital database gave something other than the contract tables: its SQL must be mended."""
+    """The hospital database returned something other than the contract tables: its SQL must be corrected."""

@@ -1,7 +1,7 @@
-"""What a database driver raises, said as one sentence for a person: never the driver's own words, which may hold data.
+"""Turns the errors of database drivers into one sentence for a person, never with the driver's text, which may quote data.
 
-Every server's code for the same mishap stands in one table. Sources: MySQL and MariaDB server error references,
-PostgreSQL appendix A (SQLSTATE), SQLite result texts.
+One table maps the error codes of all servers. Sources: MySQL and MariaDB server error references, PostgreSQL appendix A
+(SQLSTATE), SQLite result texts.
 """
 
 from collections.abc import Callable
@@ -82,7 +82,7 @@ _BY_CODE: dict[int | str, Message] = {
     **dict.fromkeys((1969, 3024, 1317, "57014"), TOO_SLOW),
     **dict.fromkeys((2006, 2013, 2055, 1927, 1053, 1152, 1184, "57P01", "57P02", "08003", "08007"), LOST),
 }
-# Where a driver gives no code: SQLite's fixed texts, and libpq's at connection time (English unless the server is not).
+# For errors without a code: SQLite's fixed texts, and libpq's while connecting (in the server's language, mostly English).
 _BY_TEXT: dict[str, Message] = {
     "interrupted": TOO_SLOW,
     "no such table": NO_TABLE,
@@ -101,15 +101,15 @@ _BY_TEXT: dict[str, Message] = {
 
 
 def plainly(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
-    """What `read` gives; what a driver raises in it becomes a `SourceError`.
+    """Call `read` and turn any error of the database driver into a `SourceError`.
 
     Args:
         at: Where the database is, without user or password.
         doing: What is being read, such as "labs.sql"; empty while connecting.
-        read: Talks to the database.
+        read: Queries the database.
 
     Raises:
-        SourceError: One sentence: no value of a record, no parameter, and nothing of the driver's error chained to it.
+        SourceError: One sentence without record values or parameters; the driver's error is not chained to it.
     """
     try:
         return read()
@@ -117,12 +117,12 @@ def plainly(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
         message = UNREADABLE_TEXT.fill(at=at, doing=doing)
     except SQLAlchemyError as error:
         message = _meaning(error, connecting=not doing).fill(at=at, doing=doing, code=server_code(error) or "-")
-    # Not within the except block: the driver's error, which may hold data, must not hang on ours as its context.
+    # Raised outside the except block: the driver's error may quote data and must not become the context of ours.
     raise SourceError(message)
 
 
 def server_code(error: SQLAlchemyError) -> int | str | None:
-    """The server's own number or SQLSTATE of the mishap; these are no data."""
+    """The server's error number or SQLSTATE; neither contains data."""
     origin = error.orig if isinstance(error, DBAPIError) else None
     first = origin.args[0] if origin is not None and origin.args else None
     if isinstance(first, int):

@@ -1,4 +1,4 @@
-"""`his.toml`: what the four SQL files of a HIS's folder are written for, and what its codes mean."""
+"""`his.toml`, the settings of a HIS's folder: which servers its SQL is written for, and what its codes mean."""
 
 import tomllib
 from pathlib import Path
@@ -19,13 +19,13 @@ class HisFile(BaseModel):
     """The settings of a HIS's folder.
 
     Args:
-        name: What people call the HIS.
-        servers: The database servers its SQL is written for; mysql is MariaDB as well.
-        charset: Character set of a MySQL or MariaDB connection, where the site sets none.
-        statement_timeout_seconds: Seconds after which the database gives up one query of ours, where the site sets none.
-        facility: One SELECT that gives hcode and hospital_name, one row.
-        required: Tables and columns that the statements cannot do without, as "table.column".
-        maps: What the codes that the SQL gives stand for, where they are not the claims' own: by map, code by code.
+        name: The HIS's name for people.
+        servers: The database servers its SQL is written for; mysql includes MariaDB.
+        charset: Character set of a MySQL or MariaDB connection, unless the site sets one.
+        statement_timeout_seconds: Seconds after which the server cancels a query, unless the site sets a time-out.
+        facility: A SELECT of one row with hcode and hospital_name.
+        required: Tables and columns that the statements need, as "table.column".
+        maps: Translations of the HIS's codes into the codes of claims, by map.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,13 +40,13 @@ class HisFile(BaseModel):
 
 
 def read_his_file(path: Path) -> HisFile:
-    """The settings of a HIS's folder.
+    """Read a `his.toml`.
 
     Args:
-        path: A `his.toml`.
+        path: The file.
 
     Raises:
-        ConfigurationError: It is not there, is no TOML, or holds what it should not; says which key.
+        ConfigurationError: It is missing, is not TOML, or has a wrong value; names the key.
     """
     try:
         return HisFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))

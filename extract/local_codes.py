@@ -1,7 +1,6 @@
-"""The local codes a hospital has used, what it says they stand for, and the site's maps of them (CSV, see `site_maps`).
+"""The local codes a hospital has used, the HIS's own translation of them, and the site's maps of them (CSV, see `site_maps`).
 
-A map is filled in from what the HIS says, and is a person's from then on: a code that a person has put in, or has
-changed, stays as it is.
+A map is first filled in from the HIS. Codes that a person has entered or changed are never overwritten.
 """
 
 import csv
@@ -20,13 +19,13 @@ from extract.site_maps import COLUMNS, as_cell, read_map
 from extract.source import Frames
 
 HIS, FOLDER, PERSON = "his", "his.toml", "person"
-"""Who has said what a local code stands for: the HIS, the map of its folder, a person; "" for nobody."""
+"""Who has translated a local code: the HIS, the map of its folder, or a person; "" for nobody."""
 
 SEVERAL = " | "
-"""Stands between the codes where the HIS says several for one local code."""
+"""Separates the codes if the HIS has several for one local code."""
 
 OWN_COLUMNS = (*COLUMNS, "name", "records", "his_code", "decided_by")
-"""The columns of a map, in order; what a person adds stands after them."""
+"""The columns of a map, in order; columns that a person adds come after them."""
 
 _WHERE: dict[MapName, tuple[TableName, str, str, str]] = {
     "labs": ("labs", "local_code", "lab_code", "lab_name"),
@@ -36,7 +35,7 @@ _WHERE: dict[MapName, tuple[TableName, str, str, str]] = {
     "marital_status": ("visits", "local_marriage", "marriage", "marriage_name"),
     "occupations": ("visits", "local_occupa", "occupa", "occupa"),
 }
-"""Where each map's codes stand: table, local code, code, name."""
+"""The columns of each map: table, local code, code, name."""
 
 NOT_WRITTEN = Message(
     th="เขียนไฟล์ {path} ไม่ได้ ({why}) ปิดไฟล์ที่เปิดอยู่หรือเลือกโฟลเดอร์อื่นด้วย --folder",
@@ -46,13 +45,13 @@ NOT_WRITTEN = Message(
 
 @dataclass(frozen=True, slots=True)
 class MapCount:
-    """One map, as it stands now.
+    """The number of local codes in a map.
 
     Args:
-        name: Which.
+        name: The map.
         codes: Local codes in it.
         new: Those that were not in it before.
-        unknown: Those that nobody has said anything of, neither a person nor the HIS.
+        unknown: Those that neither a person nor the HIS has translated.
     """
 
     name: MapName
@@ -62,15 +61,15 @@ class MapCount:
 
 
 def local_codes(raw: Frames, normalised: Frames, his_maps: HisMaps) -> pd.DataFrame:
-    """The local codes of one day, a row each and what the HIS says of it.
+    """The local codes of one day, one row per code and translation by the HIS.
 
     Args:
-        said: The tables as the HIS's statements give them.
-        tidied: The same, tidied without any map of the site; rows keep their index.
-        of_his: The maps of the HIS's folder.
+        raw: The tables as the HIS's statements return them.
+        normalised: The same, normalised without the site's maps; rows keep their index.
+        his_maps: The maps of the HIS's folder.
 
     Returns:
-        Columns map, local_code, his_code, name, by (`HIS`, `FOLDER` or ""), records; "" where nothing is known.
+        Columns map, local_code, his_code, name, by (`HIS`, `FOLDER` or ""), records; "" for what is unknown.
     """
     days = [pd.DataFrame(columns=["map", "local_code", "his_code", "name", "by", "records"])]
     for name, (table, local, code, called) in _WHERE.items():
@@ -87,14 +86,14 @@ def local_codes(raw: Frames, normalised: Frames, his_maps: HisMaps) -> pd.DataFr
 
 
 def update_maps(folder: Path, seen: pd.DataFrame) -> Iterator[MapCount]:
-    """Write what was seen into the maps of a folder, a file after the other.
+    """Update the maps in a folder, one file after the other.
 
     Args:
-        folder: Made where it is not there.
-        seen: What `local_codes` gave, of all days.
+        folder: Created if missing.
+        seen: What `local_codes` returned, of all days.
 
     Raises:
-        ConfigurationError: A file that is there cannot be read, or cannot be written.
+        ConfigurationError: A file cannot be read or written.
     """
     for name in _WHERE:
         path = folder / f"{name}.csv"
@@ -106,7 +105,7 @@ def update_maps(folder: Path, seen: pd.DataFrame) -> Iterator[MapCount]:
 
 
 def _by_local_code(seen: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """What was seen of each local code: the most frequent name, its count, every code the HIS has said for it, and who."""
+    """Each local code with its most frequent name, its number of records, the HIS's codes for it, and who translated it."""
     rows = {}
     for local, some in seen.groupby("local_code"):
         coded = some[some["his_code"] != ""]
@@ -123,13 +122,13 @@ def _by_local_code(seen: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _merged(before: Mapping[str, Mapping[str, str]], seen: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
-    """The rows of a map, those that nobody knows first, the most frequent first."""
+    """The rows of a map, unknown codes first, then by frequency."""
     rows = [_row(before.get(local, {}), seen.get(local, {})) for local in dict.fromkeys([*before, *seen])]
     return sorted(rows, key=lambda row: (not _unknown(row), -int(row["records"]), row["local_code"]))
 
 
 def _row(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    """A row as it stood, with what was seen now; what a person has put in, and the person's own columns, stay."""
+    """An old row updated with new counts and codes; what a person has entered stays, also in columns of their own."""
     row = dict.fromkeys(OWN_COLUMNS, "") | dict(old)
     row |= {name: value for name, value in new.items() if value} | {"records": new.get("records", "0")}
     both = f"{new.get('his_code', '')}{SEVERAL}{old.get('his_code', '')}".split(SEVERAL)
@@ -137,7 +136,7 @@ def _row(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     row["his_code"] = SEVERAL.join(codes)
     if _is_a_persons(old):
         return row | {"code": old["code"], "decided_by": PERSON}
-    # What stands for several things at different visits is the HIS's to say: a map would make them one.
+    # Where the HIS uses one local code for several things, a map would merge them: leave it to the HIS.
     return row | {"code": codes[0] if len(codes) == 1 else ""}
 
 
@@ -155,10 +154,10 @@ def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8-sig", newline="") as file:  # with a byte-order mark, as Excel wants it
+        with beside.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte-order mark
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows({name: as_cell(cell) for name, cell in row.items()} for row in rows)
-        beside.replace(path)  # the old file, or the new: never half of one
+        beside.replace(path)  # atomic: never half a file
     except OSError as error:
         raise ConfigurationError(NOT_WRITTEN.fill(path=path, why=error.strerror)) from None

@@ -1,4 +1,4 @@
-"""What the columns of the contract and the parameters of statements mean, in words, for whoever writes SQL (`meanings.csv`)."""
+"""The meaning of the contract's columns and the statements' parameters, for people who write SQL (`meanings.csv`)."""
 
 import csv
 from collections.abc import Mapping
@@ -24,13 +24,13 @@ KINDS: dict[Kind, Message] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column that an SQL file gives.
+    """One column that an SQL file returns.
 
     Args:
         name: Its name.
-        kind: What the contract says it holds.
+        kind: Its kind in the contract.
         required: Whether it may not be empty.
-        meaning: What that is, in words.
+        meaning: What it contains, in words.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Column:
 
 
 def columns(table: TableName) -> tuple[Column, ...]:
-    """The columns that the SQL file of a table gives: the contract's, then those that help it."""
-    said = meanings(table)
+    """The columns that the SQL file of a table returns: the contract's, then the helper columns."""
+    meaning_of = meanings(table)
     return tuple(
-        Column(name, kind, name in contract.REQUIRED[table], said[name])
+        Column(name, kind, name in contract.REQUIRED[table], meaning_of[name])
         for name, kind in (TABLES[table] | HELPER_COLUMNS[table]).items()
     )
 
 
 def meanings(subject: Subject) -> Mapping[str, Message]:
-    """What each name of a part means, in the order of the file."""
+    """The meaning of each name of a table, or of each parameter or function, in the order of the file."""
     return {name: message for (of, name), message in _read().items() if of == subject}
 
 

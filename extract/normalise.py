@@ -1,8 +1,7 @@
-"""From a HIS's typed rows to the contract's: codes in one spelling and translated, join duplicates gone, one order on
-every server.
+"""Turns a HIS's typed rows into the contract's: codes translated, repeated rows dropped, the same order on every server.
 
-What a local code stands for: the site's own maps say it first, then the HIS, whose codes the maps of its folder translate.
-A local code that a person has decided to stand for nothing is taken out, so that nobody is asked about it again.
+A local code is translated by the site's own maps; where they have no entry, the HIS's code counts, translated by the
+maps of its folder. A local code that the site's map declares to be nothing is removed, so that nobody is asked again.
 """
 
 from collections.abc import Mapping
@@ -24,20 +23,20 @@ _OF_VISITS: dict[MapName, tuple[str, str]] = {
 
 
 def visits(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
-    """Visits, one row each, in the order of their numbers. A row said twice is one; a visit said in two ways stays two."""
+    """Visits in the order of their numbers, without repeated rows. A visit with two different rows keeps both."""
     rows = rows.assign(scheme=rows["scheme"].str.upper())
     for name, (local, code) in _OF_VISITS.items():
         found = translated(rows[local], rows[code], site_maps.get(name, {}), his_maps.get(name, {}))
         decided = found == NOTHING
         rows = rows.assign(**{local: rows[local].mask(decided), code: found.mask(decided)})
-    # A group's number that no map translates is no scheme; left in, its visits would go unclaimed without a word.
+    # A number that no map translates is a group of the HIS, not a scheme; kept, its visits would silently not be claimed.
     group = rows["scheme"].str.isdecimal().fillna(False).astype(bool)
     rows = rows.assign(scheme=rows["scheme"].mask(group))
     return _ordered(rows).drop_duplicates()
 
 
 def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
-    """ICD-10 diagnoses without dots; procedures (ICD-9, digits first) dropped; of a person's earlier ones the earliest."""
+    """ICD-10 diagnoses without dots. Procedures (ICD-9, which begin with a digit) are dropped; of earlier ones the first is kept."""
     rows = rows.assign(icd10=rows["icd10"].str.upper().str.replace(r"[.\s]", "", regex=True))
     rows = _ordered(rows[rows["icd10"].str.match(r"[A-Z]", na=False)]).drop_duplicates()
     earlier = rows[rows["earlier"]].sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn")
@@ -45,13 +44,13 @@ def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
-    """Wanted lab results that are not blank, one a visit, order and item; of one instant the later order comes last.
+    """Wanted lab results that are not blank, one per visit, order and item; at the same time the later order comes last.
 
-    Where the HIS's folder has a map, its items are all that the HIS knows. Where the site has one of its own, results of
-    items that nobody knows stay as well, their code missing.
+    If the HIS's folder has a map, only the items in it count as known to the HIS. If the site has a map of its own,
+    results of unknown items are kept too, without a code, so that they can be reported.
 
     Args:
-        rows: The columns of the contract and lab_order.
+        rows: The contract's columns and lab_order.
         of_site: The site's own maps.
         of_his: The maps of the HIS's folder.
         lab_codes: The NHSO codes wanted.
@@ -77,9 +76,9 @@ def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: 
 
 
 def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
-    """Vaccinations; the moment of the dose, where the HIS keeps it, stands for the visit's date and time.
+    """Vaccinations. Where the HIS stores when the dose was given, that replaces the visit's date and time.
 
-    A local code is its family's: "wbc:12" in the site's map and from here on.
+    Local codes are only unique within a family of tables, so the family is put in front: "wbc:12", as in the site's map.
     """
     local = (rows["family"] + ":" + rows["local_code"]).astype(rows["local_code"].dtype)
     given = rows["vaccine_code"].str.upper()
@@ -94,5 +93,5 @@ def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> 
 
 
 def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    # By every column: servers return rows as they please, and the same input must give the same bytes.
+    # Sorted by every column: servers return rows in any order, and the same input must give the same bytes.
     return rows.sort_values(list(rows.columns))

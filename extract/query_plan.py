@@ -1,6 +1,6 @@
-"""How a server means to run a statement: table by table, by which index, and whether it reads a whole table for it.
+"""How a server will run a statement: which index it uses for each table, and whether it reads a whole table.
 
-Only names and numbers are kept of what the server says: its own words hold the values that are looked for.
+Only names and numbers are kept of the server's answer, as its text contains the values that are searched for.
 """
 
 import json
@@ -15,10 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from extract.statements import PARAMETERS
 
 LARGE = 10_000
-"""Rows from which on a table is too large to be read whole for one day's few visits."""
+"""A table of so many rows or more is too large to be read whole for one day's few visits."""
 
 _WORDS = re.compile(
-    r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"  # what is no structure
+    r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/"  # strings and comments
     r"|(?P<open>\()|(?P<close>\))|(?P<select>\bSELECT\b)"
     r"|\b(?:FROM|JOIN)\s+(?P<table>[`\"\w.]+)"
     r"(?:\s+(?:AS\s+)?(?!(?:ON|WHERE|JOIN|LEFT|INNER|CROSS|GROUP|ORDER|UNION|USING|LIMIT)\b)(?P<alias>\w+))?",
@@ -35,11 +35,11 @@ class Step:
     """One table of a plan.
 
     Args:
-        table: Its name; several where the statement gives them one short name and the server says no more.
-        index: The index it is read by, "" for none.
-        rows: About how many rows that reads, each time; None where the server does not say.
-        whole: Whether it reads the whole table, or a whole index of it.
-        size: Where it does: about how many rows the table has; None where nobody knows.
+        table: Its name; several names if the statement uses one alias for all and the server gives only the alias.
+        index: The index used, "" for none.
+        rows: About how many rows are read each time; None if the server does not say.
+        whole: Whether the whole table, or a whole index of it, is read.
+        size: If so, about how many rows the table has; None if unknown.
     """
 
     table: str
@@ -55,11 +55,11 @@ class Step:
 
 
 def explain(connection: sa.Connection, statement: sa.TextClause, values: Mapping[str, object]) -> tuple[Step, ...]:
-    """The plan of a statement, which is not run.
+    """The plan of a statement, without running it.
 
     Args:
         connection: Read-only.
-        statement: As `Statements.statement` gives it.
+        statement: As `Statements.statement` returns it.
         values: The values of its parameters.
 
     Raises:
@@ -78,8 +78,8 @@ def explain(connection: sa.Connection, statement: sa.TextClause, values: Mapping
 
 
 Sources = Mapping[tuple[int, str], str]
-"""Tables by the number of their SELECT in the statement, from 1, and the short name it gives them. Under 0 stand the names
-of all SELECTs; " / " is between tables where one name stands for several."""
+"""Tables by the number of their SELECT in the statement, from 1, and their alias. Number 0 has the aliases of all SELECTs;
+" / " separates tables that share an alias."""
 
 
 def _sources(sql: str) -> Sources:
@@ -101,7 +101,7 @@ def _sources(sql: str) -> Sources:
 
 def _of_mysql(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:
     for row in rows:
-        # A subquery of ours has a name such as <derived2>; one that was drawn into another has that one's number.
+        # Subqueries are named like <derived2>; one merged into another query has the number of that one.
         name = str(row["table"]).lower()
         if table := sources.get((int(row["id"] or 0), name), sources.get((0, name))):
             about = None if row["rows"] is None else int(row["rows"])
@@ -110,8 +110,8 @@ def _of_mysql(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:
 
 
 def _of_postgresql(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:  # noqa: ARG001
-    (said,) = rows[0].values()
-    nodes = [(json.loads(said) if isinstance(said, str) else said)[0]["Plan"]]
+    (plan,) = rows[0].values()
+    nodes = [(json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]]
     while nodes:
         node = nodes.pop(0)
         nodes = node.get("Plans", []) + nodes
@@ -129,7 +129,7 @@ def _of_sqlite(rows: list[dict[str, Any]], sources: Sources) -> Iterator[Step]:
             index = _SQLITE_INDEX.search(step["index"] or "")
             made = index is not None and index["made"] is not None
             name = "" if index is None or made else index["name"] or index["key"]
-            # An index that SQLite makes for the one statement is made of the whole table.
+            # An automatic index is built from the whole table for this one statement.
             yield Step(table, name, None, step["how"] == "SCAN" or made)
 
 
@@ -141,7 +141,7 @@ def _sized(connection: sa.Connection, step: Step) -> Step:
 
 
 def _size(connection: sa.Connection, table: str) -> int | None:
-    """About how many rows a table has, without reading it; MySQL and MariaDB say so in the plan."""
+    """About how many rows a table has, without reading it; MySQL and MariaDB already give it in the plan."""
     quoted = ".".join(connection.dialect.identifier_preparer.quote(part) for part in table.split("."))
     try:
         with connection.begin_nested():
@@ -150,6 +150,6 @@ def _size(connection: sa.Connection, table: str) -> int | None:
             else:
                 (plan,) = connection.execute(sa.text(f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {quoted}")).one()  # noqa: S608
                 size = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"]
-    except SQLAlchemyError:  # a view has no rows of its own, and a guest may not ask everything
+    except SQLAlchemyError:  # a view has no size, and a read-only account may lack the right
         return None
     return int(size) if size is not None else None

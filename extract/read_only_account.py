@@ -1,4 +1,4 @@
-"""The proof that a hospital's database is only read: a harmless write is tried, and the server must refuse it."""
+"""Proves that the account cannot write to the hospital's database: it tries a harmless write, which the server must refuse."""
 
 import re
 import sqlite3
@@ -18,7 +18,7 @@ _TABLE = re.compile(r"\bFROM\s+([`\"\w.]+)", re.IGNORECASE)
 
 
 class Protection(StrEnum):
-    """What kept the write out."""
+    """What prevented the write."""
 
     ACCOUNT = "account"
     SESSION = "session"
@@ -27,7 +27,7 @@ class Protection(StrEnum):
     UNTRIED = "untried"
 
 
-# MySQL and MariaDB: 1142 the account may not; 1792 the session, 1290 the whole server (as a replica) is read-only.
+# MySQL and MariaDB: 1142 the account lacks the right; 1792 the session is read-only, 1290 the server is (a replica).
 _REFUSALS: dict[Protection, tuple[int | str, ...]] = {
     Protection.ACCOUNT: (1142, 1143, 1044, "42501"),
     Protection.SESSION: (1792, 1290, "25006"),
@@ -55,27 +55,27 @@ MESSAGES: dict[Protection, Message] = {
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyProof:
-    """Whether we can do any harm.
+    """Whether this account could change the database.
 
     Args:
-        barrier: What keeps a write out.
+        protection: What prevented the write.
     """
 
     protection: Protection
 
     @property
     def is_proven(self) -> bool:
-        """Whether a write is known to be refused."""
+        """Whether the server refused the write."""
         return self.protection in (Protection.ACCOUNT, Protection.SESSION, Protection.FILE)
 
     @property
     def message(self) -> Message:
-        """What was found, and what to do when it is not well."""
+        """The finding, and what to do if a write was not refused."""
         return MESSAGES[self.protection]
 
 
 def prove_read_only(reader: Reader) -> ReadOnlyProof:
-    """Try `DELETE … WHERE 1 = 0` on the table of the facility; it is rolled back, whatever the answer.
+    """Try `DELETE … WHERE 1 = 0` on the table of the facility, and roll back.
 
     Raises:
         ConfigurationError: The statement of the facility cannot be used.
@@ -89,7 +89,7 @@ def prove_read_only(reader: Reader) -> ReadOnlyProof:
         table = tables[0]
         protection = plainly(reader.at, FACILITY, lambda: _try_writing(reader.connection, table))
     if protection is Protection.SESSION and reader.connection.dialect.name == "postgresql":
-        # PostgreSQL looks at the session before the account, MySQL and MariaDB the other way round.
+        # PostgreSQL checks the session before the account; MySQL and MariaDB do it the other way round.
         with reader.snapshot():
             protection = plainly(reader.at, FACILITY, lambda: _postgresql_protection(reader.connection, table))
     return ReadOnlyProof(protection)
@@ -102,7 +102,7 @@ def _try_writing(connection: sa.Connection, table: str) -> Protection:
         refused = next((protection for protection, codes in _REFUSALS.items() if server_code(error) in codes), None)
         if refused is None and error.connection_invalidated:
             raise
-        return refused or Protection.UNTRIED  # such as for a view, which nobody could write
+        return refused or Protection.UNTRIED  # for example a view that cannot be updated
     return Protection.NOTHING
 
 

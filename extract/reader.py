@@ -1,4 +1,4 @@
-"""The statements of a HIS's folder, run over one open connection: what they ask, and the rows as the database gives them."""
+"""Runs the statements of a HIS's folder on one open connection and returns the rows as the database gives them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -27,7 +27,7 @@ from extract.statements import Statements
 from extract.values import column
 
 VISITS_A_STATEMENT = 500
-"""Visits named in one statement: within every server's limit of parameters, and a short time for the server."""
+"""Visits per statement: below every server's limit of parameters, and each statement is short."""
 
 HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "visits": {"marriage_name": "text", "nation_name": "text", "scheme_name": "text"},
@@ -35,11 +35,11 @@ HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "labs": {"lab_order": "text"},
     "vaccinations": {"given_at": "text"},
 }
-"""What a SQL file gives besides the contract's columns: what people call a local code, the order a result belongs to,
-the moment of a dose."""
+"""Columns that a SQL file returns besides the contract's: the name of a local code, the order of a lab result, the time of a
+dose."""
 
 Rows = tuple[list[str], list[tuple[object, ...]]]
-"""The column names (lower case) and rows that a statement gives."""
+"""The column names (lower case) and rows of a statement."""
 
 WRONG_SERVER = Message(
     th="ไฟล์ SQL ของ {his} ไม่ได้เขียนไว้สำหรับฐานข้อมูลชนิด {server} กรุณาตรวจค่า his.url และ his.kind",
@@ -53,7 +53,7 @@ def open_reader(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator
 
     Args:
         settings: Where it is and how it is read.
-        maps: The site's own code maps; None: those of its folder.
+        maps: The site's own code maps; None reads those of `settings.maps_folder`.
 
     Raises:
         ConfigurationError: A setting is missing or impossible, or the HIS's SQL is not for such a server.
@@ -75,8 +75,8 @@ class Reader:
         connection: Read-only.
         statements: The HIS's folder.
         maps: The site's own code maps.
-        at: Where it is, for sentences.
-        catalogue: The tables and columns it has.
+        at: Its address for error messages, without user or password.
+        catalogue: Its tables and columns.
     """
 
     def __init__(self, connection: sa.Connection, statements: Statements, maps: SiteMaps, at: str) -> None:
@@ -89,17 +89,17 @@ class Reader:
         self._reads_whole: dict[str, bool] = {}
 
     def missing_tables(self) -> list[str]:
-        """Required tables ("ovst") and columns ("ovst.an") that are not there; empty when all is well."""
+        """Required tables ("ovst") and columns ("ovst.an") that do not exist; empty if all do."""
         required = self.statements.his.required
         with self.snapshot():
             return plainly(self.at, HIS_FILE, lambda: self.catalogue.missing(required))
 
     def check_statements(self) -> None:
-        """Shape the four statements to this database, as reading a day does.
+        """Render the four statements for this database, as reading a day does.
 
         Raises:
             ConfigurationError: An SQL file cannot be used.
-            SourceError: A table may not be read, also one that the statements could do without.
+            SourceError: A table may not be read, even an optional one.
         """
         with self.snapshot():
             for file in (f"{table}.sql" for table in contract.TABLES):
@@ -107,15 +107,15 @@ class Reader:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """One transaction, always rolled back: nothing of ours stays open on a production server."""
+        """One transaction, always rolled back, so that none stays open on a production server."""
         try:
             yield
         finally:
-            with suppress(SQLAlchemyError):  # on a lost connection there is nothing to roll back
+            with suppress(SQLAlchemyError):  # the connection is lost
                 self.connection.rollback()
 
     def parameters(self, day: date, wanted: Wanted) -> dict[str, object]:
-        """The values of a service day's statements, the visits' numbers apart."""
+        """The parameters of a service day's statements, without the visit numbers."""
         his_labs, site_labs = self.statements.his.maps.get("labs", {}), self.maps.get("labs", {})
         return {
             "day": day,
@@ -130,7 +130,7 @@ class Reader:
         }
 
     def statement(self, file: str, wanted: Wanted, has: Callable[..., bool] | None = None) -> sa.TextClause:
-        """One statement of the folder, shaped to this database; `has` may answer for its catalogue.
+        """One statement of the folder, rendered for this database; `has` replaces its catalogue, if given.
 
         Raises:
             ConfigurationError: The file cannot be used.
@@ -139,7 +139,7 @@ class Reader:
         return self.statements.statement(file, has, wanted, quoted=self._quoted, reviewed=frozenset(self.maps))
 
     def rows(self, file: str, wanted: Wanted, values: dict[str, object]) -> Rows:
-        """What one SQL file gives.
+        """The rows of one SQL file.
 
         Raises:
             ConfigurationError: The file cannot be used.
@@ -152,13 +152,13 @@ class Reader:
             whole = self._must_read_whole(file, statement, bound)
             with hash_joins(self.connection) if whole else nullcontext():
                 result = self.connection.execute(statement, bound)
-                names = [name.lower() for name in result.keys()]  # noqa: SIM118 - rows have keys, but are no mapping
+                names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result has keys but is not a mapping
                 return names, [tuple(row) for row in result]
 
         return plainly(self.at, file, read)
 
     def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
-        """Whether a large table has no index by which this statement's rows could be looked up; asked once."""
+        """Whether the server must read a whole large table for this statement, for lack of an index; looked up once per file."""
         if file not in self._reads_whole:
             self._reads_whole[file] = can_hash_join(self.connection) and self._plan_reads_whole(statement, values)
         return self._reads_whole[file]
@@ -170,10 +170,10 @@ class Reader:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
-            return False  # a guest who may read a view is not told how that is done
+            return False  # a read-only account may not EXPLAIN a view
 
     def rows_of_visits(self, file: str, wanted: Wanted, values: dict[str, object], visits: list[str]) -> Rows:
-        """What one SQL file gives for visits, a statement per `VISITS_A_STATEMENT`; without visits nothing is asked."""
+        """The rows of one SQL file for visits, `VISITS_A_STATEMENT` per statement; without visits none is run."""
         names: list[str] = []
         rows: list[tuple[object, ...]] = []
         for start in range(0, len(visits), VISITS_A_STATEMENT):
@@ -183,12 +183,12 @@ class Reader:
 
 
 def named(visits: list[str]) -> dict[str, object]:
-    """Visits as statements name them: by text, or by number where a HIS counts them."""
+    """Visit numbers as the parameters of statements: as text, and as integers for a HIS that stores integers."""
     return {"visits": visits, "visit_numbers": [int(vn) for vn in visits if vn.isdecimal()]}
 
 
 def typed(table: TableName, names: list[str], rows: list[tuple[object, ...]]) -> pd.DataFrame:
-    """Rows as a contract table with its helper columns; a column that is none of these is left out."""
+    """Rows as a contract table with its helper columns, other columns left out."""
     kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
     by_column = list(zip(*rows, strict=True)) or [()] * len(names)
     return pd.DataFrame(
@@ -197,7 +197,7 @@ def typed(table: TableName, names: list[str], rows: list[tuple[object, ...]]) ->
 
 
 def _buddhist(day: date) -> date:
-    """The same day in Buddhist years; the day itself where that calendar has no such leap day."""
+    """The day in Buddhist years; the day itself if it is a leap day that the Buddhist year does not have."""
     try:
         return day.replace(year=day.year + BUDDHIST_YEARS)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A new HIS's folder: `his.toml` and four SQL files, commented, with every column that the contract wants (`skeleton/`)."""
+"""Writes the folder of a new HIS: `his.toml` and four commented SQL files with every column of the contract (`skeleton/`)."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from extract.statements import BUILT_IN, PARAMETERS
 SKELETON = Path(__file__).with_name("skeleton")
 FILES = (his_file.NAME, *(f"{table}.sql" for table in TABLES))
 
-# The parameters each file lists: those of PARAMETERS, by whom they help.
+# The parameters that each file lists, of those in PARAMETERS.
 OF_VISITS = ("visits", "visit_numbers")
 OF_DIAGNOSES = ("first_time_icd10",)
 OF_LABS = ("icd10_prefixes", "lab_codes", "mapped_labs", "decided_labs")
@@ -41,15 +41,15 @@ NOT_WRITTEN = Message(
 
 
 def scaffold(name: str, folder: Path, language: Language) -> None:
-    """Write the folder of a new HIS; its statements can be run and give no rows yet.
+    """Write the folder of a new HIS. Its statements can be run; they return no rows until they are filled in.
 
     Args:
-        name: What `his.kind` will be.
-        folder: Made here; its parent too.
+        name: The future `his.kind`.
+        folder: Created, with its parents.
         language: Of the comments.
 
     Raises:
-        ConfigurationError: The name cannot be used, or the folder holds something or cannot be written.
+        ConfigurationError: The name cannot be used, or the folder is not empty or cannot be written.
     """
     taken = sorted(path.name for path in BUILT_IN.iterdir() if path.is_dir())
     if not _NAME.fullmatch(name) or name in taken:
@@ -66,7 +66,7 @@ def scaffold(name: str, folder: Path, language: Language) -> None:
 
 
 def _filled(file: str, name: str, language: Language) -> str:
-    # Delimiters of its own: what it writes is a template too.
+    # Other delimiters than usual, as the files it writes are Jinja templates themselves.
     environment = Environment(  # noqa: S701 - SQL and TOML, not HTML
         loader=FileSystemLoader(SKELETON),
         undefined=StrictUndefined,
@@ -85,11 +85,11 @@ def _filled(file: str, name: str, language: Language) -> str:
         name=name,
         maps=", ".join(MAPS),
         columns=columns(table) if table else (),
-        meaning=_said(meanings(table), language) if table else {},
+        meaning=_in_language(meanings(table), language) if table else {},
         kind={kind: message.say(language) for kind, message in KINDS.items()},
         needed=_NEEDED.say(language),
-        parameter=_said(meanings("parameter"), language),
-        function=_said(meanings("function"), language),
+        parameter=_in_language(meanings("parameter"), language),
+        function=_in_language(meanings("function"), language),
         of_day=OF_DAY,
         of_visits=OF_VISITS,
         of_labs=OF_LABS,
@@ -98,5 +98,5 @@ def _filled(file: str, name: str, language: Language) -> str:
     )
 
 
-def _said(messages: Mapping[str, Message], language: Language) -> dict[str, str]:
+def _in_language(messages: Mapping[str, Message], language: Language) -> dict[str, str]:
     return {name: message.say(language) for name, message in messages.items()}

@@ -1,7 +1,7 @@
 """One read-only connection to a hospital's production database, with a time limit on every statement.
 
-Never a lock, never a change. What a server is too old to know (MySQL before 5.6 has no read-only session, before 5.7
-no statement time-out) it does without: give it an account that may only read.
+It takes no locks and changes nothing. Old servers lack some of the protection (MySQL before 5.6 has no read-only session,
+before 5.7 no statement time-out), so the account should only have the right to read.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ from extract.his_file import HisFile
 from extract.settings import HisSettings
 
 LABEL = "/* moph-claim */ "
-"""Starts every statement, so that the hospital's administrator sees in the process list whose it is."""
+"""Put in front of every statement, so that the hospital's administrator recognises it in the process list."""
 
 _DRIVERS = {
     "mysql": "mysql+pymysql",
@@ -34,9 +34,9 @@ _DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
-# Joins in the order written, from the day's few visits on, each row looked up by an index, on one core. Left alone, the
-# planner reads whole tables where it thinks that quicker; a guest shall not, and the day shall cost the same every year.
-_GUEST_OF_POSTGRESQL = (
+# Joins in the order written, beginning with the day's few visits, each row looked up by an index, on one core. By default
+# the planner may read whole tables where it thinks that faster; on a production server a day must cost the same every year.
+_POSTGRESQL_SETTINGS = (
     "join_collapse_limit = 1",
     "enable_hashjoin = off",
     "enable_mergejoin = off",
@@ -70,7 +70,7 @@ NO_FILE = Message(
 
 
 def where(url: sa.URL) -> str:
-    """The address a person may see: no user, no password, no query."""
+    """The address without user, password and query, as it may be shown."""
     if url.get_backend_name() == "sqlite":
         return url.database or ":memory:"
     port = f":{url.port}" if url.port else ""
@@ -78,23 +78,23 @@ def where(url: sa.URL) -> str:
 
 
 def parse_url(settings: HisSettings) -> sa.URL:
-    """The database's address with the drivers this program comes with.
+    """The database's address, with the driver that this program installs.
 
     Raises:
         ConfigurationError: It is not set, or cannot be understood.
     """
-    written = settings.url.get_secret_value().strip()
-    if not written:
+    text = settings.url.get_secret_value().strip()
+    if not text:
         raise ConfigurationError(NO_URL)
     with suppress(ArgumentError, ValueError):
-        url = sa.make_url(written)
+        url = sa.make_url(text)
         return url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     raise ConfigurationError(BAD_URL)
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """The character sets of a session and the seconds it waits: as the site has set them, else as the HIS's folder says."""
+    """Character sets and time-outs of a session: the site's settings, else those of the HIS's folder."""
 
     charset: str
     stored_charset: str
@@ -104,11 +104,11 @@ class _Limits:
 
 @contextmanager
 def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Connection]:
-    """One connection, open while the block lasts; nothing is read yet, nothing can be written.
+    """One connection that cannot write, open while the block lasts.
 
     Args:
         settings: Address, character set and time-outs.
-        his: The character set and time-out where the site has set none.
+        his: Has the character set and time-out to use if the site sets none.
 
     Raises:
         ConfigurationError: The address is missing, malformed, or names an unknown driver.
@@ -134,18 +134,18 @@ def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Con
 def _connected(engine: sa.Engine, url: sa.URL) -> sa.Connection:
     try:
         return plainly(where(url), "", engine.connect)
-    except (TypeError, ValueError, OSError):  # the driver knows no such option, or not the file that one names
+    except (TypeError, ValueError, OSError):  # the driver does not know an option, or a file it names is missing
         raise ConfigurationError(BAD_OPTIONS.fill(at=where(url))) from None
 
 
 def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
     backend = url.get_backend_name()
-    # A connection is closed once it comes back: to reset a broken one would only log its traceback.
+    # Connections are closed when returned; resetting a broken one would only log a traceback.
     options: dict[str, Any] = {"poolclass": NullPool, "pool_reset_on_return": None, "hide_parameters": True}
     if backend == "sqlite":
         options["creator"] = lambda: _open_sqlite(url, limits)
     else:
-        # One snapshot a service day: all four tables tell of the same instant.
+        # One snapshot per service day, so that all four tables are of the same instant.
         options |= {"isolation_level": "REPEATABLE READ", "connect_args": _connect_arguments(backend, url, limits)}
     engine = _create_engine(url, options)
     sa.event.listen(engine, "before_cursor_execute", _label, retval=True)
@@ -165,18 +165,18 @@ def _create_engine(url: sa.URL, options: dict[str, Any]) -> sa.Engine:
 
 
 def _connect_arguments(backend: str, url: sa.URL, limits: _Limits) -> dict[str, Any]:
-    patience = limits.statement_seconds + _NOTICE_SECONDS
+    seconds = limits.statement_seconds + _NOTICE_SECONDS
     if backend in ("mysql", "mariadb"):
         if None in map(charset_by_name, filter(None, (limits.charset, limits.stored_charset))):
             raise ConfigurationError(BAD_CHARSET.fill(at=where(url)))
-        # The read time-out is the only limit where the server knows none, and notices a pulled cable.
-        return {"charset": limits.charset, "connect_timeout": limits.connect_seconds, "read_timeout": patience}
+        # The read time-out is the only limit on servers without a statement time-out, and notices a lost network.
+        return {"charset": limits.charset, "connect_timeout": limits.connect_seconds, "read_timeout": seconds}
     if backend == "postgresql":
         return {
             "client_encoding": "utf8",
             "connect_timeout": limits.connect_seconds,
             "keepalives_idle": _NOTICE_SECONDS,
-            "tcp_user_timeout": patience * 1000,
+            "tcp_user_timeout": seconds * 1000,
         }
     return {}
 
@@ -194,28 +194,28 @@ def _prepare_mysql(connection: Any, limits: _Limits) -> None:
             "SET SESSION TRANSACTION READ ONLY",
             f"SET SESSION max_statement_time = {seconds}",  # MariaDB
             f"SET SESSION max_execution_time = {seconds * 1000}",  # MySQL
-            # MariaDB: else it goes through the index of all days to know which of a person's few visits are earlier.
+            # MariaDB: otherwise it scans the index of all days to find which of a person's few visits are earlier.
             "SET SESSION optimizer_switch = 'rowid_filter=off'",
         ):
             with suppress(connection.Error):
                 cursor.execute(LABEL + statement)
         if limits.stored_charset:
-            cursor.execute(f"{LABEL}SET character_set_results = NULL")  # bytes as they lie in the columns
+            cursor.execute(f"{LABEL}SET character_set_results = NULL")  # bytes as stored
             connection.encoding = charset_by_name(limits.stored_charset).encoding
 
 
 def _prepare_postgresql(connection: Any, limits: _Limits) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"{LABEL}SET default_transaction_read_only = on")
-        # What is stored as an instant is told as the hospital's clock showed it, wherever the server thinks it stands.
+        # Stored instants are returned in Bangkok time, whatever the server's time zone.
         cursor.execute(f"{LABEL}SET timezone = '{BANGKOK.key}'")
-        for setting in _GUEST_OF_POSTGRESQL:
+        for setting in _POSTGRESQL_SETTINGS:
             cursor.execute(f"{LABEL}SET {setting}")
         cursor.execute(f"{LABEL}SET statement_timeout = {limits.statement_seconds * 1000}")
     connection.commit()
 
 
-# Names the setting, and its value while a table is read whole and in general.
+# The statement that sets hash joins, its value while they are wanted, and its value otherwise.
 _HASH_JOINS = {
     "mysql": ("SET join_cache_level = {}", "4", "2"),
     "mariadb": ("SET join_cache_level = {}", "4", "2"),
@@ -224,17 +224,17 @@ _HASH_JOINS = {
 
 
 def can_hash_join(connection: sa.Connection) -> bool:
-    """Whether it depends on `hash_joins` how a server reads a whole table."""
+    """Whether `hash_joins` has an effect on this server."""
     return connection.dialect.name in _HASH_JOINS
 
 
 @contextmanager
 def hash_joins(connection: sa.Connection) -> Iterator[None]:
-    """While the block lasts, a server that must read a whole table reads it once, not once for each visit."""
+    """Allow hash joins while the block lasts: a table that must be read whole is read once, not once per visit."""
     setting, meanwhile, in_general = _HASH_JOINS[connection.dialect.name]
-    with suppress(sa.exc.OperationalError):  # MySQL has no such setting, and newer ones do so by themselves
+    with suppress(sa.exc.OperationalError):  # MySQL has no such setting; newer versions use hash joins anyway
         connection.exec_driver_sql(setting.format(meanwhile))
-    yield  # after an error the transaction is rolled back, and the setting of PostgreSQL with it
+    yield  # after an error the rollback resets PostgreSQL's setting too
     with suppress(sa.exc.OperationalError):
         connection.exec_driver_sql(setting.format(in_general))
 
@@ -250,15 +250,15 @@ def _open_sqlite(url: sa.URL, limits: _Limits) -> sqlite3.Connection:
         f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=limits.connect_seconds, factory=_LimitedSqlite
     )
     connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA schema_version")  # opening reads nothing: this tells whether it is a database at all
-    # SQLite's own decoding error quotes the text.
+    connection.execute("PRAGMA schema_version")  # fails if the file is not a database; opening alone does not read it
+    # SQLite's own decoding error would quote the text.
     connection.text_factory = lambda stored: stored.decode("utf-8", errors="replace")
     connection.limit_seconds(limits.statement_seconds)
     return connection
 
 
 class _LimitedSqlite(sqlite3.Connection):
-    """A connection that gives a statement up after so many seconds, as the servers do."""
+    """A connection with a time-out per statement, as the servers have."""
 
     def limit_seconds(self, seconds: float) -> None:
         self._seconds = seconds
@@ -266,6 +266,6 @@ class _LimitedSqlite(sqlite3.Connection):
         self.set_progress_handler(lambda: time.monotonic() > self._deadline, _SQLITE_STEPS)
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
-        # SQLAlchemy takes a new cursor for each statement.
+        # SQLAlchemy opens a new cursor for each statement.
         self._deadline = time.monotonic() + getattr(self, "_seconds", _NOTICE_SECONDS)
         return super().cursor(*arguments, **named)

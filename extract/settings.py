@@ -1,4 +1,4 @@
-"""What can be set about the hospital database and about workbooks. Nothing here has to be set but its address."""
+"""Settings of the hospital database and of workbooks. Only the database's address must be set."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ class HisSettings(BaseModel):
 
 
 class WorkbookSettings(BaseModel):
-    """How much of a workbook is read, and how long that may take: what is beyond is no ordinary table."""
+    """Limits on reading a workbook, far above what an ordinary table needs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,9 +1,9 @@
-"""The site's own maps from its local codes to the claims' codes: reviewed by a person, the strongest word there is.
+"""The site's own maps from its local codes to the codes of claims. A person has reviewed them; they override all others.
 
-A folder of CSV files, one a map, with the columns local_code and code; further columns are notes. An empty code is not
-decided yet: what the HIS itself says counts. "-" is decided: the local code stands for nothing that is claimed.
+A folder of CSV files, one per map, with the columns local_code and code; other columns are notes. An empty code is
+undecided: the HIS's own code is used. "-" means that the local code is nothing that is claimed.
 
-An apostrophe in front keeps a cell as it is when a spreadsheet opens the file: "'099" is 099, "'=1" no formula.
+An apostrophe in front keeps a spreadsheet program from changing a cell: "'099" is 099, "'=1" is not a formula.
 """
 
 import csv
@@ -21,26 +21,26 @@ from extract.his_file import MapName
 
 COLUMNS = ("local_code", "code")
 NOTHING = "-"
-"""The code of what a person has decided to stand for nothing."""
+"""The code of a local code that is nothing that is claimed."""
 
 MAPS: tuple[MapName, ...] = get_args(MapName)
 
 _NO_TEXT = re.compile(r"[=+@\t\r]|-.|(?!(?:0|[1-9]\d{0,10})\Z)\d[\d.,/:eE+-]*\Z", re.DOTALL)
-"""What a spreadsheet takes for a formula, a day, or a number that it writes otherwise, such as 099."""
+"""Text that a spreadsheet program changes: formulas, dates, and numbers that it writes differently, such as 099."""
 _KEPT_AS_TEXT = re.compile(r"'(?=[=+@\t\r'0-9-])")
 
 SiteMaps = Mapping[MapName, Mapping[str, str]]
-"""By map, the code by local code; undecided ones are not in it. A map without a file is not there."""
+"""The code of each local code, by map; undecided ones and maps without a file are left out."""
 
 UNDECIDED: SiteMaps = MappingProxyType({name: MappingProxyType({}) for name in MAPS})
-"""Maps that say nothing yet: the HIS's own word counts, and what it does not know comes along."""
+"""Empty maps: the HIS's own codes count, and codes unknown to it are returned too."""
 
 
 def read_site_maps(folder: Path | None) -> SiteMaps:
-    """The maps of a site; none without a folder.
+    """The maps of a site; empty without a folder.
 
     Raises:
-        ConfigurationError: The folder is not there, or a file cannot be read, lacks a column, or gives one code twice.
+        ConfigurationError: The folder is missing, or a file cannot be read, lacks a column, or has two codes for a local code.
     """
     if folder is None:
         return MappingProxyType({})
@@ -60,7 +60,7 @@ def read_map(path: Path) -> dict[str, dict[str, str]]:
     """The rows of one map by local code, with all their columns, stripped.
 
     Raises:
-        ConfigurationError: The file cannot be read, lacks a column, or gives one local code twice.
+        ConfigurationError: The file cannot be read, lacks a column, or has two codes for a local code.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -80,28 +80,28 @@ def read_map(path: Path) -> dict[str, dict[str, str]]:
 def translated(
     local: "pd.Series[Any]", given: "pd.Series[Any]", site_map: Mapping[str, str], his_map: Mapping[str, str]
 ) -> "pd.Series[Any]":
-    """What codes stand for: the site's word by local code, else the HIS's own code by the HIS's map, else that code.
+    """Translate local codes: by the site's map, else by the HIS's code and the map of its folder, else to the HIS's code.
 
     Args:
         local: Local codes.
-        given: The codes that the HIS itself gives for them, missing where it knows none.
+        given: The HIS's own codes for them, missing where it has none.
         of_site: The site's map.
         of_his: The map of the HIS's folder.
 
     Returns:
-        The codes; missing where nothing is known, NOTHING where a person has decided so.
+        The codes; missing where none is known, NOTHING where the site's map says "-".
     """
     known = given.map(his_map).astype(given.dtype).fillna(given) if his_map else given
     return local.map(site_map).astype(given.dtype).fillna(known) if site_map else known
 
 
 def as_cell(text: str) -> str:
-    """Text as a cell that a spreadsheet leaves alone: no formula, no number that loses its zeros. "-" is no formula."""
+    """Text as a cell that a spreadsheet program does not change: no formula, no number that loses zeros. "-" is not a formula."""
     return f"'{text}" if _NO_TEXT.match(text) or _KEPT_AS_TEXT.match(text) else text
 
 
 def _as_text(cell: str) -> str:
-    """What stands in a cell, without the mark that kept it as it is."""
+    """The text of a cell, without the apostrophe that protected it."""
     text = cell.strip()
     return text[1:] if _KEPT_AS_TEXT.match(text) else text
 

@@ -38,16 +38,16 @@ NO_FACILITY = Message(
 )
 
 Frames = dict[TableName, pd.DataFrame]
-"""The tables of a day with their helper columns."""
+"""The tables of a day, with their helper columns."""
 
 
 @dataclass(frozen=True)
 class Facility:
-    """Whose database it is.
+    """The facility a database belongs to.
 
     Args:
-        hcode: The facility's code, five digits as a rule.
-        name: Its name, "" where the database has none.
+        hcode: Its code, normally five digits.
+        name: Its name, "" if the database has none.
     """
 
     hcode: str
@@ -60,7 +60,7 @@ def open_source(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator
 
     Args:
         settings: Where it is and how it is read.
-        maps: The site's own code maps; None: those of its folder.
+        maps: The site's own code maps; None reads those of `settings.maps_folder`.
 
     Yields:
         A source that reads one service day at a time.
@@ -92,14 +92,14 @@ class HisSource:
         self._next_day_at = 0.0
 
     def missing_tables(self) -> list[str]:
-        """Required tables ("ovst") and columns ("ovst.an") that are not there; empty when all is well."""
+        """Required tables ("ovst") and columns ("ovst.an") that do not exist; empty if all do."""
         return self.reader.missing_tables()
 
     def facility(self) -> Facility:
-        """Whose database it is.
+        """The facility the database belongs to.
 
         Raises:
-            SourceError: It cannot be read, does not say, or says it in a wrong character set.
+            SourceError: It cannot be read, has no facility code, or its name is mojibake.
         """
         self._require_tables()
         with self.reader.snapshot():
@@ -116,22 +116,22 @@ class HisSource:
         return Facility(hcode, name)
 
     def read_day(self, day: date, wanted: Wanted) -> DayTables:
-        """The visits of one service day that can become a claim, all read at one instant.
+        """The visits of one service day that can become a claim, read in one snapshot.
 
         Args:
-            day: The service day, Gregorian; visits stored under the same day in Buddhist years come along.
-            wanted: What the wanted kinds of claim need; only visits that have it leave the database.
+            day: The service day, Gregorian; visits stored with that day in Buddhist years are included.
+            wanted: What the wanted kinds of claim need; only visits that have it are read.
 
         Raises:
             SourceError: The database cannot be read, or not in time.
             ConfigurationError: An SQL file cannot be used.
-            ContractError: An SQL file gives other columns than agreed.
+            ContractError: An SQL file returns other columns than the contract's.
         """
         _, frames = self.read_frames(day, wanted)
         return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
 
     def read_frames(self, day: date, wanted: Wanted) -> tuple[Frames, Frames]:
-        """The same, not yet checked, with the helper columns: as the HIS said it, and tidied; a row keeps its index."""
+        """The day's tables with helper columns, not yet checked: as the HIS returns them, and normalised; rows keep their index."""
         self._require_tables()
         time.sleep(max(0.0, self._next_day_at - time.monotonic()))
         his, maps = self._statements.his, self.reader.maps
@@ -172,7 +172,7 @@ class HisSource:
     def _table(
         self, table: TableName, wanted: Wanted, values: dict[str, object], visits: list[str] | None = None
     ) -> pd.DataFrame:
-        """One contract table with its helper columns, of the day or of its visits."""
+        """One table with its helper columns, selected by day or by visits."""
         file, agreed = f"{table}.sql", [*contract.TABLES[table], *HELPER_COLUMNS[table]]
         if visits is None:
             names, rows = self.reader.rows(file, wanted, values)

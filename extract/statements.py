@@ -1,8 +1,8 @@
-"""A HIS is a folder of SQL files. Jinja shapes a statement to the tables that exist; values are bound, never written in.
+"""A HIS is a folder of SQL files. Jinja renders a statement for the tables that exist; values are bound, never written in.
 
-A file may use `has("table", "table.column")`, `wanted` (see `extract.contract.Wanted`), `reviewed` (the names of the
-site's own code maps) and `quoted("name")` (a name that is a word of SQL) for its structure, and the bound parameters of
-`PARAMETERS` for its values.
+For its structure a file may use `has("table", "table.column")`, `wanted` (see `extract.contract.Wanted`), `reviewed`
+(the names of the site's own code maps) and `quoted("name")` (for names that are SQL keywords); for its values the bound
+parameters of `PARAMETERS`.
 """
 
 import re
@@ -30,26 +30,26 @@ PARAMETERS = (
     | {name: sa.bindparam(name, type_=sa.String(), expanding=True) for name in _LISTS}
     | {"visit_numbers": sa.bindparam("visit_numbers", type_=sa.BigInteger(), expanding=True)}
 )
-"""What a statement may ask for: the service day (also 543 years on, as some sites store it), days that are no dates,
-the first day that can only be a Buddhist one, the visits' numbers (as text, or as integers), and lists of codes (the last two: the site's own lab
-items that its map says are wanted, and those it says anything of)."""
+"""The parameters of statements: the service day (also in the Buddhist year, as some sites store it), the last day that
+means "no date", the first day of Buddhist years, visit numbers (as text and as integers), and lists of codes. `mapped_labs`
+are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map."""
 
 FACILITY = "facility"
-"""The statement that stands in the HIS's settings file."""
+"""The statement that is in his.toml, not in a file of its own."""
 
 
 class Statements:
-    """The files of one HIS: the site's own first, the built-in ones otherwise.
+    """The files of one HIS: the site's own where there is one, else the built-in one.
 
     Attributes:
-        his: What its settings file says.
+        his: Its his.toml.
 
     Args:
         kind: The built-in folder, such as "hosxp".
         own_folder: The site's folder, or None.
 
     Raises:
-        ConfigurationError: The site's folder is not there, or the settings file cannot be used.
+        ConfigurationError: The site's folder is missing, or its his.toml cannot be used.
     """
 
     def __init__(self, kind: str, own_folder: Path | None = None) -> None:
@@ -70,7 +70,7 @@ class Statements:
         )
 
     def path(self, name: str) -> Path:
-        """The file that counts for this name, whether or not it exists."""
+        """The file used for this name; the site's path if none exists."""
         paths = [folder / name for folder in self.folders]
         return next((path for path in paths if path.is_file()), paths[0])
 
@@ -83,17 +83,17 @@ class Statements:
         quoted: Callable[[str], str],
         reviewed: Collection[MapName] = (),
     ) -> sa.TextClause:
-        """One SELECT, shaped to this database, its parameters declared.
+        """One SELECT, rendered for this database, with its parameters declared.
 
         Args:
             name: The file's name, such as "visits.sql", or FACILITY.
-            has: Says whether tables and columns exist.
+            has: Whether tables and columns exist.
             wanted: What the kinds of claim need.
-            quoted: Writes a name as this server wants it.
+            quoted: Quotes a name for this server.
             reviewed: The site's own code maps.
 
         Raises:
-            ConfigurationError: The file is missing, is no template, is no SELECT, or asks for an unknown parameter.
+            ConfigurationError: The file is missing, is not a template or not a SELECT, or has an unknown parameter.
         """
         try:
             template = (
@@ -108,9 +108,9 @@ class Statements:
             raise self._unusable(name, f"บรรทัด {error.lineno}", f"line {error.lineno}") from None
         except UnicodeDecodeError:
             raise self._unusable(name, "ไม่ใช่ UTF-8", "it is not UTF-8") from None
-        except (MophClaimError, SQLAlchemyError):  # what `has` meets in the database
+        except (MophClaimError, SQLAlchemyError):  # raised by `has` while it queries the database
             raise
-        except Exception as error:  # whatever a template's expression may do
+        except Exception as error:  # an expression in a template may raise anything
             wrong = error.message if isinstance(error, TemplateError) else type(error).__name__
             raise self._unusable(name, f"แม่แบบผิดรูป: {wrong}", f"the template is wrong: {wrong}") from None
         if not _SELECT.match(sql):

@@ -1,7 +1,7 @@
-"""What four database drivers return, made one: text, calendar days, times of day and flags.
+"""Converts what the database drivers return into the contract's types: text, days, times of day and flags.
 
-Nothing is formatted in SQL, for every server formats differently; so it is done here. A zero date arrives from
-MariaDB as None or "0000-00-00", from PostgreSQL as 1899-12-30, from SQLite as text.
+This is not done in SQL because every server formats differently. A zero date is None or "0000-00-00" from MariaDB,
+1899-12-30 from PostgreSQL, and text from SQLite.
 """
 
 import re
@@ -20,7 +20,7 @@ _SECONDS_A_DAY = 86_400
 
 
 def as_text(value: object) -> str | None:
-    """Stripped text; None for nothing or blanks. Whole numbers lose their ".0", for codes may sit in number columns."""
+    """Stripped text; None if empty or blank. Whole numbers lose their ".0", as codes may be in number columns."""
     if value is None:
         return None
     if isinstance(value, bytes):
@@ -33,7 +33,7 @@ def as_text(value: object) -> str | None:
 
 
 def as_day(value: object) -> date | None:
-    """The calendar day as stored, Buddhist years too; None for nothing, zero dates and text that is no date."""
+    """The calendar day as stored, in Buddhist years too; None for empty values, zero dates and text that is not a date."""
     if isinstance(value, datetime):
         day = value.date()
     elif isinstance(value, date):
@@ -50,7 +50,7 @@ def as_day(value: object) -> date | None:
 
 
 def as_clock(value: object) -> str | None:
-    """The time of day as "HH:MM", seconds dropped; None for nothing and what is no time of a day."""
+    """The time of day as "HH:MM", seconds dropped; None for empty values and what is not a time of day."""
     if isinstance(value, datetime | time):
         return f"{value.hour:02}:{value.minute:02}"
     if isinstance(value, timedelta):  # MySQL's TIME is a duration
@@ -80,8 +80,8 @@ def column(values: Sequence[object], kind: Kind) -> pd.Series:
     """One column of a contract table from what the driver returned.
 
     Args:
-        values: One value a row, of any type a driver gives.
-        kind: What the contract says the column holds.
+        values: One value per row, of any type a driver returns.
+        kind: Its kind in the contract.
 
     Returns:
         A series of the contract's dtype for that kind.
