@@ -148,7 +148,7 @@ def sandbox(
     hcode: Annotated[str, typer.Option(help="The account's facility.")] = "10953",
 ) -> None:
     """เปิด MOPH Claim จำลองบนเครื่องนี้ / A stand-in of MOPH Claim on this machine, until Ctrl-C."""
-    from flows.service.processes import cannot_listen
+    from flows.service.address import cannot_listen
     from sandbox.server import serve
     from sandbox.world import Account, World
 

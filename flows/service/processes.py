@@ -1,7 +1,6 @@
-"""Programs that `moph-claim up` starts, and their end: with all that they started themselves, and within seconds."""
+"""Child processes of `moph-claim up`: how they start, and how each ends within seconds with all that it started."""
 
 import ctypes
-import os
 import signal
 import subprocess
 import time
@@ -9,42 +8,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.errors import ConfigurationError
-from core.messages import Message
+import psutil
 
 STOP_SECONDS = 20
-# linux/prctl.h: what a child leaves behind when it dies becomes ours, and can be found.
+# linux/prctl.h: orphaned descendants are re-parented to this process, so that they are still found.
 _SET_CHILD_SUBREAPER = 36
 
 
 @contextmanager
 def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program while the block lasts; then it is ended with everything that was started since.
+    """Run a program while the block lasts; then end it and every process that was started in the meantime.
 
     Args:
         command: The program and its arguments.
-        log: File its output is added to.
+        log: File its output is appended to.
 
     Yields:
-        The process. It has a session of its own, so that a Ctrl-C in the terminal is ours to pass on, in order.
+        The process. It has a session of its own: Ctrl-C in the terminal does not reach it, we end it in our own order.
     """
-    others = _descendants()
+    earlier = _descendants()
     with log.open("ab") as out:
-        part = subprocess.Popen(  # noqa: S603 - our own interpreter
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter
             command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
         )
     try:
-        yield part
+        yield process
     finally:
-        _end(part, others)
+        _end(process, earlier)
 
 
 def run_to_completion(command: list[str], log: Path) -> bool:
-    """Run a program to its end; says whether it went well.
+    """Run a program to its end; whether its exit code was 0.
 
     Args:
         command: The program and its arguments.
-        log: File its output is added to.
+        log: File its output is appended to.
     """
     with log.open("ab") as out:
         done = subprocess.run(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
@@ -53,17 +51,17 @@ def run_to_completion(command: list[str], log: Path) -> bool:
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Ctrl-C, SIGTERM (as systemd sends it) and a closed terminal end the block alike, and only once.
+    """Let Ctrl-C, SIGTERM (sent by systemd) and a closed terminal interrupt the block, once.
 
     Raises:
-        KeyboardInterrupt: One of them came.
+        KeyboardInterrupt: One of these signals arrived.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_signal: int, _frame: object) -> None:
-        # A second Ctrl-C must not leave the stopping half done.
+        # A second Ctrl-C must not interrupt the clean-up.
         for each in signals:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
@@ -76,55 +74,46 @@ def interrupted_by_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _end(part: "subprocess.Popen[bytes]", others: set[int]) -> None:
-    def itself() -> set[int]:
-        return {part.pid} if part.poll() is None else set()
-
-    # A worker that stands still begins no further run, while those it has end and tell the server.
-    _send(itself(), signal.SIGSTOP)
-    _terminate(lambda: _descendants() - others - {part.pid})
-    _send(itself(), signal.SIGCONT)
-    _terminate(lambda: _descendants() - others | itself())
-    part.wait()
+def _end(process: "subprocess.Popen[bytes]", earlier: set[psutil.Process]) -> None:
+    # A suspended worker starts no further run while its runs end and report to the server.
+    process.send_signal(signal.SIGSTOP)
+    _terminate(lambda: {each for each in _descendants() - earlier if each.pid != process.pid})
+    process.send_signal(signal.SIGCONT)
+    _terminate(lambda: _descendants() - earlier)
+    process.wait()
 
 
-def _terminate(left: Callable[[], set[int]]) -> None:
-    """Ask them to end; a run that does not listen leaves claims in doubt, and the next run asks about those."""
+def _terminate(find: Callable[[], set[psutil.Process]]) -> None:
+    """Ask the processes to end, and kill those that have not after STOP_SECONDS.
+
+    A killed run leaves claims in doubt; the next run asks MOPH Claim about them.
+
+    Args:
+        find: The processes that are still alive. `psutil.wait_procs` would wait for zombies too, and a suspended worker
+            does not collect its children.
+    """
     deadline = time.monotonic() + STOP_SECONDS
-    _send(left(), signal.SIGTERM)
-    while left() and time.monotonic() < deadline:
+    asked: set[psutil.Process] = set()
+    while (alive := find()) and time.monotonic() < deadline:
+        _send(alive - asked, signal.SIGTERM)
+        asked |= alive
         time.sleep(0.1)
-    _send(left(), signal.SIGKILL)
+    _send(alive, signal.SIGKILL)
 
 
-def _send(pids: set[int], what: signal.Signals) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, what)
+def _send(processes: set[psutil.Process], what: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(what)
 
 
-def _descendants() -> set[int]:
-    """All living processes below this one (Linux; elsewhere none are found): every run has a session of its own."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            # proc(5): pid (name) state parent ...; the name may hold anything.
-            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            if state != "Z":
-                parents[int(stat.parent.name)] = int(parent)
-    found: set[int] = set()
-    generation = {os.getpid()}
-    while generation:
-        generation = {pid for pid, parent in parents.items() if parent in generation}
-        found |= generation
-    return found
+def _descendants() -> set[psutil.Process]:
+    """All living descendants of this process. Every run has a session of its own, so process groups do not find them."""
+    return {process for process in psutil.Process().children(recursive=True) if _is_alive(process)}
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
-    """The sentence for an address that is taken or not ours."""
-    return ConfigurationError(
-        Message(
-            f"เปิดที่ {host}:{port} ไม่ได้ ({error.strerror}) ลอง --port อื่น",
-            f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
-        )
-    )
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

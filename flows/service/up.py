@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,9 +16,10 @@ from core.messages import Message
 from extract.session import parse_url
 from flows.inbox.folder import Inbox
 from flows.inbox.watcher import InboxWatch
+from flows.service.address import PASSWORD_VARIABLE, check_address
 from flows.service.deployments import INBOX, name_for, remove_former, write_timetable
 from flows.service.prefect_config import announced, configure_prefect, is_healthy
-from flows.service.processes import cannot_listen, interrupted_by_signals, run_to_completion, running
+from flows.service.processes import interrupted_by_signals, run_to_completion, running
 from flows.settings.keys import FOLDER_VARIABLE
 from flows.settings.model import Settings
 
@@ -34,7 +34,6 @@ START_SECONDS = 120
 # The least that Prefect allows. A run is dead when three beats are missing.
 HEARTBEAT_SECONDS = 30
 SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
-PASSWORD_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - where it stands, not what it is
 
 
 def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], None]) -> None:
@@ -53,7 +52,7 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[Message], No
     facilities = settings.each()
     for one in facilities:
         _check_his(one)
-    _check_address(host, port)
+    check_address(host, port)
     watches = [_watch(one) for one in facilities]
     configure_prefect(settings.data_folder)
     logs = settings.data_folder / "logs"
@@ -124,24 +123,6 @@ def _check_his(facility: Settings) -> None:
 def _watch(facility: Settings) -> InboxWatch:
     inbox = Inbox(facility.inbox_folder(), facility.inbox.settle_seconds)
     return InboxWatch(inbox, name_for(INBOX, facility.facility_key))
-
-
-def _check_address(host: str, port: int) -> None:
-    """Whoever reaches Prefect can start programs on this machine: beyond it, not without a password."""
-    try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that we have just closed is free
-            probe.bind((host, port))
-            here = str(probe.getsockname()[0]).startswith("127.")
-    except OSError as error:
-        raise cannot_listen(host, port, error) from None
-    if not here and not os.environ.get(PASSWORD_VARIABLE):
-        raise ConfigurationError(
-            Message(
-                f"ก่อนเปิดให้เครื่องอื่นเข้าที่ {host} ต้องตั้งรหัสผ่านใน {PASSWORD_VARIABLE} ดู docs/operations.md",
-                f"Before other machines may reach {host}, set a password in {PASSWORD_VARIABLE}: see docs/operations.md.",
-            )
-        )
 
 
 def _settle_parts(url: str, data_folder: Path) -> None:
