@@ -1,4 +1,4 @@
-"""The eye on the inbox, kept by `moph-claim up`: a run of `import-workbook` is started when a workbook lies there."""
+"""`moph-claim up` polls the inbox and starts a run of `import-workbook` when there is a new workbook."""
 
 import asyncio
 import time
@@ -11,52 +11,52 @@ import httpx
 from flows.inbox.folder import Inbox
 
 FLOW = "import-workbook"
-LOOK_SECONDS = 2
-# Files that a run was started for are left to it; only when it came to nothing is another started.
-AGAIN_SECONDS = 300
+POLL_SECONDS = 2
+RETRY_SECONDS = 300
+"""When files are still there so long after a run was started for them, another is started."""
 
 
-class InboxWatch:
-    """Looks now and then.
+class InboxWatcher:
+    """Watches one inbox.
 
     Args:
-        inbox: What to look at.
-        deployment: The name of the deployment that imports it.
+        inbox: The inbox.
+        deployment: Name of the deployment that imports its files.
     """
 
     def __init__(self, inbox: Inbox, deployment: str) -> None:
         self._inbox = inbox
         self._deployment = f"{FLOW}/{deployment}"
-        self._next_look = 0.0
+        self._next_poll = 0.0
         self._seen: frozenset[Path] = frozenset()
-        self._again_at = 0.0
+        self._retry_at = 0.0
         self._run: UUID | None = None
 
-    def look(self) -> None:
-        """Start a run where something new waits and the last run has ended; called again and again."""
-        if time.monotonic() < self._next_look:
+    def poll(self) -> None:
+        """Start a run if there are new files and the last run has ended; does nothing within POLL_SECONDS."""
+        if time.monotonic() < self._next_poll:
             return
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        # A shared folder may be away for a while, a server busy: they are asked again at the next look.
+        self._next_poll = time.monotonic() + POLL_SECONDS
+        # A shared folder may be unreachable for a while, or the server busy: the next poll tries again.
         with suppress(OSError, httpx.HTTPError):
             waiting = frozenset(self._inbox.waiting())
-            self._seen &= waiting  # a name that was gone and is there again is another file
+            self._seen &= waiting  # a name that disappeared and came back is a new file
             new = waiting - self._seen
-            if not new and (not waiting or time.monotonic() < self._again_at):
+            if not new and (not waiting or time.monotonic() < self._retry_at):
                 return
             if run := asyncio.run(_start_import(self._deployment, self._run)):
-                self._run, self._seen, self._again_at = run, waiting, time.monotonic() + AGAIN_SECONDS
+                self._run, self._seen, self._retry_at = run, waiting, time.monotonic() + RETRY_SECONDS
 
 
 async def _start_import(name: str, last: UUID | None) -> UUID | None:
-    """Start a run once the last one has ended, unless another that has not begun yet will see the files too.
+    """Start a run, unless the last one still runs or another that has not begun yet will find the files too.
 
     Args:
-        name: The deployment.
+        name: The deployment, as flow/deployment.
         last: The run that was started last.
 
     Returns:
-        The run that will see the files; None while the last is at work.
+        The run that will find the files; None while the last one runs.
     """
     # Imported late: Prefect reads its settings when it is imported.
     from prefect.client.orchestration import get_client
@@ -64,7 +64,7 @@ async def _start_import(name: str, last: UUID | None) -> UUID | None:
     from prefect.client.schemas.objects import StateType
     from prefect.exceptions import ObjectNotFound
 
-    to_begin = filters.FlowRunFilterState(
+    not_begun = filters.FlowRunFilterState(
         type=filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
     )
     async with get_client() as client:
@@ -75,8 +75,8 @@ async def _start_import(name: str, last: UUID | None) -> UUID | None:
                     return None
         deployment = await client.read_deployment_by_name(name)
         runs = await client.read_flow_runs(
-            flow_run_filter=filters.FlowRunFilter(state=to_begin),
+            flow_run_filter=filters.FlowRunFilter(state=not_begun),
             deployment_filter=filters.DeploymentFilter(id=filters.DeploymentFilterId(any_=[deployment.id])),
         )
-        of_all = [run for run in runs if not run.parameters.get("file")]
-        return (of_all[0] if of_all else await client.create_flow_run_from_deployment(deployment.id)).id
+        of_all_files = [run for run in runs if not run.parameters.get("file")]
+        return (of_all_files[0] if of_all_files else await client.create_flow_run_from_deployment(deployment.id)).id

@@ -1,4 +1,4 @@
-"""The timetable: `prefect.yaml` as it stands for one facility; where there are several, the same for each of them."""
+"""The timetable: the deployments in `prefect.yaml`; with several facilities, one set of them for each."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,38 +13,40 @@ if TYPE_CHECKING:
 
 TIMETABLE = Path(__file__).parents[2] / "prefect.yaml"
 INBOX = "inbox"
-# What the server gives at once.
-PAGE = 200
+"""The deployment that imports workbooks."""
+PAGE_SIZE = 200
+"""Deployments a request; the server gives no more."""
 
 
 def write_timetable(settings: Settings) -> Path:
-    """The file that `prefect deploy` is given: with several facilities, one made of `prefect.yaml`."""
+    """The file for `prefect deploy`: `prefect.yaml` itself; with several facilities, a file made from it."""
     if not settings.facilities:
         return TIMETABLE
     path = settings.data_folder / "prefect" / "timetable.yaml"
-    whole = yaml.safe_load(TIMETABLE.read_text(encoding="utf-8"))
-    whole["deployments"] = deployments(settings)
-    path.write_text(yaml.safe_dump(whole, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    content = yaml.safe_load(TIMETABLE.read_text(encoding="utf-8"))
+    content["deployments"] = deployments(settings)
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
 
 
 def deployments(settings: Settings) -> list[dict[str, Any]]:
-    """The deployments of every facility, as `prefect.yaml` would have them."""
-    return [_of(deployment, one.facility_key) for one in settings.each() for deployment in _template()]
+    """The deployments of all facilities, in the form of `prefect.yaml`."""
+    keys = [facility.facility_key for facility in settings.each()]
+    return [_for_facility(deployment, key) for key in keys for deployment in _template()]
 
 
-def name_for(name: str, facility: str) -> str:
-    """A deployment's name for one of several facilities."""
+def deployment_name(name: str, facility: str) -> str:
+    """A deployment's name for a facility; the name itself where there is only one facility ("")."""
     return f"{name}-{facility}" if facility else name
 
 
-async def remove_former(client: "PrefectClient", settings: Settings) -> None:
-    """Remove the deployments of facilities that are configured no longer; those that a person has made stay."""
+async def remove_obsolete(client: "PrefectClient", settings: Settings) -> None:
+    """Remove our deployments of facilities that are no longer configured; deployments that a person made stay."""
     names = {d["entrypoint"]: d["name"] for d in _template()}
     wanted = {(d["entrypoint"], d["name"]) for d in deployments(settings)}
     for deployment in await _deployed(client):
         entrypoint, facility = deployment.entrypoint or "", deployment.parameters.get("facility", "")
-        ours = entrypoint in names and deployment.name == name_for(names[entrypoint], facility)
+        ours = entrypoint in names and deployment.name == deployment_name(names[entrypoint], facility)
         if ours and (entrypoint, deployment.name) not in wanted:
             await client.delete_deployment(deployment.id)
 
@@ -54,8 +56,8 @@ async def _deployed(client: "PrefectClient") -> "list[DeploymentResponse]":
     from prefect.client.schemas.sorting import DeploymentSort
 
     found: list[DeploymentResponse] = []
-    while some := await client.read_deployments(limit=PAGE, offset=len(found), sort=DeploymentSort.NAME_ASC):
-        found += some
+    while page := await client.read_deployments(limit=PAGE_SIZE, offset=len(found), sort=DeploymentSort.NAME_ASC):
+        found += page
     return found
 
 
@@ -63,11 +65,11 @@ def _template() -> list[dict[str, Any]]:
     return list(yaml.safe_load(TIMETABLE.read_text(encoding="utf-8"))["deployments"])
 
 
-def _of(deployment: dict[str, Any], facility: str) -> dict[str, Any]:
+def _for_facility(deployment: dict[str, Any], facility: str) -> dict[str, Any]:
     if not facility:
         return deployment
     return deployment | {
-        "name": name_for(deployment["name"], facility),
+        "name": deployment_name(deployment["name"], facility),
         "description": f"{facility}: {deployment['description']}",
         "tags": [*deployment["tags"], facility],
         "parameters": {**deployment["parameters"], "facility": facility},

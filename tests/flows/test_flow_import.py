@@ -389,13 +389,13 @@ def test_the_command_names_the_files_it_is_given_and_first_sees_whether_they_are
 @pytest.fixture
 def watched(officer: Trial, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[FlowRun]]:
     """The eye on the trial's inbox; each look gives the runs that were started, the first one first."""
-    monkeypatch.setattr(watcher, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(watcher, "POLL_SECONDS", 0)
     deployment = import_workbook.to_deployment("inbox").apply()
-    watch = watcher.InboxWatch(Inbox(inbox(officer), 0), "inbox")
+    watch = watcher.InboxWatcher(Inbox(inbox(officer), 0), "inbox")
     of_it = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
 
     def look() -> list[FlowRun]:
-        watch.look()
+        watch.poll()
         with get_client(sync_client=True) as client:
             return client.read_flow_runs(deployment_filter=of_it, sort=FlowRunSort.START_TIME_ASC)
 

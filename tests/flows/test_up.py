@@ -18,7 +18,8 @@ from prefect_service import free_port
 from selenium.webdriver import Chrome
 from up_service import CHROMIUM, ENDED, PATIENCE, Service, browser, field, find, picture, until, up
 
-from flows.service.up import DEAD_RUNS, POOL
+from flows.service.dead_runs import DEAD_RUNS
+from flows.service.work_pool import POOL
 from sandbox.process import running_sandbox
 
 pytestmark = pytest.mark.xdist_group("service")

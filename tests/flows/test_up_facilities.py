@@ -23,8 +23,8 @@ from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 from core.errors import ConfigurationError
 from flows.cli.scope import settings_in_scope
 from flows.runs.settle import Settling, settle_claim
-from flows.service.deployments import remove_former
-from flows.service.up import POOL
+from flows.service.deployments import remove_obsolete
+from flows.service.work_pool import POOL
 from flows.settings.read import read_settings
 from sandbox.his import HisSummary, build_hosxp, build_jhcis
 from sandbox.process import running_sandbox
@@ -300,7 +300,7 @@ def test_deployments_of_a_facility_that_is_configured_no_longer_are_removed(
 
     async def remove() -> None:
         async with PrefectClient(f"{service.url}/api") as client:
-            await remove_former(client, left)
+            await remove_obsolete(client, left)
 
     def names() -> set[str]:
         return {d["name"] for d in service.ask("deployments/filter")}

@@ -9,7 +9,7 @@ from prefect import Flow
 from prefect.utilities.importtools import import_object
 
 from flows.service.deployments import TIMETABLE
-from flows.service.up import POOL
+from flows.service.work_pool import POOL
 
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(TIMETABLE.read_text(encoding="utf-8"))["deployments"]
 each_deployment = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: str(d["name"]))
