@@ -1,8 +1,8 @@
-"""The inbox: a folder where workbooks are put, and from where each is taken exactly once.
+"""The inbox: a folder where people put workbooks; each is imported by exactly one worker.
 
-A file is claimed by renaming it into a folder of its own in `working/`, which only one of several workers can do, on one
-machine or on a shared folder. Whoever has it keeps it locked while it lives; what a worker that died has left there is
-taken up by the next. It ends in `done/` or `failed/`, beside its result.
+A worker takes a file by renaming it into a new folder in `working/`: only one of several workers can, on one machine or
+on a network share. It holds a lock on the file while it lives; a file in `working/` without a lock belonged to a worker
+that died, and the next worker takes it. At the end the file goes to `done/` or `failed/`, beside its result.
 """
 
 import fcntl
@@ -21,30 +21,32 @@ from typing import Literal
 from core.errors import ConfigurationError
 from core.messages import Message
 
-HOUSEKEEPING = {".crdownload", ".db", ".download", ".ini", ".lnk", ".part", ".partial", ".tmp"}
-"""Endings of what a system or a browser lays into a folder. All else was put there by a person, who learns of it if it
-is no workbook."""
+IGNORED_SUFFIXES = {".crdownload", ".db", ".download", ".ini", ".lnk", ".part", ".partial", ".tmp"}
+"""Files that an operating system or a browser creates in a folder. Any other file was put there by a person, who is
+told if it is no workbook."""
+IGNORED_PREFIXES = ("~", ".")
+"""Lock files of spreadsheet programs, hidden files, and files that are still being written."""
 End = Literal["done", "failed"]
-OURS = ("working", "done", "failed")
-LONGEST_NAME = 255
-"""Bytes, on nearly every file system; a Thai letter takes three."""
-SPARE = 16
-"""By so much a result's name is longer while it is being written."""
-FORSAKEN_SECONDS = 60
-_LOCKS_AND_PARTS = ("~", ".")
-_RESULT_NAME = re.compile(r"\.result(-[0-9]+)?\Z")
-_RESULT = ".result.xlsx"
+SUBFOLDERS = ("working", "done", "failed")
+MAX_NAME_BYTES = 255
+"""The limit of nearly every file system; a Thai letter takes three bytes."""
+TEMPORARY_NAME_BYTES = 16
+"""How much longer the name of a result is while it is being written."""
+ABANDONED_SECONDS = 60
+"""An empty folder in `working/` that is older was left by a worker that died."""
+_RESULT_SUFFIX = re.compile(r"\.result(-[0-9]+)?\Z")
+_UNFINISHED_RESULT = ".result.xlsx"
 
 
 class Inbox:
-    """The folder.
+    """One inbox folder.
 
     Args:
-        folder: Made where it is not there.
-        settle_seconds: How long a file must have lain unchanged: it may still be being copied.
+        folder: Created if it does not exist.
+        settle_seconds: How long a file must have been unchanged: it may still be being copied.
 
     Raises:
-        ConfigurationError: The folder cannot be made.
+        ConfigurationError: The folder cannot be created.
     """
 
     def __init__(self, folder: Path, settle_seconds: float) -> None:
@@ -52,8 +54,8 @@ class Inbox:
         self._settle_seconds = settle_seconds
         self._working = folder / "working"
         try:
-            for place in (folder, *(folder / name for name in OURS)):
-                place.mkdir(parents=True, exist_ok=True)
+            for each in (folder, *(folder / name for name in SUBFOLDERS)):
+                each.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 Message(
@@ -63,42 +65,41 @@ class Inbox:
             ) from None
 
     def waiting(self) -> list[Path]:
-        """Workbooks that wait, and those that a worker which died has left; the oldest first."""
-        return [*self._settled(), *self._left()]
+        """Files to import: new ones, the oldest first, then those that a dead worker left."""
+        return [*self._new(), *self._abandoned()]
 
-    def _settled(self) -> list[Path]:
-        since = time.time() - self._settle_seconds
+    def _new(self) -> list[Path]:
+        latest = time.time() - self._settle_seconds
         found = []
         for path in _workbooks(self.folder):
             with suppress(OSError):  # another worker may have taken it just now
-                at = path.stat()
-                # The day a copy bears may be its original's; what a file system notes of itself is not.
-                found.append((max(at.st_mtime, at.st_ctime), path))
-        return [path for changed, path in sorted(found) if changed <= since]
+                status = path.stat()
+                # A copy may keep its original's mtime; its ctime is its own.
+                found.append((max(status.st_mtime, status.st_ctime), path))
+        return [path for changed, path in sorted(found) if changed <= latest]
 
-    def _left(self) -> list[Path]:
+    def _abandoned(self) -> list[Path]:
         found: list[Path] = []
-        for own in sorted(self._working.iterdir()):
-            with suppress(OSError):  # another worker may have finished with it just now, or keeps it from us
-                files = _workbooks(own)
+        for folder in sorted(self._working.iterdir()):
+            with suppress(OSError):  # another worker may have finished just now, or we may not read its folder
+                files = _workbooks(folder)
                 found += [path for path in files if not _is_locked(path)]
-                if not files and own.stat().st_mtime < time.time() - FORSAKEN_SECONDS:
-                    own.rmdir()
+                if not files and folder.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                    folder.rmdir()
         return found
 
     def named(self, name: str) -> Path:
         """The file of that name in the inbox.
 
         Args:
-            name: It may lie in a folder that was put there.
+            name: The file's name, or its path below the inbox.
 
         Raises:
-            ConfigurationError: There is none, or the name leads elsewhere.
+            ConfigurationError: There is no such file, or the path leads out of the inbox or into one of our subfolders.
         """
-        with suppress(OSError, ValueError, RuntimeError):  # too long, no name at all, links in a circle
+        with suppress(OSError, ValueError, RuntimeError):  # too long, a NUL byte, links in a circle
             folder, path = self.folder.resolve(), (self.folder / name).resolve()
-            inside = path.is_relative_to(folder) and path.relative_to(folder).parts[:1] not in {(own,) for own in OURS}
-            if inside and path.is_file():
+            if path.is_relative_to(folder) and path.is_file() and path.relative_to(folder).parts[0] not in SUBFOLDERS:
                 return path
         raise ConfigurationError(
             Message(
@@ -109,60 +110,63 @@ class Inbox:
 
     @contextmanager
     def take(self, path: Path) -> Iterator[Path | None]:
-        """Take a file for as long as the block lasts; gives where it lies now, None where another worker was first.
+        """Hold a file while the block lasts.
 
         Args:
-            path: One that waits.
+            path: A file of `waiting()`.
+
+        Yields:
+            Its path in `working/`; None if another worker was faster.
 
         Raises:
-            OSError: It cannot be moved; it lies where it lay.
+            OSError: The file cannot be moved; it stays where it was.
         """
-        # Locked before it is moved: in `working` nobody sees it without its lock.
-        descriptor = _opened(path)
+        # Locked before it is moved: no other worker may see it in `working/` without a lock.
+        descriptor = _open(path)
         try:
-            yield self._moved(path, descriptor)
+            yield self._lock_and_move(path, descriptor)
         finally:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _moved(self, path: Path, descriptor: int | None) -> Path | None:
+    def _lock_and_move(self, path: Path, descriptor: int | None) -> Path | None:
         if not _lock(descriptor):
             return None
         try:
             if not path.is_relative_to(self._working):
-                path = self._claim(path)
-            # Between opening and moving it, another may have finished with it and a new one come.
+                path = self._move_to_working(path)
+            # Since we opened it another worker may have finished it, and a new file of this name may have come.
             same = descriptor is None or os.fstat(descriptor).st_ino == path.stat().st_ino
             return path if same and path.exists() else None
         except FileNotFoundError:
             return None
 
-    def _claim(self, path: Path) -> Path:
-        own = self._working / f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        own.mkdir()
+    def _move_to_working(self, path: Path) -> Path:
+        folder = self._working / f"{time.time_ns():x}-{secrets.token_hex(4)}"
+        folder.mkdir()
         try:
-            return path.rename(own / path.name)
+            return path.rename(folder / path.name)
         except OSError:
-            own.rmdir()
+            folder.rmdir()
             raise
 
     def finish(self, taken: Path, end: End, write_result: Callable[[Path], None] | None) -> None:
-        """Lay a file into `done` or `failed`, its result beside it.
+        """Move a file to `done/` or `failed/`, its result beside it.
 
         Args:
-            taken: It is gone from our hands afterwards.
-            end: Where it goes.
-            write_result: Writes the result to a path; None leaves the file without one.
+            taken: The file in `working/`.
+            end: The subfolder it goes to.
+            write_result: Writes the result to a path; None for a file without a result.
 
         Raises:
-            Exception: What `write_result` raises, or that the file cannot be moved; then it is still in our hands.
+            Exception: What `write_result` raises, or the file cannot be moved; then it stays in `working/`.
         """
-        written = taken.with_name(_RESULT)
+        written = taken.with_name(_UNFINISHED_RESULT)
         if write_result:
             write_result(written)
-            # Who may read the officer's file may read what became of it.
+            # Whoever may read the officer's file may read its result.
             written.chmod(stat.S_IMODE(taken.stat().st_mode) | stat.S_IRUSR | stat.S_IWUSR)
-        kept = _free(self.folder / end, taken.stem, "{}" + taken.suffix, LONGEST_NAME)
+        kept = _reserve(self.folder / end, taken.stem, "{}" + taken.suffix, MAX_NAME_BYTES)
         try:
             if write_result:
                 with reserved_result(kept) as result:
@@ -176,12 +180,15 @@ class Inbox:
 
 @contextmanager
 def reserved_result(path: Path) -> Iterator[Path]:
-    """Where the result of a workbook will lie, beside it: a free name, held by an empty file, and free again if that stays.
+    """Reserve a free name beside a workbook for its result.
+
+    An empty file reserves it; that is removed at the end of the block if nothing was written to it.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: The folder cannot be written to.
     """
-    result = _free(path.parent, _RESULT_NAME.sub("", path.stem), ".result{}.xlsx", LONGEST_NAME - SPARE)
+    stem = _RESULT_SUFFIX.sub("", path.stem)
+    result = _reserve(path.parent, stem, ".result{}.xlsx", MAX_NAME_BYTES - TEMPORARY_NAME_BYTES)
     try:
         yield result
     finally:
@@ -190,11 +197,18 @@ def reserved_result(path: Path) -> Iterator[Path]:
                 result.unlink()
 
 
-def _free(folder: Path, stem: str, ending: str, longest: int) -> Path:
-    """A free name, with a number where there is such a file, cut to be no longer in bytes; an empty file holds it."""
+def _reserve(folder: Path, stem: str, suffix: str, max_bytes: int) -> Path:
+    """Create an empty file under a free name: numbered if the name is in use, its stem cut to fit into `max_bytes`.
+
+    Args:
+        folder: Where.
+        stem: Start of the name.
+        suffix: End of the name; "{}" in it stands for the number.
+        max_bytes: Longest name.
+    """
     for number in chain([""], (f"-{n}" for n in count(2))):
-        end = ending.replace("{}", number)
-        while len(os.fsencode(stem + end)) > longest:
+        end = suffix.replace("{}", number)
+        while len(os.fsencode(stem + end)) > max_bytes:
             stem = stem[:-1]
         path = folder / (stem + end)
         with suppress(FileExistsError):
@@ -204,14 +218,18 @@ def _free(folder: Path, stem: str, ending: str, longest: int) -> Path:
 
 
 def _workbooks(folder: Path) -> list[Path]:
-    """What was put there to be imported, by name; a link is not, it may lead anywhere, nor a folder."""
+    """The files in a folder that are to be imported, by name; no links, which may lead anywhere."""
     with os.scandir(folder) as entries:
         files = [Path(entry.path) for entry in entries if entry.is_file(follow_symlinks=False)]
-    return sorted(p for p in files if p.suffix.lower() not in HOUSEKEEPING and not p.name.startswith(_LOCKS_AND_PARTS))
+    return sorted(path for path in files if not _is_ignored(path))
 
 
-def _opened(path: Path) -> int | None:
-    """The open file; None where it cannot be opened: that comes out when it is read."""
+def _is_ignored(path: Path) -> bool:
+    return path.suffix.lower() in IGNORED_SUFFIXES or path.name.startswith(IGNORED_PREFIXES)
+
+
+def _open(path: Path) -> int | None:
+    """Open a file; None if that fails: the import will say why."""
     try:
         return os.open(path, os.O_RDONLY)
     except OSError:
@@ -219,25 +237,25 @@ def _opened(path: Path) -> int | None:
 
 
 def _lock(descriptor: int | None) -> bool:
-    """Lock a file for as long as it is open; whether no other holds it."""
+    """Lock a file until it is closed; False if another process holds the lock."""
     if descriptor is None:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a share without locks: that only one can move the file must do
+    except OSError:  # a network share without locks: only one worker can move the file, that must suffice
         return True
     return True
 
 
 def _is_locked(path: Path) -> bool:
-    descriptor = _opened(path)
+    descriptor = _open(path)
     if descriptor is None:
         return not path.exists()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # on a share without locks nobody knows
+    except OSError:  # another process holds it; or a share without locks, where it may
         return True
     finally:
         os.close(descriptor)
