@@ -42,7 +42,7 @@ from flows.tasks import (
     send_due_claims,
     sent_by_state,
 )
-from load.workbook.answers import RowAnswer
+from load.workbook.result_content import RowOutcome
 from load.workbook_rows import FLOW
 
 LEFT = Message(
@@ -208,7 +208,7 @@ def _import(run: ImportRun, source: Path, destination: Destination) -> RunResult
 
 
 def _save_result(
-    run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError | None, source: Path, destination: Destination
+    run: ImportRun, outcomes: list[RowOutcome], failure: MophClaimError | None, source: Path, destination: Destination
 ) -> WorkbookError | None:
     """Save the result workbook; where that fails the claims were sent all the same, and that must be said."""
     write = partial(write_row_outcomes, run=run, outcomes=outcomes, failure=failure, source=source)

@@ -23,11 +23,11 @@ from flows.reports.sections import (
 )
 from flows.runs.import_workbook import ImportRun
 from load.states import ACCEPTED_STATES, State
-from load.workbook.answers import RowAnswer
+from load.workbook.result_content import RowOutcome
 
 
 def report_import_run(
-    run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError | None, also: Sequence[Message] = ()
+    run: ImportRun, outcomes: list[RowOutcome], failure: MophClaimError | None, also: Sequence[Message] = ()
 ) -> Report:
     """The report of an import, from what the audit holds of its claims.
 
@@ -109,7 +109,7 @@ def sent_sentence(run: ImportRun) -> Message:
     return sent_line(run)
 
 
-def _rows(run: ImportRun, outcomes: list[RowAnswer]) -> Message:
+def _rows(run: ImportRun, outcomes: list[RowOutcome]) -> Message:
     rows, claims, mendable = len(outcomes), len(run.claims), sum(a.mendable for a in outcomes)
     return Message(
         f"อ่านได้ **{rows}** แถว เป็นรายการเบิก **{claims}** ต้องแก้ **{mendable}** แถว",

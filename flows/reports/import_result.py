@@ -10,8 +10,8 @@ from flows.reports.import_report import is_trial, mending_steps, sent_sentence, 
 from flows.runs.import_workbook import ImportRun, dropdown_choices
 from flows.settings.model import Settings
 from load.names import KIND_NAMES
-from load.workbook.answers import Count, RowAnswer, Summary, to_mend
 from load.workbook.result import write_result
+from load.workbook.result_content import Count, RowOutcome, Summary, mendable_rows
 from load.workbook.style import OutcomeCategory
 from transform.workbook_rows import ItemKey
 
@@ -19,7 +19,7 @@ FILE = Message("ไฟล์", "File")
 
 
 def write_row_outcomes(
-    out: Path, *, run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError | None, source: Path
+    out: Path, *, run: ImportRun, outcomes: list[RowOutcome], failure: MophClaimError | None, source: Path
 ) -> None:
     """Write the result workbook of an import.
 
@@ -34,12 +34,12 @@ def write_row_outcomes(
         out,
         _summary(run, outcomes, failure),
         # Rows mended in a trial's result would go without the rows that were well from the beginning.
-        [] if is_trial(run) else to_mend(run.reading.rows, outcomes),
+        [] if is_trial(run) else mendable_rows(run.reading.rows, outcomes),
         dropdown_choices(run.settings, today()),
         run.settings.language,
         source=source,
         reading=run.reading,
-        answers=outcomes,
+        outcomes=outcomes,
     )
 
 
@@ -49,7 +49,7 @@ def write_refusal(out: Path, *, settings: Settings, name: str, sentence: str) ->
     write_result(out, summary, (), dropdown_choices(settings, today()), settings.language)
 
 
-def _summary(run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError | None) -> Summary:
+def _summary(run: ImportRun, outcomes: list[RowOutcome], failure: MophClaimError | None) -> Summary:
     reading, audit_run = run.reading, run.audit_run
     counts = _counts(run, outcomes)
     facts = (
@@ -65,7 +65,7 @@ def _summary(run: ImportRun, outcomes: list[RowAnswer], failure: MophClaimError 
     return Summary(headline, counts, facts, [*mending_steps(run, mendable), *_notes(run)])
 
 
-def _counts(run: ImportRun, outcomes: list[RowAnswer]) -> list[Count]:
+def _counts(run: ImportRun, outcomes: list[RowOutcome]) -> list[Count]:
     """Claims and baht by kind and outcome; a claim counts once, whatever rows it has, a row without one by itself."""
     standing = run.standing()
     counted: dict[tuple[Message, Message, OutcomeCategory], tuple[int, int]] = {}
@@ -79,7 +79,7 @@ def _counts(run: ImportRun, outcomes: list[RowAnswer]) -> list[Count]:
             seen.add(key)
             worth = standing.get(key) or run.claims.get(key)
             baht = worth.baht if worth else 0
-        group = KIND_NAMES[key[0]] if key else _sheet_title(row.layout), a.outcome, a.tone
+        group = KIND_NAMES[key[0]] if key else _sheet_title(row.layout), a.outcome, a.category
         claims, so_far = counted.get(group, (0, 0))
         counted[group] = claims + 1, so_far + baht
     order = [*KIND_NAMES.values(), *map(_sheet_title, layouts())]

@@ -17,7 +17,7 @@ from core.messages import Language, Message
 from extract.workbook.layout import SheetLayout, layouts, outcome_columns
 from extract.workbook.records import from_json
 from flows.reports.reasons import reason_of
-from flows.reports.row_outcomes import ASIDE, REFUSED, TONES
+from flows.reports.row_outcomes import ASIDE, CATEGORIES, REFUSED
 from flows.reports.tables import HEADINGS, in_words, write_csv
 from flows.runs.import_workbook import dropdown_choices
 from flows.settings.model import Settings
@@ -25,9 +25,9 @@ from load.database import audit_engine
 from load.names import KIND_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_not_accepted, open_issues
 from load.states import State
-from load.workbook.answers import Count, Mark, Mendable, RowAnswer, Summary
 from load.workbook.listing import Listing
 from load.workbook.result import write_result
+from load.workbook.result_content import Count, Mark, Mendable, RowOutcome, Summary
 from load.workbook.style import OutcomeCategory
 from transform.claim import SERVICES
 from transform.rules import registry
@@ -156,7 +156,7 @@ def _rows(
         return
     layout = layouts()[SERVICES[kind]]  # type: ignore[index]
     reason = Message(" ".join(m.th for m in reasons), " ".join(m.en for m in reasons))
-    answer = RowAnswer("", 0, "refused", outcome, None, reason, tuple(_marks(layout, said)), mendable=True)
+    answer = RowOutcome("", 0, "refused", outcome, None, reason, tuple(_marks(layout, said)), mendable=True)
     for values in from_json(record):
         yield Mendable(layout.name, values, {}, answer)
 
@@ -172,12 +172,12 @@ def _counts(ledger: pd.DataFrame) -> Iterator[Count]:
         for state, words in STATE_NAMES.items():
             some = ledger[(ledger["kind"] == kind) & (ledger["state"] == state)]
             if len(some):
-                tone = TONES.get(state, "waiting")
-                yield Count(name, words, tone, int(some["claims"].sum()), int(some["baht"].sum()))
+                category = CATEGORIES.get(state, "waiting")
+                yield Count(name, words, category, int(some["claims"].sum()), int(some["baht"].sum()))
 
 
 def _refused(records: Iterable[_Record]) -> Iterator[Count]:
     counts = Counter((record.kind, record.mendable) for record in records)
     for (kind, mendable), n in counts.items():
-        outcome, tone = OUTCOMES[mendable]
-        yield Count(KIND_NAMES[kind], outcome, tone, n, 0)
+        outcome, category = OUTCOMES[mendable]
+        yield Count(KIND_NAMES[kind], outcome, category, n, 0)

@@ -12,7 +12,7 @@ from flows.runs.import_workbook import ImportRun, join_sentences
 from load.names import STATE_NAMES
 from load.queue import RegisteredClaim
 from load.states import ACCEPTED_STATES, State
-from load.workbook.answers import Mark, RowAnswer
+from load.workbook.result_content import Mark, RowOutcome
 from load.workbook.style import OutcomeCategory
 from transform.claim import Issue
 from transform.labs import RESULT_LENGTH
@@ -20,7 +20,7 @@ from transform.rules import registry
 from transform.text import shown
 from transform.workbook_rows import ItemKey
 
-TONES: Mapping[State, OutcomeCategory] = {
+CATEGORIES: Mapping[State, OutcomeCategory] = {
     State.ACCEPTED: "taken",
     State.CORRECTABLE: "refused",
     State.FINAL: "aside",
@@ -41,7 +41,7 @@ GOES_LATER = Message("รายการนี้จะส่งเองใน�
 WOULD_GO = Message("จะส่ง (ทดลอง)", "would be sent")
 
 
-def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[RowAnswer]:
+def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[RowOutcome]:
     """What became of every row of the run's workbook, in order.
 
     Args:
@@ -54,7 +54,7 @@ def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[
 
 def _row_outcome(
     run: ImportRun, row: Row, standing: Mapping[ItemKey, RegisteredClaim], failure: MophClaimError | None
-) -> RowAnswer:
+) -> RowOutcome:
     if row.repeats:
         sheet, number = row.repeats
         return _said(row, "aside", REPEATED, [SAME_AS.fill(sheet=sheet, number=number)])
@@ -71,17 +71,17 @@ def _row_outcome(
     return _of_standing(row, s, failure)
 
 
-def _of_standing(row: Row, s: RegisteredClaim, failure: MophClaimError | None) -> RowAnswer:
-    tone = TONES.get(s.state, "waiting")
+def _of_standing(row: Row, s: RegisteredClaim, failure: MophClaimError | None) -> RowOutcome:
+    category = CATEGORIES.get(s.state, "waiting")
     reason = reason_of(s.state, s.meaning_th, s.meaning_en, s.message, in_workbook=True)
     reasons = [] if s.state is State.ACCEPTED else [reason]
     if s.state is State.READY and failure:
         reasons = [failure.message, GOES_LATER]
-    said = _said(row, tone, STATE_NAMES[s.state], reasons, uid=s.transaction_uid)
-    return replace(said, mendable=tone == "refused")
+    said = _said(row, category, STATE_NAMES[s.state], reasons, uid=s.transaction_uid)
+    return replace(said, mendable=category == "refused")
 
 
-def _refused(row: Row, errors: list[Issue]) -> RowAnswer:
+def _refused(row: Row, errors: list[Issue]) -> RowOutcome:
     """A row that no claim came of."""
     rules = registry()
     layout = layouts()[row.layout]
@@ -99,13 +99,13 @@ def _refused(row: Row, errors: list[Issue]) -> RowAnswer:
 
 def _said(
     row: Row,
-    tone: OutcomeCategory,
+    category: OutcomeCategory,
     outcome: Message,
     reasons: Sequence[Message],
     marks: Sequence[Mark] = (),
     uid: str | None = None,
-) -> RowAnswer:
-    return RowAnswer(row.sheet, row.number, tone, outcome, uid, join_sentences(reasons), tuple(marks))
+) -> RowOutcome:
+    return RowOutcome(row.sheet, row.number, category, outcome, uid, join_sentences(reasons), tuple(marks))
 
 
 def _is_here(row: Row, issue: Issue) -> bool:

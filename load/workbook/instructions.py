@@ -1,4 +1,4 @@
-"""The sheet that says how to fill in a workbook, how to hand it in, and what comes back."""
+"""The instructions: how to fill in a workbook, how to submit it, and what comes back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,8 +6,8 @@ from dataclasses import replace
 from core.messages import Message
 from extract.workbook.layout import INSTRUCTIONS, SheetLayout
 from load.workbook.form import TITLES
-from load.workbook.style import INK, LINE, PAPER, SLATE, CellStyle
-from load.workbook.writer import WorkbookWriter, lines, set_heights
+from load.workbook.style import BORDER, DARK, LIGHT, SLATE, CellStyle
+from load.workbook.writer import WorkbookWriter, count_lines, set_heights
 
 HEADLINE = Message("ไฟล์เบิก MOPH Claim: วิธีกรอกและวิธีส่ง", "A workbook for MOPH Claim: how to fill it in and hand it in")
 SECTIONS: dict[Message, tuple[Message, ...]] = {
@@ -75,48 +75,48 @@ SECTIONS: dict[Message, tuple[Message, ...]] = {
         ),
     ),
 }
-NOTHING = Message("", "")
+EMPTY = Message("", "")
 COLUMNS = Message("ความหมายของคอลัมน์ (* ต้องกรอก)", "The columns (* must be filled in)")
 
 
-def add_instructions(paper: WorkbookWriter, sheets: Sequence[SheetLayout]) -> None:
-    """Add the sheet: Thai, and English beside it when that is the workbook's language."""
-    both = paper.language == "en"
-    width = 78 if both else 112
-    sheet = paper.sheet(paper.title(paper.say(INSTRUCTIONS)), [2, 34, *[width] * (1 + both)])
+def add_instructions(writer: WorkbookWriter, sheets: Sequence[SheetLayout]) -> None:
+    """Add the sheet: in Thai; with English beside it if that is the workbook's language."""
+    bilingual = writer.language == "en"
+    width = 78 if bilingual else 112
+    sheet = writer.add_sheet(writer.free_title(writer.say(INSTRUCTIONS)), [2, 34, *[width] * (1 + bilingual)])
     sheet.sheet_properties.tabColor = SLATE
     sheet.sheet_view.showGridLines = False
     rows = [(HEADLINE, None, CellStyle(SLATE, size=16, bold=True)), *_sections(), *_columns(sheets)]
-    texts = [[right.th, right.en][: 1 + both] if right else [] for _, right, _ in rows]
-    heights = [8 + 15 * max((lines(text, width * 1.1) for text in some), default=1) for some in texts]
+    texts = [[right.th, right.en][: 1 + bilingual] if right else [] for _, right, _ in rows]
+    heights = [8 + 15 * max((count_lines(text, width * 1.1) for text in pair), default=1) for pair in texts]
     set_heights(sheet, {1: 42, **dict(enumerate(heights[1:], start=2))})
-    for (left, _, look), some in zip(rows, texts, strict=True):
-        text = replace(look, colour=INK, fill="", bold=False, wrap=True)
-        cells = [paper.cell(sheet, told, text) for told in some]
-        sheet.append([None, paper.cell(sheet, paper.say(left), look), *cells])
+    for (left, _, style), pair in zip(rows, texts, strict=True):
+        text = replace(style, colour=DARK, fill="", bold=False, wrap=True)
+        cells = [writer.cell(sheet, right, text) for right in pair]
+        sheet.append([None, writer.cell(sheet, writer.say(left), style), *cells])
 
 
 Line = tuple[Message, Message | None, CellStyle]
-"""What stands on the left, what on the right, and how the left looks; the right is plain."""
+"""The text on the left, the text on the right, and the style of the left; the right is plain."""
 
 
 def _sections() -> Iterator[Line]:
-    look = CellStyle(SLATE, bold=True, across="left")
+    style = CellStyle(SLATE, bold=True, align="left")
     for title, texts in SECTIONS.items():
-        yield NOTHING, None, look
+        yield EMPTY, None, style
         for n, text in enumerate(texts):
-            yield NOTHING if n else title, text, look
+            yield EMPTY if n else title, text, style
 
 
 def _columns(sheets: Sequence[SheetLayout]) -> Iterator[Line]:
-    yield NOTHING, None, CellStyle()
+    yield EMPTY, None, CellStyle()
     yield COLUMNS, None, CellStyle(SLATE, size=12, bold=True)
     where: dict[tuple[Message, Message, bool], list[str]] = {}
     for layout in sheets:
         for column in layout.columns:
             where.setdefault((column.heading, column.help, column.needed), []).append(TITLES[layout.name])
-    for (heading, told, needed), titles in where.items():
+    for (heading, help_text, needed), titles in where.items():
         star = " *" if needed else ""
         only = "" if len(titles) == len(sheets) else f"[{', '.join(titles)}]  "
-        look = CellStyle(SLATE, PAPER, bold=needed, across="left", line=LINE)
-        yield Message(heading.th + star, heading.en + star), Message(only + told.th, only + told.en), look
+        style = CellStyle(SLATE, LIGHT, bold=needed, align="left", border_colour=BORDER)
+        yield Message(heading.th + star, heading.en + star), Message(only + help_text.th, only + help_text.en), style

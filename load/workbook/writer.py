@@ -1,4 +1,4 @@
-"""A workbook being written: its sheets, its cells, and how it reaches the disk."""
+"""Writing a workbook: its sheets, its cells, and the file."""
 
 import re
 import secrets
@@ -25,31 +25,31 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from core.errors import ConfigurationError
 from core.messages import Language, Message
-from load.workbook.style import CellStyle, ground
+from load.workbook.style import CellStyle, solid_fill
 
 Content = str | CellRichText | float | bool | date | datetime | time | timedelta | None
 
-# Excel takes no longer ones. Text of its own length limit breaks a file as well as characters XML does not know.
+# Excel's limits. Longer text damages a file, and so do characters that XML does not allow.
 TITLE_LENGTH, NAME_LENGTH, TEXT_LENGTH = 31, 255, 32_767
-UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# Text that openpyxl or a spreadsheet takes for something else, or cannot hold.
-DELICATE = re.compile(f"^[=+@#-]|{UNWRITABLE.pattern}")
-# Excel slows down over many more of them; the reason stands in its column all the same.
-MOST_NOTES = 1_000
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Text that openpyxl or a spreadsheet would take for a formula or an error, or that a cell cannot hold.
+NEEDS_A_CELL = re.compile(f"^[=+@#-]|{NOT_IN_XML.pattern}")
+# Excel becomes slow with many more notes; the reason is in its own column too.
+MAX_NOTES = 1_000
 A4 = 9
 
 
 class WorkbookWriter:
-    """A workbook and what its sheets have in common.
+    """A workbook that is being written.
 
-    Our sheets are written from top to bottom, so that the same code serves a workbook that is streamed to the disk and
-    one that was loaded from it: widths, heights and the like come first, then the rows.
+    Each of our sheets is written from top to bottom, widths and heights before the rows: so the same code writes
+    to a workbook that is streamed to the disk and to one that was loaded into memory.
 
     Args:
-        book: An empty write-only workbook, or an officer's.
-        out: The .xlsx file it becomes.
-        language: Of everything that is written.
-        reserved: Titles of sheets that are still to come; ours never take them.
+        book: An empty write-only workbook, or an officer's that was loaded.
+        out: The .xlsx file.
+        language: Language of everything we write.
+        reserved: Titles of sheets that are added later; no sheet of ours gets one of them.
     """
 
     def __init__(self, book: Workbook, out: Path, language: Language, reserved: Iterable[str] = ()) -> None:
@@ -60,25 +60,34 @@ class WorkbookWriter:
         self._names = {name.casefold() for name in book.defined_names}
         self._styles: dict[CellStyle, StyleArray] = {}
         self._notes = 0
-        self._front = 0
+        self._next_index = 0
 
     def say(self, message: Message) -> str:
         """The sentence in the workbook's language."""
         return message.say(self.language)
 
-    def title(self, wanted: str) -> str:
-        """A title for a sheet: the wanted one, with a number if that is taken."""
+    def free_title(self, wanted: str) -> str:
+        """A title for a sheet: the wanted one, numbered if it is in use."""
         return _free(wanted, self._titles, " ({})", TITLE_LENGTH)
 
-    def name(self, wanted: str) -> str:
-        """A name for a range of cells: the wanted one, with a number if that is taken."""
+    def free_name(self, wanted: str) -> str:
+        """A name for a range of cells: the wanted one, numbered if it is in use."""
         return _free(wanted, self._names, "_{}", NAME_LENGTH)
 
-    def sheet(self, title: str, widths: Iterable[float], *, hidden: bool = False, portrait: bool = False) -> Worksheet:
-        """A new sheet of ours under a title from `title`, before the officer's; a hidden one comes last."""
-        index = None if hidden else self._front
-        self._front += not hidden
-        # One that is streamed to the disk has the same attributes.
+    def add_sheet(
+        self, title: str, widths: Iterable[float], *, hidden: bool = False, portrait: bool = False
+    ) -> Worksheet:
+        """Add a sheet of ours before the officer's sheets; a hidden one at the end.
+
+        Args:
+            title: A title from `free_title`.
+            widths: Widths of the columns, in characters.
+            hidden: Whether the sheet is hidden.
+            portrait: Whether it is printed upright.
+        """
+        index = None if hidden else self._next_index
+        self._next_index += not hidden
+        # A write-only sheet has the same attributes as a Worksheet.
         sheet = cast(Worksheet, self.book.create_sheet(title, index))
         sheet.sheet_state = "hidden" if hidden else "visible"
         for n, width in enumerate(widths, start=1):
@@ -86,62 +95,64 @@ class WorkbookWriter:
         _set_page(sheet, portrait=portrait)
         return sheet
 
-    def cell(self, sheet: Worksheet, content: Content, look: CellStyle, note: str = "") -> Cell:
-        """A cell to append to a sheet."""
+    def cell(self, sheet: Worksheet, content: Content, style: CellStyle, note: str = "") -> Cell:
+        """Make a cell to append to a sheet, with a note if there is text for one."""
         cell: Cell = WriteOnlyCell(sheet)
-        self.write(cell, content, look)
-        self.note(cell, note)
+        self.write(cell, content, style)
+        self.add_note(cell, note)
         return cell
 
-    def write(self, cell: Cell, content: Content, look: CellStyle) -> None:
-        """Write and dress a cell. Text stays text, whatever it begins with."""
+    def write(self, cell: Cell, content: Content, style: CellStyle) -> None:
+        """Set a cell's content and style. Text stays text, even if it begins like a formula."""
         if isinstance(content, str):
-            content = UNWRITABLE.sub("", content)[:TEXT_LENGTH]
+            content = NOT_IN_XML.sub("", content)[:TEXT_LENGTH]
             if content.startswith(("=", "+", "-", "@")):
-                look = replace(look, quoted=True)
+                style = replace(style, quote_prefix=True)
         cell.value = content
         if isinstance(content, str):
             cell.data_type = "s"
-        self.dress(cell, look)
+        self.apply_style(cell, style)
 
-    def dress(self, thing: StyleableObject, look: CellStyle) -> None:
-        """Give a cell or a column its look; each look is made once, that is what keeps large sheets quick."""
-        if look not in self._styles:
+    def apply_style(self, target: StyleableObject, style: CellStyle) -> None:
+        """Set the style of a cell or a column. Each style is built once: large sheets are slow otherwise."""
+        if style not in self._styles:
             model = WriteOnlyCell(self.book.worksheets[0])
-            model.font, model.alignment, model.border = look.font(), look.alignment(), look.border()
-            model.number_format, model.quotePrefix = look.number_format, look.quoted
-            if look.fill:
-                model.fill = ground(look.fill)
-            self._styles[look] = model._style  # type: ignore[attr-defined]
-        # Shared: nothing of ours is dressed in parts.
-        thing._style = self._styles[look]  # type: ignore[attr-defined]
+            model.font, model.alignment, model.border = style.font(), style.alignment(), style.border()
+            model.number_format, model.quotePrefix = style.number_format, style.quote_prefix
+            if style.fill:
+                model.fill = solid_fill(style.fill)
+            self._styles[style] = model._style  # type: ignore[attr-defined]
+        # The array can be shared because we never change a style in part.
+        target._style = self._styles[style]  # type: ignore[attr-defined]
 
-    def note(self, cell: Cell, text: str) -> None:
-        """Pin a note to a cell, below what an officer wrote there."""
-        text = UNWRITABLE.sub("", text)
-        if not text or self._notes >= MOST_NOTES:
+    def add_note(self, cell: Cell, text: str) -> None:
+        """Add a note to a cell, below a note that the officer wrote there."""
+        text = NOT_IN_XML.sub("", text)
+        if not text or self._notes >= MAX_NOTES:
             return
         self._notes += 1
         earlier = f"{cell.comment.text}\n\n" if cell.comment else ""
-        cell.comment = Comment(earlier + text, "MOPH Claim", width=360, height=28 + 20 * lines(earlier + text, 44))
+        cell.comment = Comment(
+            earlier + text, "MOPH Claim", width=360, height=28 + 20 * count_lines(earlier + text, 44)
+        )
 
     def save(self) -> None:
-        """Write the workbook: the whole file or, when that fails, none.
+        """Write the file; if that fails, there is none.
 
         Raises:
             ConfigurationError: The file cannot be written.
         """
         out = self._out
-        part = out.with_name(f".{out.stem}-{secrets.token_hex(4)}.part")
+        partial = out.with_name(f".{out.stem}-{secrets.token_hex(4)}.part")
         try:
             try:
-                self.book.save(part)
-                part.replace(out)
+                self.book.save(partial)
+                partial.replace(out)
             except BaseException:
-                self._drop()
+                self._discard()
                 raise
             finally:
-                part.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(
                 Message(
@@ -150,8 +161,8 @@ class WorkbookWriter:
                 )
             ) from None
 
-    def _drop(self) -> None:
-        """Remove what was streamed to files of openpyxl's own, which would stay until the program ends."""
+    def _discard(self) -> None:
+        """Remove openpyxl's temporary files, which it would keep until the program ends."""
         for sheet in self.book.worksheets:
             if isinstance(sheet, WriteOnlyWorksheet):
                 with suppress(OSError, ValueError):
@@ -161,48 +172,48 @@ class WorkbookWriter:
 
 
 def new_writer(title: Message, out: Path, language: Language, reserved: Iterable[str] = ()) -> WorkbookWriter:
-    """An empty workbook that is streamed to the disk."""
+    """A writer for an empty workbook that is streamed to the disk."""
     book = Workbook(write_only=True)
     book.properties.creator, book.properties.title = "MOPH Claim ETL", title.say(language)
     return WorkbookWriter(book, out, language, reserved)
 
 
-def check_ending(out: Path) -> None:
-    """See that a file is to be an .xlsx, before any work goes into it.
+def check_suffix(out: Path) -> None:
+    """Check that a file's suffix is .xlsx.
 
     Raises:
-        ConfigurationError: It has another ending.
+        ConfigurationError: It has another suffix.
     """
     if out.suffix.lower() != ".xlsx":
         raise ConfigurationError(Message(f"ไฟล์ {out} ต้องลงท้ายด้วย .xlsx", f"The file {out} must end in .xlsx."))
 
 
 def is_plain(content: object) -> bool:
-    """Whether it is text or a truth that can be appended as it is, without a look: that takes a third of the time."""
+    """Whether text or a boolean can be appended without making a cell, which takes three times as long."""
     if isinstance(content, str):
-        return len(content) <= TEXT_LENGTH and not DELICATE.search(content)
+        return len(content) <= TEXT_LENGTH and not NEEDS_A_CELL.search(content)
     return isinstance(content, bool)
 
 
-def lines(text: str, width: float) -> int:
-    """How many lines a text takes in so many characters' width; Thai vowels above and below take none."""
-    seen = ("".join(c for c in line if unicodedata.category(c) != "Mn") for line in text.split("\n"))
-    return sum(max(1, ceil(len(line) / width)) for line in seen)
+def count_lines(text: str, width: float) -> int:
+    """How many lines a text fills at a width in characters; Thai vowels above and below a letter have no width."""
+    visible = ("".join(c for c in line if unicodedata.category(c) != "Mn") for line in text.split("\n"))
+    return sum(max(1, ceil(len(line) / width)) for line in visible)
 
 
 def set_heights(sheet: Worksheet, heights: Mapping[int, float]) -> None:
-    """Heights of rows, in points; before any row is written."""
+    """Set the heights of rows, in points; to be called before any row is written."""
     for row, height in heights.items():
         sheet.row_dimensions[row].height = height
 
 
-def _free(wanted: str, taken: set[str], suffix: str, length: int) -> str:
+def _free(wanted: str, used: set[str], suffix: str, length: int) -> str:
     name, n = wanted[:length], 1
-    while name.casefold() in taken:
+    while name.casefold() in used:
         n += 1
         end = suffix.format(n)
         name = wanted[: length - len(end)] + end
-    taken.add(name.casefold())
+    used.add(name.casefold())
     return name
 
 

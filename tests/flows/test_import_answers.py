@@ -17,7 +17,7 @@ from flows.reports.import_result import write_row_outcomes
 from flows.reports.row_outcomes import row_outcomes
 from flows.runs.import_workbook import open_import_run
 from flows.settings.read import read_settings
-from load.workbook.answers import RowAnswer
+from load.workbook.result_content import RowOutcome
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import Sandbox
 
@@ -60,13 +60,13 @@ class Officer:
 
 
 class Answered:
-    def __init__(self, result: Path, found: list[RowAnswer], report: str) -> None:
+    def __init__(self, result: Path, found: list[RowOutcome], report: str) -> None:
         self.result, self.found, self.report = result, found, report
 
     def outcomes(self, sheet: str) -> set[str]:
         return {a.outcome.en for a in self.found if a.sheet == sheet}
 
-    def of(self, sheet: str, number: int) -> RowAnswer:
+    def of(self, sheet: str, number: int) -> RowOutcome:
         return next(a for a in self.found if (a.sheet, a.number) == (sheet, number))
 
 
@@ -95,7 +95,7 @@ def test_a_row_that_differs_from_what_was_taken_is_not_called_sent(officer: Offi
     change(other, "dT", first(book, "dT"), lot_number="OTHER1")
     answered = officer.imports(other)
     told = answered.of("dT", 4)
-    assert (told.outcome.en, told.tone, told.mendable) == ("taken, with other content", "aside", False)
+    assert (told.outcome.en, told.category, told.mendable) == ("taken, with other content", "aside", False)
     assert told.transaction_uid
     assert "was not sent" in str(told.reason)
     assert answered.outcomes("EPI") == {"accepted"}
@@ -124,7 +124,7 @@ def test_nothing_refused_goes_from_the_sheet_for_mending_before_a_person_has_men
     sent = officer.site.sandbox.received()
     again = officer.imports(refused.result)
     assert officer.site.sandbox.received() == sent
-    assert {a.tone for a in again.found} <= {"refused", "aside"}
+    assert {a.category for a in again.found} <= {"refused", "aside"}
 
 
 def test_the_result_of_a_dry_run_is_not_for_mending(officer: Officer, book: Path) -> None:

@@ -30,10 +30,10 @@ from core.errors import ConfigurationError
 from core.messages import Message
 from extract.workbook.rows import Reading
 from load.workbook import source_sheets, writer
-from load.workbook.answers import RowAnswer, Summary, to_mend
 from load.workbook.form import FIRST_ROW, NAME_ROW
 from load.workbook.result import write_result
-from load.workbook.style import FAULTY, TONES
+from load.workbook.result_content import RowOutcome, Summary, mendable_rows
+from load.workbook.style import CATEGORIES, FAULTY
 
 OFFICERS, MENDING = "ก.ย. 69", "แก้ไข DMHT"
 Import = Callable[..., Path]
@@ -47,7 +47,7 @@ def imported(tmp_path: Path) -> Import:
         book: Workbook | None = None,
         *,
         source: Path | None = None,
-        answer: Callable[[Reading], list[RowAnswer]] = answers_of,
+        answer: Callable[[Reading], list[RowOutcome]] = answers_of,
     ) -> Path:
         path = source or tmp_path / "september.xlsx"
         if source is None:
@@ -55,8 +55,8 @@ def imported(tmp_path: Path) -> Import:
         reading = reading_of(path)
         found = answer(reading)
         out = tmp_path / "result.xlsx"
-        mendable = to_mend(reading.rows, found)
-        write_result(out, SUMMARY, mendable, CHOICES, "th", source=path, reading=reading, answers=found)
+        mendable = mendable_rows(reading.rows, found)
+        write_result(out, SUMMARY, mendable, CHOICES, "th", source=path, reading=reading, outcomes=found)
         return out
 
     return result
@@ -103,7 +103,7 @@ def test_outcome_transaction_number_and_reason_stand_behind_the_last_column(impo
         ["ยังเบิกไม่ได้", None, REASON.th],
     ]
     fills = [_fill(sheet, f"{FIRST_OUTCOME}{row}") for row in (4, 6, 7)]
-    assert fills == [TONES[tone].fill for tone in ("taken", "waiting", "refused")]
+    assert fills == [CATEGORIES[tone].fill for tone in ("accepted", "waiting", "refused")]
 
 
 def test_cells_at_fault_are_coloured_and_say_why(imported: Import) -> None:
@@ -222,7 +222,7 @@ def test_what_cannot_be_written_into_is_rebuilt_of_what_was_read(
     book["ซ่อน"]["A1"] = "ของเดิม"
     book.save(source)
     if why == "larger than is held in memory":
-        monkeypatch.setattr(source_sheets, "MOST_CELLS", 10)
+        monkeypatch.setattr(source_sheets, "MAX_CELLS", 10)
     elif why == "another form":
         source = convert(source, "ods") / "september.ods"
     elif why == "no room":
@@ -266,7 +266,7 @@ def test_rows_of_a_csv_come_back_with_their_outcomes(imported: Import, tmp_path:
 def test_a_result_without_a_file_has_summary_and_mending_only(imported: Import, tmp_path: Path) -> None:
     imported()
     reading = reading_of(tmp_path / "september.xlsx")
-    mendable = to_mend(reading.rows, answers_of(reading))
+    mendable = mendable_rows(reading.rows, answers_of(reading))
     write_result(tmp_path / "his.xlsx", SUMMARY, mendable, CHOICES, "en")
     assert load_workbook(tmp_path / "his.xlsx").sheetnames == ["Summary", "Mend DMHT", "Lists"]
 
@@ -293,8 +293,8 @@ def test_the_summary_counts_by_tone_kind_and_outcome(imported: Import) -> None:
 def test_the_summary_draws_a_bar_for_every_tone(imported: Import) -> None:
     with ZipFile(imported()) as parts:
         chart = parts.read("xl/charts/chart1.xml").decode()
-    assert chart.count("<ser>") == len(TONES)
-    assert all(shade.strong in chart for shade in TONES.values())
+    assert chart.count("<ser>") == len(CATEGORIES)
+    assert all(shade.strong in chart for shade in CATEGORIES.values())
 
 
 def test_the_summary_leads_to_the_rows_to_mend(imported: Import) -> None:
@@ -305,7 +305,7 @@ def test_the_summary_leads_to_the_rows_to_mend(imported: Import) -> None:
 
 
 def test_formulas_in_what_we_say_stay_text(imported: Import) -> None:
-    def evil(reading: Reading) -> list[RowAnswer]:
+    def evil(reading: Reading) -> list[RowOutcome]:
         say = Message("=1+1", "=1+1")
         return [replace(a, outcome=say, reason=say, transaction_uid="+66") for a in answers_of(reading)]
 
@@ -318,7 +318,7 @@ def test_formulas_in_what_we_say_stay_text(imported: Import) -> None:
 def test_notes_end_where_a_spreadsheet_program_would_slow_down(
     imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "MOST_NOTES", 0)
+    monkeypatch.setattr(writer, "MAX_NOTES", 0)
     sheet = load_workbook(imported())[OFFICERS]
     assert sheet[f"{BIRTH}7"].comment is None
     assert _fill(sheet, f"{BIRTH}7") == FAULTY

@@ -18,7 +18,7 @@ from extract.settings import WorkbookSettings
 from extract.workbook.layout import SheetName
 from extract.workbook.reader import read_workbook
 from extract.workbook.rows import Reading, Value
-from load.workbook.answers import Count, Mark, RowAnswer, Summary
+from load.workbook.result_content import Count, Mark, RowOutcome, Summary
 from transform.choices import choices
 from transform.codes import read_codes
 
@@ -27,7 +27,7 @@ REASON = Message("แก้วันเกิดตามบัตรประ�
 SUMMARY = Summary(
     Message("รับแล้ว 2 รายการ", "2 claims were taken."),
     (
-        Count(Message("เบาหวาน", "Diabetes"), Message("รับแล้ว", "accepted"), "taken", 2, 300),
+        Count(Message("เบาหวาน", "Diabetes"), Message("รับแล้ว", "accepted"), "accepted", 2, 300),
         Count(Message("เบาหวาน", "Diabetes"), Message("รอปิดสิทธิ", "held"), "waiting", 1, 150),
         Count(Message("วัคซีน", "Vaccines"), Message("ยังเบิกไม่ได้", "not claimed"), "refused", 1, 20),
     ),
@@ -119,19 +119,19 @@ def reading_of(path: Path) -> Reading:
     return read_workbook(path, WorkbookSettings(), CHOICES)
 
 
-def answers_of(reading: Reading) -> list[RowAnswer]:
+def answers_of(reading: Reading) -> list[RowOutcome]:
     """Two rows taken, one held, every other refused for its date of birth."""
     taken = Message("รับแล้ว", "accepted")
-    found: list[RowAnswer] = []
+    found: list[RowOutcome] = []
     for n, row in enumerate(reading.rows):
         if n < 2:
-            found.append(RowAnswer(row.sheet, row.number, "taken", taken, f"0{n}TX"))
+            found.append(RowOutcome(row.sheet, row.number, "accepted", taken, f"0{n}TX"))
         elif n == 2:
-            found.append(RowAnswer(row.sheet, row.number, "waiting", Message("รอปิดสิทธิ", "held")))
+            found.append(RowOutcome(row.sheet, row.number, "waiting", Message("รอปิดสิทธิ", "held")))
         else:
             refused = Message("ยังเบิกไม่ได้", "not claimed")
             marks = (Mark("dob", REASON),)
-            found.append(RowAnswer(row.sheet, row.number, "refused", refused, None, REASON, marks, mendable=True))
+            found.append(RowOutcome(row.sheet, row.number, "refused", refused, None, REASON, marks, mendable=True))
     return found
 
 
