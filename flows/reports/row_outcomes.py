@@ -21,7 +21,7 @@ from transform.text import shown
 from transform.workbook_rows import ItemKey
 
 CATEGORIES: Mapping[State, OutcomeCategory] = {
-    State.ACCEPTED: "taken",
+    State.ACCEPTED: "accepted",
     State.CORRECTABLE: "refused",
     State.FINAL: "aside",
     State.GIVEN_UP: "aside",
