@@ -6,7 +6,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # The tests start hundreds of processes: none need compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint format bench reliability docs pictures lock check-lock clean
+.PHONY: help demo test test-slow lint format bench reliability docs pictures lock check-lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +21,11 @@ help: ## what there is
 demo: .venv/ready ## a week of a made-up hospital through the nightly run
 	@$(BIN)/moph-claim demo
 
-test: .venv/ready ## all tests; those of MariaDB, PostgreSQL, Chromium and LibreOffice skip where there is none
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+test: .venv/ready ## proves the product in minutes; what needs MariaDB or PostgreSQL skips where there is none
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+
+test-slow: .venv/ready ## kills, faults, browser, LibreOffice, services, large counts; and every property with many examples
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "slow or hypothesis" --hypothesis-profile=thorough
 
 lint: .venv/ready ## ruff, mypy, import-linter
 	$(BIN)/ruff check

@@ -113,7 +113,7 @@ class Sandbox:
                 pipe.close()
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        reply = self._control.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=30)
+        reply = self._control.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=300)
         reply.raise_for_status()
         return reply.json()
 

@@ -1,23 +1,14 @@
-"""What all tests share: new databases on the three kinds of server. A server that is not there skips, but not in CI."""
+"""What all tests share: new databases on the three kinds of server, and how many examples a property is tried with."""
 
 import gc
 import os
 import signal
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
-import sqlalchemy as sa
-
-from sandbox.his.database import create_database, drop_database
-
-BACKENDS = ("sqlite", "mariadb", "postgresql")
-SERVERS = {
-    "mariadb": os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306"),
-    "postgresql": os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
-}
-
+from databases import BACKENDS, Databases
 
 # Who is started in the background is deaf to Ctrl-C, and so were everything that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -26,40 +17,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # What the libraries hold is looked through for garbage far too often: a tenth of the tests' time.
 gc.set_threshold(50_000, 20, 100)
 
+# `make test` tries a few examples of each property, `make test-slow` the same tests again with many.
+hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=300, deadline=None)
+hypothesis.settings.load_profile("quick")
 
-def answers(url: str) -> bool:
-    """Whether a database server can be reached."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    try:
-        engine.connect().close()
-    except sa.exc.SQLAlchemyError:
-        return False
-    return True
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of a session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
 def database_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Gives the URL of a new empty database on "sqlite", "mariadb" or "postgresql"; all are dropped in the end."""
-    folder: Path = tmp_path_factory.mktemp("databases")
-    made: list[str] = []
+    """Gives the URL of a new empty database on "sqlite", "mariadb" or "postgresql"; all are dropped in the end.
 
-    def make(backend: str) -> str:
-        name = f"moph_{uuid.uuid4().hex[:12]}"
-        if backend == "sqlite":
-            return f"sqlite:///{folder / name}.sqlite"
-        server = SERVERS[backend]
-        if not answers(server):
-            if os.environ.get("CI"):
-                pytest.fail(f"{backend} does not answer, and CI tests all three databases")
-            pytest.skip(f"{backend} does not answer")
-        url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-        create_database(url)
-        made.append(url)
-        return url
-
-    yield make
-    for url in made:
-        drop_database(url)
+    The test skips where there is no such server, but fails in CI.
+    """
+    databases = Databases(tmp_path_factory.mktemp("databases"))
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(params=BACKENDS)

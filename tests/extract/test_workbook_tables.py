@@ -345,7 +345,7 @@ doses = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=settings.default.max_examples // 10 + 2)
 @given(st.lists(st.lists(doses, min_size=1, max_size=4), min_size=5, max_size=25))
 def test_a_dose_in_several_families_is_shown_as_it_would_be_claimed(visits: list[list[dict[str, object]]]) -> None:
     # Visits of another person each: a second dose of one person is another matter.

@@ -19,6 +19,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from lifeline import ending_with_parent
+
 LIBRARIES = (
     "alembic.command",
     "alembic.config",
@@ -39,7 +41,7 @@ LIBRARIES = (
     "tenacity",
     "typer",
 )
-AT_MOST_SECONDS = 180
+AT_MOST_SECONDS = 600
 _one_at_a_time = Lock()
 
 
@@ -70,7 +72,15 @@ def call(words: list[str], folder: Path, environment: dict[str, str], out: Path,
 def _parent() -> subprocess.Popen[str]:
     """The process the calls are forked from; it ends with this one, whose end of its input closes."""
     command = [sys.executable, "-P", __file__]
-    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    search = os.pathsep.join(path for path in (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")) if path)
+    parent = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": search},
+        preexec_fn=ending_with_parent(),
+    )
     atexit.register(parent.communicate)
     return parent
 
@@ -94,6 +104,7 @@ def _become(wish: dict[str, Any]) -> None:
     ):
         os.dup2(os.open(path, flags, 0o600), number)
     os.chdir(wish["folder"])
+    ending_with_parent()()
     os.environ.clear()
     os.environ.update(wish["environment"])
     sys.argv = ["moph-claim", *wish["words"]]

@@ -1,5 +1,6 @@
 """What the tests of the flow and the command share: a Prefect server, a hospital, a stand-in, and settings in files."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import prefect_service
 import pytest
 from night_shift import Night, Site, Trial, spend_night, week_of
+from prefect_service import locked
 
 from sandbox.his import HisSummary
 from sandbox.process import Sandbox, running_sandbox
@@ -20,10 +22,10 @@ def no_hidden_server() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(no_hidden_server: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def prefect_server(no_hidden_server: None, session_folder: Path) -> Iterator[dict[str, str]]:
     """A Prefect server for all tests of the session that run a flow; gives the environment by which it is found."""
     with (
-        prefect_service.prefect_server(tmp_path_factory.mktemp("prefect"), "--no-services") as server,
+        prefect_service.shared_prefect_server(session_folder / "prefect") as server,
         prefect_reads(server),
     ):
         yield server
@@ -80,15 +82,31 @@ def night_on(
     moph: Sandbox,
     database_on: Callable[[str], str],
     tmp_path_factory: pytest.TempPathFactory,
+    session_folder: Path,
 ) -> Callable[[str], Night]:
-    """One night over the hospital on "sqlite", "mariadb" (tis620) or "postgresql"; each is run once a session."""
+    """One night over the hospital on "sqlite", "mariadb" (tis620) or "postgresql".
+
+    Each is run once; the one on SQLite serves all processes of the session.
+    """
     nights: dict[str, Night] = {}
+    # A file outlives the process that has made it; a server's database is dropped with it.
+    kept = session_folder / "night-sqlite.pickle"
+
+    def spent_before(backend: str) -> Night | None:
+        return pickle.loads(kept.read_bytes()) if backend == "sqlite" and kept.exists() else None
+
+    def spend(backend: str) -> Night:
+        url = database_on(backend)
+        summary = week_of(url)
+        night = spend_night(Site(tmp_path_factory.mktemp(backend), his=url, sandbox=moph), summary)
+        if backend == "sqlite":
+            kept.write_bytes(pickle.dumps(night))
+        return night
 
     def night(backend: str) -> Night:
         if backend not in nights:
-            url = database_on(backend)
-            summary = week_of(url)
-            nights[backend] = spend_night(Site(tmp_path_factory.mktemp(backend), his=url, sandbox=moph), summary)
+            with locked(session_folder / f"night-{backend}.lock"):
+                nights[backend] = spent_before(backend) or spend(backend)
         return nights[backend]
 
     return night

@@ -18,7 +18,7 @@ from sandbox.his import HisSummary
 from sandbox.process import Sandbox
 from sandbox.world import Fault
 
-pytestmark = pytest.mark.xdist_group("service")
+pytestmark = pytest.mark.xdist_group("command_audit")
 
 
 @pytest.fixture(scope="session")

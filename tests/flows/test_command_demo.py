@@ -8,7 +8,7 @@ from command_line import moph_claim
 
 from flows.cli.demo import ISSUES_SHOWN
 
-pytestmark = pytest.mark.xdist_group("service")
+pytestmark = pytest.mark.xdist_group("command_demo")
 
 
 def test_the_demo_shows_a_weeks_claims_what_did_not_go_and_where_it_all_lies(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_his_that_cannot_be_opened_is_told(
     assert "hidden" not in str(found)
 
 
-@pytest.mark.xdist_group("service")
+@pytest.mark.xdist_group("command_doctor")
 def test_wrong_his_password_is_told_without_it(
     site: Site, database_on: Callable[[str], str], prefect_server: dict[str, str]
 ) -> None:
@@ -87,7 +87,7 @@ def test_wrong_his_password_is_told_without_it(
     assert "hidden-from-view" not in said.out + said.err + ended.message + ended.text
 
 
-@pytest.mark.xdist_group("service")
+@pytest.mark.xdist_group("command_doctor")
 def test_his_without_the_tables_is_told_which(site: Site, tmp_path: Path, prefect_server: dict[str, str]) -> None:
     url = f"sqlite:///{tmp_path / 'other.sqlite'}"
     engine = sa.create_engine(url)

@@ -12,7 +12,7 @@ from night_shift import FIRST_DAY, LAST_DAY, Night, Site
 
 from transform.rules import registry
 
-pytestmark = pytest.mark.xdist_group("service")
+pytestmark = pytest.mark.xdist_group("command_tables")
 
 
 OF_CODES = [code for code, rule in registry().items() if rule.of_code]

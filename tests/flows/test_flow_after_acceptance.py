@@ -13,7 +13,7 @@ import pytest
 from command_line import moph_claim
 from night_shift import FIRST_DAY, LAST_DAY, Night, Site, Trial, week_of
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_after_acceptance")
 
 
 class Hospital:

@@ -12,7 +12,7 @@ from night_shift import FIRST_DAY, LAST_DAY, Night, Site, Trial
 
 from sandbox.process import Sandbox
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_databases")
 
 SERVERS = ("mariadb", "postgresql")
 CUT_OFF = {

@@ -12,7 +12,7 @@ from night_shift import DAYS, FIRST_DAY, Night, Site, Trial, spend_night, week_o
 from sandbox.his import JHCIS_TRAPS, build_hosxp, build_jhcis, vn_by_visitno
 from sandbox.process import Sandbox
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_his")
 
 PLAN = {"first_day": FIRST_DAY, "days": DAYS, "visits_a_day": 60}
 ACCOUNT = {

@@ -31,7 +31,7 @@ from flows.parameters import ImportParameters
 from sandbox.his import DENSE, build_hosxp
 from sandbox.process import running_sandbox
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_import")
 
 DAYS = [today() - timedelta(days=3), today() - timedelta(days=2)]
 WINDOW = {"date_from": DAYS[0].isoformat(), "date_to": DAYS[-1].isoformat()}
@@ -454,7 +454,7 @@ def test_two_workers_and_twenty_files_each_is_imported_exactly_once(
     worker = [sys.executable, "-c", WORKER]
     environment = os.environ | {"MOPH_CLAIM_CONFIG": str(officer.site.config)}
     workers = [subprocess.Popen(worker, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    ended = [w.communicate(timeout=180)[1] for w in workers]
+    ended = [w.communicate(timeout=600)[1] for w in workers]
     assert [w.returncode for w in workers] == [0, 0], ended
     assert set(officer.sandbox.received().values()) == {1}
     assert {r["vn"] for r in officer.site.rows("select vn from claim where state = 'accepted'")} == set(visits)

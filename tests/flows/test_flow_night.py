@@ -15,7 +15,7 @@ from sandbox.his import DENSE, HisSummary, build_hosxp
 from sandbox.process import Sandbox
 from sandbox.world import Fault
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_night")
 
 ONE_DAY = {"date_from": LAST_DAY.isoformat(), "date_to": LAST_DAY.isoformat()}
 

@@ -8,7 +8,7 @@ from night_shift import Trial
 
 from core.clock import today
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_parameters")
 
 TOMORROW = today() + timedelta(days=1)
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -20,7 +20,7 @@ from prefect_service import prefect_server
 from sandbox.process import running_sandbox
 from sandbox.world import Account, Fault
 
-pytestmark = pytest.mark.xdist_group("privacy")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("privacy")]
 
 ACCOUNT = Account(username="claim-officer", password="Krung-Thep_2569!ลับ", secret_key="K$ey-0f-the-hospital")
 FILE_OF = "สมหมาย-ผ่องใส"

@@ -17,7 +17,7 @@ from flows.cli.main import app
 from sandbox.his import DENSE, build_hosxp
 from sandbox.world import Fault
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_reconcile")
 
 # Beyond the seven days of the nightly run, within the thirty in which a closing code may come.
 DAYS_AGO = 20
@@ -95,7 +95,7 @@ def test_a_dead_runs_lease_is_taken_over_after_its_time_out_and_not_before(after
     after.run(**THAT_DAY)  # registers, and cannot log in
     after.site.write(MOPH_CLAIM_API__PASSWORD=after.site.account.password)
     script = [sys.executable, "-c", DEAD_RUN, f"sqlite:///{after.site.audit}", DAY.isoformat()]
-    assert subprocess.run(script, check=False, timeout=60).returncode == -signal.SIGKILL
+    assert subprocess.run(script, check=False, timeout=300).returncode == -signal.SIGKILL
     assert after.site.states()["sending"] == 5
     after.site.set(audit__lock_wait_seconds=0)
     early = after.reconcile()

@@ -15,7 +15,7 @@ from load.states import State
 from sandbox.world import Fault
 from transform.rules import registry
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_report")
 
 
 OF_CODES = [code for code, rule in registry().items() if rule.of_code]

@@ -11,7 +11,7 @@ from night_shift import LAST_DAY, Night, Trial
 
 from sandbox.his import TRAPS
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("flow_traps")
 
 # What becomes of each visit of a trap: the kinds the server took (and the vaccine), "!rule" where the record is
 # refused, "?rule" where it goes with a warning, "" where nothing is said.

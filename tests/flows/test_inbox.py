@@ -229,7 +229,7 @@ def test_of_many_workers_each_file_has_exactly_one(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     had = [name for log in logs for name in log.read_text().split()]
     assert sorted(had) == sorted(files)
     assert len(names(inbox.folder / "done")) == 2 * len(files)
@@ -240,7 +240,7 @@ def _hold(folder: Path, held: Path) -> None:
     with inbox.take(inbox.waiting()[0]) as taken:
         assert taken is not None
         held.touch()
-        time.sleep(60)
+        time.sleep(600)
 
 
 def test_what_a_killed_worker_had_is_taken_up(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from officer import change, sheet_of, titles
 
 from sandbox.his import DENSE, build_hosxp
 
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("issue_workbook")
 
 DAYS = 1
 WINDOW = {"date_from": FIRST_DAY.isoformat(), "date_to": FIRST_DAY.isoformat()}

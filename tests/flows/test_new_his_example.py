@@ -12,7 +12,7 @@ from night_shift import Site, Trial
 from sandbox.process import Sandbox
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("prefect")
+pytestmark = pytest.mark.xdist_group("new_his_example")
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "mariadb", "postgresql"])

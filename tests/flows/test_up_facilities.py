@@ -30,7 +30,7 @@ from sandbox.his import HisSummary, build_hosxp, build_jhcis
 from sandbox.process import running_sandbox
 from sandbox.world import Account
 
-pytestmark = pytest.mark.xdist_group("service")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("service")]
 
 OF_BOTH: dict[str, Any] = {"first_day": FIRST_DAY, "days": DAYS, "visits_a_day": 20, "traps": False}
 HCODES = {"hospital": "10953", "health-centre": "01234"}
@@ -134,18 +134,12 @@ def named(service: Service, run: str, *states: str) -> dict[str, Any]:
     return until(lambda: [r for r in service.runs(*states) if r["id"] == run])[0]
 
 
-def worker_of_up(service: Service) -> int:
-    """The process of the worker that `up` has started."""
-    (pid,) = [p for p in service.processes() if b"\0worker\0start\0" in Path(f"/proc/{p}/cmdline").read_bytes()]
-    return pid
-
-
 def side_by_side(service: Service, site: Province, home: Path) -> dict[str, dict[str, Any]]:
     """Both nights, the hospital's by the second worker; no claim is answered before both are at work."""
     site.sandbox.change(latency_ms=3000)
     with second_worker(service, home):
         until(lambda: [w for w in service.ask(f"work_pools/{POOL}/workers/filter") if w["name"] == SECOND])
-        first = worker_of_up(service)
+        first = service.process_of("worker")
         os.kill(first, signal.SIGSTOP)
         try:
             ids = {"hospital": begin(service, "hospital")}

@@ -36,7 +36,7 @@ from transform.choices import choices
 from transform.claim import KINDS, SERVICES, Claim
 from transform.claims import make_claims, wanted
 
-pytestmark = pytest.mark.xdist_group("libreoffice")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("libreoffice")]
 
 DAYS = [today() - timedelta(days=3), today() - timedelta(days=2)]
 HCODE, HOSPITAL = "10953", "โรงพยาบาลตัวอย่าง"

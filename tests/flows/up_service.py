@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from lifeline import ending_with_parent
 from night_shift import Site
 from prefect_service import free_port
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
@@ -58,6 +59,7 @@ def up(folder: Path, port: int, *options: str, **variables: str) -> "subprocess.
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=ending_with_parent(),
     )
 
 
@@ -136,6 +138,12 @@ class Service:
                     found.append(int(process.name))
         return found
 
+    def process_of(self, part: str) -> int:
+        """The process of its "server" or its "worker"."""
+        started = f"\0{part}\0start\0".encode()
+        (pid,) = [p for p in self.processes() if started in Path(f"/proc/{p}/cmdline").read_bytes()]
+        return pid
+
 
 def until(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
     """What `look` finds, as soon as it finds something."""
@@ -153,7 +161,8 @@ def browser() -> Iterator[Chrome]:
     options.binary_location = str(CHROMIUM[0])
     for flag in (*CHROMIUM_FLAGS, ONLY_HERE):
         options.add_argument(flag)
-    service = ChromeService(str(CHROMIUM[1]), env={**os.environ, "TZ": "Asia/Bangkok"})
+    ends = {"preexec_fn": ending_with_parent()}
+    service = ChromeService(str(CHROMIUM[1]), env={**os.environ, "TZ": "Asia/Bangkok"}, popen_kw=ends)
     page = Chrome(options=options, service=service)
     try:
         yield page

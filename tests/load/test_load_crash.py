@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+from lifeline import ending_with_parent
 from load_night import let_leases_run_out, make_claims, night, rows, settings_for, standing
 from sqlalchemy import Engine
 
@@ -21,6 +23,9 @@ from load.tables import claim, facility_lock, run, submission
 from sandbox.process import Sandbox
 
 CLAIMS = 150
+PATIENCE = 300  # seconds; whoever waits longer waits for nothing
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -36,9 +41,10 @@ def sending(
         [sys.executable, str(here.with_name("night_process.py")), asked],
         env=os.environ | {"PYTHONPATH": str(here.parents[2])},
         stderr=subprocess.PIPE,
+        preexec_fn=ending_with_parent(signal.SIGKILL),
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while sandbox.stats()["accepted"] < until_taken:
             assert process.poll() is None, (process.stderr.read() if process.stderr else b"").decode()
             assert time.monotonic() < deadline
@@ -92,7 +98,7 @@ def test_ctrl_c_ends_a_run_with_every_answer_written_down(audit: Engine, sandbox
     sandbox.change(latency_ms=30)
     with sending(audit.url.render_as_string(), sandbox, until_taken=30) as process:
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
     assert b"KeyboardInterrupt" in said
     left = standing(audit)
     assert set(left) == {State.ACCEPTED, State.READY}
@@ -115,7 +121,7 @@ def test_a_run_that_stood_still_until_another_took_over_sends_nothing_more(
         night(audit, api, concurrency=8, lease=5)
         assert standing(audit) == {State.ACCEPTED: CLAIMS}
         process.send_signal(signal.SIGCONT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE)
     assert b"lost its facility" in said
     accounted_for(audit, sandbox)
     # Only a request that stood still half-way out, one a thread at most, can still arrive; it is refused.

@@ -232,7 +232,7 @@ def _audit_gone(stage: Stage, run: RunProcess) -> None:
         time.sleep(stage.away_seconds)
         stage.audit_cable.mend()
         return
-    other = sqlite3.connect(stage.site.audit.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
+    other = sqlite3.connect(stage.site.audit.removeprefix("sqlite:///"), timeout=300, isolation_level=None)
     other.execute("begin exclusive")
     time.sleep(stage.away_seconds)
     other.execute("rollback")

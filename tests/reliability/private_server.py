@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -11,9 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from lifeline import ending_with_parent
 from prefect_service import free_port
 
-START_SECONDS = 60
+START_SECONDS = 300
 _FILLER = "filler"
 
 
@@ -101,6 +103,7 @@ class PrivateServer(ABC):
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
+                    preexec_fn=ending_with_parent(signal.SIGKILL),
                     **self._as,
                 )
             try:

@@ -9,7 +9,7 @@ from faults import EVERYTHING, TROUBLES, Stages, Trouble, play
 from hospital_site import build, database
 from private_server import NotHere, PostgreSQL, small_disk
 
-pytestmark = pytest.mark.xdist_group("reliability")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reliability")]
 
 AUDITS = ("sqlite", "mariadb", "postgresql")
 BY_NAME = {trouble.name: trouble for trouble in TROUBLES}

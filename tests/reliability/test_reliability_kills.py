@@ -4,7 +4,7 @@ import pytest
 from faults import Stages
 from kills import kill_at_random, start_two, take_over
 
-pytestmark = pytest.mark.xdist_group("reliability")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reliability")]
 
 
 @pytest.mark.parametrize(("audit", "kills"), [("sqlite", 4), ("mariadb", 3), ("postgresql", 3)])

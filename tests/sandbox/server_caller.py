@@ -91,12 +91,12 @@ class Caller:
         self.session.headers["User-Agent"] = "hospital/1"
 
     def log_in(self, body: Payload | None = None) -> requests.Response:
-        reply = self.session.post(self.sandbox.token_url, json=body or MANUAL_LOGIN, timeout=20)
+        reply = self.session.post(self.sandbox.token_url, json=body or MANUAL_LOGIN, timeout=300)
         if reply.ok:
             self.session.headers["Authorization"] = f"Bearer {reply.text}"
         return reply
 
-    def submit(self, service: str, payload: Any, timeout: float = 20) -> requests.Response:
+    def submit(self, service: str, payload: Any, timeout: float = 300) -> requests.Response:
         return self._post(f"/api/v1/opd/service-admissions/{service}", payload, timeout)
 
     def ask(self, kind: str, payload: Payload) -> requests.Response:
@@ -107,9 +107,9 @@ class Caller:
 
     def status(self, transaction_uid: str) -> requests.Response:
         path = f"/api/v1/opd/service-transactions/{transaction_uid}/status"
-        return self.session.get(self.sandbox.api_url + path, timeout=20)
+        return self.session.get(self.sandbox.api_url + path, timeout=300)
 
-    def _post(self, path: str, body: Any, timeout: float = 20) -> requests.Response:
+    def _post(self, path: str, body: Any, timeout: float = 300) -> requests.Response:
         return self.session.post(self.sandbox.api_url + path, json=body, timeout=timeout)
 
 

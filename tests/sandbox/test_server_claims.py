@@ -151,7 +151,7 @@ def test_fields_at_fault_can_be_kept_silent(sandbox: Sandbox, caller: Caller) ->
 def test_body_that_is_not_json_is_invalid(caller: Caller) -> None:
     headers = {"Content-Type": "application/json"}
     url = f"{caller.sandbox.api_url}/api/v1/opd/service-admissions/dmht"
-    assert message(caller.session.post(url, data=b"{", headers=headers, timeout=20)) == (400, "invalid request body")
+    assert message(caller.session.post(url, data=b"{", headers=headers, timeout=300)) == (400, "invalid request body")
 
 
 @pytest.mark.parametrize("service", ["DMHT", "dm", "dmht/"])

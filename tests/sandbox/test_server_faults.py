@@ -111,7 +111,7 @@ def test_faults_meet_only_the_calls_they_are_for(sandbox: Sandbox, caller: Calle
     sandbox.misbehave(Fault(kind="503", on=("eligibility", "token")))
     assert caller.submit("dmht", dm()).status_code == 200
     assert caller.ask("dm", dm()).status_code == 503
-    assert caller.session.post(sandbox.token_url, json=MANUAL_LOGIN, timeout=20).status_code == 503
+    assert caller.session.post(sandbox.token_url, json=MANUAL_LOGIN, timeout=300).status_code == 503
 
 
 def test_account_suspended_in_mid_run_stays_so(sandbox: Sandbox, caller: Caller) -> None:
@@ -176,6 +176,6 @@ def test_answer_on_a_kept_alive_connection_is_not_held_back(sandbox: Sandbox, ca
 
 
 def test_unknown_setting_is_refused(sandbox: Sandbox) -> None:
-    reply = requests.post(f"{sandbox.url}/_sandbox/world", json={"latency": 5}, timeout=20)
+    reply = requests.post(f"{sandbox.url}/_sandbox/world", json={"latency": 5}, timeout=300)
     assert reply.status_code == 422
     assert sandbox.stats()["accepted"] == 0
