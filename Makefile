@@ -6,7 +6,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 # The tests start hundreds of processes: none need compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-slow lint format bench reliability docs pictures lock check-lock clean
+.PHONY: help hooks demo test test-slow lint format bench reliability docs pictures lock check-lock clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ help: ## what there is
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
+
+hooks: .venv/ready ## set up to work on it: everything in .venv, the linters before each commit
+	git config core.hooksPath .githooks
 
 demo: .venv/ready ## a week of a made-up hospital through the nightly run
 	@$(BIN)/moph-claim demo

@@ -67,3 +67,16 @@ def test_links_within_the_project_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
     missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_places_and_names_that_a_page_speaks_of_exist(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    places = [
+        place for place in re.findall(r"`(\.?[a-z_]+(?:/[A-Za-z_.]+)*/[a-z_.]*)`", text) if not (ROOT / place).exists()
+    ]
+    assert not places
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "transform").glob("*.py"))
+    assert not [name for name in re.findall(r"`([A-Z][A-Z_]+)`", text) if not re.search(rf"\b{name}\b", code)]
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`?make ([a-z-]+)", text.replace("than make", ""))) <= {*targets, "are"}
