@@ -33,8 +33,7 @@ _TIME_OUTS: dict[str, dict[str, Any]] = {
     "mysql": {"connect_timeout": 10, "read_timeout": 75, "write_timeout": 75},
 }
 # Idle-transaction time-out of 15 s, so that dead clients release their locks (the servers' default is hours). Two such
-# waits in a row are shorter than MariaDB's lock wait time-out. On MariaDB only: `/*M! */` hides it from MySQL, which does
-# not have the variable.
+# waits in a row are shorter than MariaDB's lock wait time-out. Hidden from MySQL, which has no such variable, by `/*M! */`.
 _IDLE_TIME_OUT = {
     "postgresql": "set idle_in_transaction_session_timeout = '15s'",
     **dict.fromkeys(("mysql", "mariadb"), "set @moph_claim = 1 /*M!, session idle_transaction_timeout = 15 */"),
