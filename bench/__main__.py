@@ -41,7 +41,7 @@ from extract.settings import HisSettings
 from extract.source import open_source
 from load.account_center import credentials
 from load.settings import ApiSettings
-from sandbox.his import DENSE, Mix
+from sandbox.his import DENSE, VisitMix
 from sandbox.process import Sandbox
 from sandbox.world import Account
 from transform.claim import KINDS, Claim
@@ -49,7 +49,7 @@ from transform.claims import make_claims, wanted
 
 LARGE = 2740
 """Visits a day of a large hospital: a million a year."""
-FISCAL_YEAR = Mix(dm=0.05, ht=0.025, epi=0.03, dt=0.015)
+FISCAL_YEAR = VisitMix(dm=0.05, ht=0.025, epi=0.03, dt=0.015)
 """What its visits are for: 150,000 claims of the million."""
 
 

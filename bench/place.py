@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import today
 from flows.settings.model import CONFIG_FILE
-from sandbox.his import HisSummary, Mix, build_hosxp
+from sandbox.his import HisSummary, VisitMix, build_hosxp
 from sandbox.his.database import create_database, drop_database
 from sandbox.process import Sandbox, running_sandbox
 from sandbox.world import Account
@@ -41,7 +41,7 @@ class Hospital:
     summary: HisSummary
 
 
-def build(folder: Path, *, days: int, visits_a_day: int, mix: Mix | None = None) -> Hospital:
+def build(folder: Path, *, days: int, visits_a_day: int, mix: VisitMix | None = None) -> Hospital:
     """Build a hospital without traps: every ordinary claim goes."""
     folder.mkdir(parents=True, exist_ok=True)
     first = today() - timedelta(days=days)

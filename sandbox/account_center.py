@@ -1,4 +1,4 @@
-"""The Account Center: both log-in forms, JWTs signed with HS256, lock-out; and who a bearer token belongs to."""
+"""The Account Center: both log-in forms, JWTs signed with HS256, lock-out, and the account of a bearer token."""
 
 import base64
 import hashlib
@@ -17,12 +17,12 @@ OTHER_HOSPITAL = "99999"
 
 
 class LoginRefused(Exception):
-    """The account centre does not let this user in; the text is what it answers."""
+    """The Account Center refuses a log-in; the text is its answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Whom a token was given to, and until when (seconds since 1970)."""
+    """The user of a token, and when it expires (seconds since 1970)."""
 
     username: str
     expires: float
@@ -30,38 +30,38 @@ class Session:
 
 @dataclass(slots=True)
 class Logins:
-    """Tokens given and refused log-ins: the account centre's memory."""
+    """The tokens issued, and the log-ins refused."""
 
     sessions: dict[str, Session] = field(default_factory=dict)
-    run_out: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
     failures: dict[str, int] = field(default_factory=dict)
     locked_until: dict[str, float] = field(default_factory=dict)
     given: int = 0
     refused: int = 0
 
     def expire_all(self) -> None:
-        """Let every token given so far run out at once."""
-        self.run_out.update(self.sessions)
+        """Expire every token issued so far."""
+        self.expired.update(self.sessions)
 
 
 def password_hash(secret_key: str, password: str) -> str:
-    """The field's form of a password: upper-case hex of HMAC-SHA256(key = secret key, message = password)."""
+    """The password in the form that hospitals' programs send: upper-case hex of HMAC-SHA256(key = secret key, message = password)."""
     return hmac.new(secret_key.encode(), password.encode(), hashlib.sha256).hexdigest().upper()
 
 
 def log_in(world: World, logins: Logins, body: bytes) -> str:
-    """The JWT for a log-in body of the manual's or of the field's form.
+    """The JWT for a log-in, in the form of the manual or in the form that hospitals' programs use.
 
     Raises:
         LoginRefused: Wrong user or password, or locked out after too many of them.
     """
-    given = _object(body)
-    username = str(given.get("username", given.get("user", "")))
+    form = _object(body)
+    username = str(form.get("username", form.get("user", "")))
     if logins.locked_until.get(username, 0) > time.monotonic():
         logins.refused += 1
         raise LoginRefused(LOCKED)
     account = next((account for account in world.accounts if account.username == username), None)
-    if account is None or not _password_fits(account, given):
+    if account is None or not _password_matches(account, form):
         logins.refused += 1
         logins.failures[username] = logins.failures.get(username, 0) + 1
         if logins.failures[username] >= world.lockout_failures:
@@ -76,16 +76,16 @@ def log_in(world: World, logins: Logins, body: bytes) -> str:
 
 
 def account_of(world: World, logins: Logins, authorization: str) -> Account | str:
-    """The account of an Authorization header, or the message with which it is refused."""
+    """The account of an Authorization header, or the message that refuses it."""
     if not authorization:
         return "authorized token not found"
     scheme, _, token = authorization.partition(" ")
     if scheme != "Bearer" or token.count(".") != 2:
         return "invalid jwt authorization"
-    session = logins.sessions.get(token) or _session_from_before(world, logins, token)
+    session = logins.sessions.get(token) or _restored_session(world, logins, token)
     if session is None:
         return "invalid jwt authorization"
-    if token in logins.run_out or session.expires <= time.time():
+    if token in logins.expired or session.expires <= time.time():
         return "JWT Expire"
     for account in world.accounts:
         if account.username == session.username:
@@ -101,20 +101,20 @@ def _object(body: bytes) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def _password_fits(account: Account, given: dict[str, Any]) -> bool:
-    if set(given) == {"username", "password"}:
-        return hmac.compare_digest(str(given["password"]).encode(), account.password.encode())
-    if set(given) == {"user", "password_hash", "hospital_code"} and account.secret_key:
-        right = password_hash(account.secret_key, account.password)
-        hash_fits = hmac.compare_digest(str(given["password_hash"]).encode(), right.encode())
-        return hash_fits and given["hospital_code"] == account.hospital_code
+def _password_matches(account: Account, form: dict[str, Any]) -> bool:
+    if set(form) == {"username", "password"}:
+        return hmac.compare_digest(str(form["password"]).encode(), account.password.encode())
+    if set(form) == {"user", "password_hash", "hospital_code"} and account.secret_key:
+        expected = password_hash(account.secret_key, account.password)
+        hash_matches = hmac.compare_digest(str(form["password_hash"]).encode(), expected.encode())
+        return hash_matches and form["hospital_code"] == account.hospital_code
     return False
 
 
 def _issue(world: World, account: Account) -> tuple[str, Session]:
     issued = int(time.time())
     expires = issued - 60 if account.fault == "expired" else issued + account.token_seconds
-    # jti makes two tokens of one second differ; it names the user, so that a token outlives the server's process.
+    # jti makes two tokens of the same second differ. It contains the user, so that a restarted server knows the token.
     identity = {"jti": f"{account.username}/{uuid.uuid4()}"}
     claims: dict[str, Any] = {
         "iss": "MOPH Account Center",
@@ -130,8 +130,8 @@ def _issue(world: World, account: Account) -> tuple[str, Session]:
             "scope": [{"code": "MOPH_REPORT:1" if account.fault == "scope_missing" else "MOPH_CLAIM_API:1"}],
         },
     }
-    shown = identity if account.fault == "claims_missing" else claims | identity
-    return signed(shown, world.signing_key), Session(account.username, expires)
+    visible = identity if account.fault == "claims_missing" else claims | identity
+    return signed(visible, world.signing_key), Session(account.username, expires)
 
 
 def signed(claims: dict[str, Any], key: str) -> str:
@@ -140,11 +140,11 @@ def signed(claims: dict[str, Any], key: str) -> str:
     return f"{head}.{_base64(hmac.new(key.encode(), head.encode(), hashlib.sha256).digest())}"
 
 
-def _session_from_before(world: World, logins: Logins, token: str) -> Session | None:
-    """The session of a token that was given by an earlier process of this server."""
+def _restored_session(world: World, logins: Logins, token: str) -> Session | None:
+    """The session of a token that an earlier process of this server issued."""
     head, _, signature = token.rpartition(".")
-    right = _base64(hmac.new(world.signing_key.encode(), head.encode(), hashlib.sha256).digest())
-    if not hmac.compare_digest(signature.encode(), right.encode()):
+    expected = _base64(hmac.new(world.signing_key.encode(), head.encode(), hashlib.sha256).digest())
+    if not hmac.compare_digest(signature.encode(), expected.encode()):
         return None
     part = head.partition(".")[2]
     claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

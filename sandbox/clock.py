@@ -1,4 +1,4 @@
-"""Bangkok time, read by the sandbox for itself."""
+"""Bangkok time and the Thai fiscal year; the sandbox's own, as it imports nothing of the program."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -7,12 +7,12 @@ BANGKOK = ZoneInfo("Asia/Bangkok")
 
 
 def now() -> datetime:
-    """This instant, in Bangkok time."""
+    """The current time in Bangkok."""
     return datetime.now(BANGKOK)
 
 
 def months_later(day: date, months: int) -> date:
-    """The same day of the month so many months later, or the last day of that month where it has no such day."""
+    """The same day of a later month, or that month's last day if it is shorter."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     for last in (day.day, 30, 29, 28):
         if last <= day.day:

@@ -1,4 +1,4 @@
-"""The control endpoints under /_sandbox: what tests and demos ask and tell the stand-in. They bear no log-in."""
+"""The control endpoints under /_sandbox, with which tests and demos read and change the stand-in; without log-in."""
 
 import json
 
@@ -20,15 +20,15 @@ def control_routes(site: Site) -> list[Route]:
         return JSONResponse(
             [
                 {
-                    "hcode": taken.hcode,
-                    "kind": taken.kind,
-                    "seq": taken.seq,
-                    "item": taken.item,
-                    "transaction_uid": taken.transaction_uid,
-                    "sha256": taken.sha256,
-                    "taken_at": taken.taken_at,
+                    "hcode": claim.hcode,
+                    "kind": claim.kind,
+                    "seq": claim.seq,
+                    "item": claim.item,
+                    "transaction_uid": claim.transaction_uid,
+                    "sha256": claim.sha256,
+                    "taken_at": claim.taken_at,
                 }
-                for taken in site.ledger.taken
+                for claim in site.ledger.accepted
             ]
         )
 
@@ -67,15 +67,15 @@ def control_routes(site: Site) -> list[Route]:
 
 def statistics(site: Site) -> dict[str, object]:
     """Counts since the start or the last reset; `requests` by endpoint and by HTTP status and message."""
-    tally = site.tally
+    counts = site.statistics
     return {
         "logins": site.logins.given,
         "logins_refused": site.logins.refused,
-        "requests": {name: dict(answers) for name, answers in tally.answers.items()},
-        "faults": dict(tally.faults),
-        "accepted": len(site.ledger.taken),
-        "accepted_keys": len({taken.key for taken in site.ledger.taken}),
+        "requests": {name: dict(answers) for name, answers in counts.answers.items()},
+        "faults": dict(counts.faults),
+        "accepted": len(site.ledger.accepted),
+        "accepted_keys": len({claim.key for claim in site.ledger.accepted}),
         "received": site.ledger.received.total(),
-        "connections": len(tally.clients),
-        "most_in_flight": tally.most_in_flight,
+        "connections": len(counts.clients),
+        "most_in_flight": counts.most_in_flight,
     }

@@ -1,4 +1,4 @@
-"""Misbehaviour on order: which request meets which fault, and what its caller then sees."""
+"""Fault injection: which request meets which fault, and what its caller sees."""
 
 import asyncio
 import random
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from sandbox.replies import cannot, envelope
+from sandbox.replies import envelope, not_found
 from sandbox.world import Endpoint, Fault
 
 BAD_GATEWAY = """<html>
@@ -35,8 +35,8 @@ MESSAGES = {
 
 
 @dataclass(slots=True)
-class Draw:
-    """A fault and how many requests it has seen and met."""
+class FaultState:
+    """A fault, how many requests it could have met (`seen`) and how many it has met (`met`)."""
 
     fault: Fault
     seen: int = 0
@@ -45,73 +45,73 @@ class Draw:
 
 @dataclass(slots=True)
 class Faults:
-    """The faults in force and their random numbers."""
+    """The faults in force, and their random numbers."""
 
-    draws: list[Draw] = field(default_factory=list)
+    states: list[FaultState] = field(default_factory=list)
     chance: random.Random = field(default_factory=random.Random)
 
-    def order(self, faults: tuple[Fault, ...], seed: int) -> None:
-        """Let these faults, counted from nothing, take the place of the former ones."""
-        self.draws = [Draw(fault) for fault in faults]
+    def replace(self, faults: tuple[Fault, ...], seed: int) -> None:
+        """Put these faults in force instead of the former ones, their counts at zero."""
+        self.states = [FaultState(fault) for fault in faults]
         self.chance = random.Random(seed)
 
     def draw(self, endpoint: Endpoint) -> Fault | None:
-        """The fault this request meets, the first that fits."""
-        for draw in self.draws:
-            fault = draw.fault
+        """The fault that a request to the endpoint meets: the first that applies; None for none."""
+        for state in self.states:
+            fault = state.fault
             if endpoint not in fault.on:
                 continue
-            draw.seen += 1
-            if draw.seen <= fault.skip or (fault.times is not None and draw.met >= fault.times):
+            state.seen += 1
+            if state.seen <= fault.skip or (fault.times is not None and state.met >= fault.times):
                 continue
             if fault.probability >= 1 or self.chance.random() < fault.probability:
-                draw.met += 1
+                state.met += 1
                 return fault
         return None
 
 
-async def instead(fault: Fault, request: Request) -> Response | None:
-    """The answer of a fault that keeps the request from having its effect; None where it does not."""
+async def reply_instead(fault: Fault, request: Request) -> Response | None:
+    """The reply of a fault that stops the request before it has an effect; None for other faults."""
     if fault.kind.endswith("_after") or fault.kind in ("expire_tokens", "account_suspended"):
         return None
     if fault.kind == "timeout_before":
         await asyncio.sleep(fault.hold_seconds)
-        return await cut(request, reset=False)
+        return await break_connection(request, reset=False)
     if fault.kind in ("reset_before", "hang_up_before"):
-        return await cut(request, reset=fault.kind == "reset_before")
+        return await break_connection(request, reset=fault.kind == "reset_before")
     if fault.kind == "not_found":
-        return cannot(request)
+        return not_found(request)
     return _error(fault)
 
 
-async def afterwards(fault: Fault, request: Request, reply: Response) -> Response:
-    """What the caller sees of the reply to a request that has had its effect."""
+async def reply_afterwards(fault: Fault, request: Request, reply: Response) -> Response:
+    """What a fault lets the caller see of the reply, after the request has had its effect."""
     if fault.kind == "timeout_after":
         await asyncio.sleep(fault.hold_seconds)
     if fault.kind in ("500_after", "502_after"):
         return _error(fault)
     if fault.kind in ("reset_after", "hang_up_after"):
-        return await cut(request, reset=fault.kind == "reset_after")
+        return await break_connection(request, reset=fault.kind == "reset_after")
     if fault.kind == "truncated_after":
         return Response(_half(reply), reply.status_code, media_type="application/json")
     if fault.kind == "cut_off_after":
         head = f"HTTP/1.1 {reply.status_code} OK\r\ncontent-type: application/json\r\ncontent-length: {len(reply.body)}"
         _transport(request).write(head.encode() + b"\r\n\r\n" + _half(reply))
-        return await cut(request, reset=False)
+        return await break_connection(request, reset=False)
     return reply
 
 
-async def cut(request: Request, *, reset: bool) -> Response:
-    """Break the connection: by a TCP reset, or by an orderly close without (the rest of) an answer."""
+async def break_connection(request: Request, *, reset: bool) -> Response:
+    """Break the connection: by a TCP reset, or by an orderly close before the end of the reply."""
     transport = _transport(request)
     if reset:
-        # Lingering for no time makes the kernel answer with RST instead of FIN.
+        # With a linger time of 0 the kernel sends RST instead of FIN.
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     else:
         transport.close()
-    # uvicorn writes nothing to a connection it has seen go: let it see that first.
+    # Give uvicorn time to notice the closed connection; then it does not write the response below.
     await asyncio.sleep(0.01)
     return Response()
 

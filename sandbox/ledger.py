@@ -1,4 +1,4 @@
-"""What MOPH Claim has taken, and why it takes nothing twice (moph-claim-api.md §5 and §6)."""
+"""The claims that MOPH Claim has accepted, and why it refuses further ones (moph-claim-api.md §5 and §6)."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ DM_PER_FISCAL_YEAR = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """One claim MOPH Claim has accepted.
+class AcceptedClaim:
+    """One accepted claim.
 
     `item` is the vaccine code, empty for dm and ht; `taken_at` is Bangkok time, ISO 8601.
     """
@@ -36,7 +36,7 @@ class Taken:
 
     @property
     def key(self) -> Key:
-        """hcode, kind, seq, item: what makes a claim one claim."""
+        """hcode, kind, seq, item: what identifies a claim."""
         return self.hcode, self.kind, self.seq, self.item
 
     @property
@@ -46,25 +46,25 @@ class Taken:
 
 
 class Ledger:
-    """The accepted claims, in memory and, where a path is given, in a journal of JSON lines that outlives a kill."""
+    """The accepted claims, in memory; with a path also in a journal of JSON lines, which survives a kill."""
 
     def __init__(self, journal: Path | None = None) -> None:
-        self.taken: list[Taken] = []
+        self.accepted: list[AcceptedClaim] = []
         self.received: Counter[Key] = Counter()
-        self._of_person: dict[tuple[str, str, str], list[Taken]] = {}
-        self._of_uid: dict[str, Taken] = {}
-        # Unbuffered: once write() has returned the line is the kernel's, and the process may be killed.
+        self._of_person: dict[tuple[str, str, str], list[AcceptedClaim]] = {}
+        self._of_uid: dict[str, AcceptedClaim] = {}
+        # Unbuffered: once write() has returned the kernel has the line, even if the process is killed.
         self._journal = journal.open("ab", buffering=0) if journal is not None else None
         if journal is not None and self._journal is not None:
             lines = journal.read_bytes()
-            whole = lines.rfind(b"\n") + 1  # the last line of a killed process may be cut short
+            whole = lines.rfind(b"\n") + 1  # the last line may be incomplete if the process was killed
             self._journal.truncate(whole)
             for line in lines[:whole].splitlines():
-                self._remember(Taken(**json.loads(line)))
+                self._remember(AcceptedClaim(**json.loads(line)))
 
-    def take(self, payload: dict[str, Any], kind: str, body: bytes) -> Taken:
-        """Accept a claim and give it its transaction_uid."""
-        taken = Taken(
+    def accept(self, payload: dict[str, Any], kind: str, body: bytes) -> AcceptedClaim:
+        """Accept a claim under a new transaction_uid."""
+        claim = AcceptedClaim(
             hcode=payload["hcode"],
             kind=kind,
             seq=payload["seq"],
@@ -76,26 +76,26 @@ class Ledger:
             taken_at=now().isoformat(timespec="milliseconds"),
         )
         if self._journal is not None:
-            self._journal.write(json.dumps(asdict(taken), ensure_ascii=False).encode() + b"\n")
-        self._remember(taken)
-        return taken
+            self._journal.write(json.dumps(asdict(claim), ensure_ascii=False).encode() + b"\n")
+        self._remember(claim)
+        return claim
 
-    def _remember(self, taken: Taken) -> None:
-        self.taken.append(taken)
-        self._of_person.setdefault((taken.pid, taken.kind, taken.item), []).append(taken)
-        self._of_uid[taken.transaction_uid] = taken
+    def _remember(self, claim: AcceptedClaim) -> None:
+        self.accepted.append(claim)
+        self._of_person.setdefault((claim.pid, claim.kind, claim.item), []).append(claim)
+        self._of_uid[claim.transaction_uid] = claim
 
-    def of_person(self, pid: str, kind: str, item: str) -> list[Taken]:
+    def of_person(self, pid: str, kind: str, item: str) -> list[AcceptedClaim]:
         """This person's accepted claims of a kind and item, of all hospitals, in the order they came."""
         return self._of_person.get((pid, kind, item), [])
 
-    def of_uid(self, transaction_uid: str) -> Taken | None:
+    def of_uid(self, transaction_uid: str) -> AcceptedClaim | None:
         """The accepted claim of a transaction_uid."""
         return self._of_uid.get(transaction_uid)
 
     def wipe(self) -> None:
         """Forget everything, the journal too."""
-        self.taken.clear()
+        self.accepted.clear()
         self.received.clear()
         self._of_person.clear()
         self._of_uid.clear()
@@ -108,18 +108,18 @@ def item_of(payload: dict[str, Any]) -> str:
     return payload["vaccine"][0]["code"] if "vaccine" in payload else ""
 
 
-def refusal(before: list[Taken], kind: str, day: date, seq: str | None) -> str:
-    """Why a claim of this kind and day is not due, given this person's accepted claims; empty where it is.
+def refusal(before: list[AcceptedClaim], kind: str, day: date, seq: str | None) -> str:
+    """Why a claim is refused, given the person's accepted claims; empty if it is not.
 
     Args:
         before: The person's accepted claims of the same kind and item.
         kind: dm, ht, epi or dt.
         day: Day of the visit.
-        seq: The visit; unknown to an eligibility check.
+        seq: The visit; None for an eligibility check, which does not know it.
     """
     if not before:
         return ""
-    same_visit = any(taken.seq == seq for taken in before)
+    same_visit = any(claim.seq == seq for claim in before)
     if kind == "dm":
         return _dm_refusal(before, day, same_visit)
     if kind == "ht":
@@ -127,12 +127,12 @@ def refusal(before: list[Taken], kind: str, day: date, seq: str | None) -> str:
     return "dt patient unable to claim" if kind == "dt" else "vaccine patient unable to claim"
 
 
-def _dm_refusal(before: list[Taken], day: date, same_visit: bool) -> str:
+def _dm_refusal(before: list[AcceptedClaim], day: date, same_visit: bool) -> str:
     if same_visit:
         return "dm patient unable to claim"
-    for taken in before:
-        earlier, later = min(taken.day, day), max(taken.day, day)
+    for claim in before:
+        earlier, later = min(claim.day, day), max(claim.day, day)
         if later < months_later(earlier, DM_MONTHS_APART):
             return "dm patient received service less than 3 months"
-    in_year = sum(fiscal_year(taken.day) == fiscal_year(day) for taken in before)
+    in_year = sum(fiscal_year(claim.day) == fiscal_year(day) for claim in before)
     return "dm patient unable to claim" if in_year >= DM_PER_FISCAL_YEAR else ""

@@ -1,4 +1,4 @@
-"""Whether a body is a valid claim: the sandbox's own reading of the payload contract (moph-claim-api.md §4).
+"""Validates a body: the sandbox's own implementation of the payload contract (moph-claim-api.md §4).
 
 It names the fields at fault and never repeats a value.
 """
@@ -18,7 +18,7 @@ DIAGNOSIS_OF_KIND = {"dm": re.compile(r"E11"), "ht": re.compile(r"I1[0-5]")}
 
 
 class VaccineCode(NamedTuple):
-    """A claimable code, its service (epi or dt) and the days of the dose it is valid for."""
+    """A claimable code: its service (epi or dt), and the first and last day of doses it is valid for."""
 
     service: str
     first_day: date
@@ -98,7 +98,7 @@ def _day(text: str) -> bool:
     if len(text) != 10 or not DAY_FORM(text):
         return False
     try:
-        # A Buddhist year is 543 more than the year meant.
+        # A Buddhist year is the CE year plus 543.
         return 1880 <= date.fromisoformat(text).year < 2400
     except ValueError:
         return False

@@ -1,7 +1,7 @@
 """The stand-in in a process of its own: for tests, the demo and the benches.
 
-The child reads its world from standard input and ends when that closes, so it never outlives its parent, however
-that ends.
+The child reads its world from standard input and ends when that is closed, so that it never outlives its parent, even
+if that is killed.
 """
 
 import json
@@ -29,16 +29,16 @@ class Sandbox:
     """
 
     def __init__(self, world: World, port: int = 0) -> None:
-        # The child runs in the folder of the packages, where it finds them installed or not.
+        # The child's folder is that of the packages, so that it can import them even if they are not installed.
         journal = str(Path(world.journal).absolute()) if world.journal else ""
         self.world = world.model_copy(update={"journal": journal})
         self._control = requests.Session()
-        self._control.trust_env = False  # a proxy for the outside world is none for this machine
+        self._control.trust_env = False  # no proxy: the server is on this machine
         self._start(port)
 
     def _start(self, port: int) -> None:
         command = [sys.executable, "-m", "sandbox.process"]
-        # A session of its own: Ctrl-C ends the parent first, and the child by that.
+        # In a session of its own Ctrl-C does not reach it: it ends with its parent.
         self._process = subprocess.Popen(  # noqa: S603 (this interpreter, no shell)
             command,
             stdin=subprocess.PIPE,
@@ -66,11 +66,11 @@ class Sandbox:
         return list(self._ask("GET", "accepted"))
 
     def received(self) -> dict[tuple[str, str, str, str], int]:
-        """How often each claim (hcode, kind, seq, item) came in valid form, taken or not."""
+        """How often each claim (hcode, kind, seq, item) was received in valid form, accepted or not."""
         return {(row[0], row[1], row[2], row[3]): row[4] for row in self._ask("GET", "received")}
 
     def tokens(self) -> list[str]:
-        """Every token given, the run-out ones included: for tests that look for one where it must not be."""
+        """Every token issued, also expired ones: for tests that search files for them."""
         return list(self._ask("GET", "tokens"))
 
     def change(self, **changes: Any) -> None:
@@ -79,11 +79,11 @@ class Sandbox:
         self._ask("POST", "world", dumped)
 
     def misbehave(self, *faults: Fault) -> None:
-        """Let these faults, counted from now, take the place of the former ones; none: behave."""
+        """Put these faults in force instead of the former ones, their counts at zero; without any, there are no faults."""
         self.change(faults=faults)
 
     def expire_tokens(self) -> None:
-        """Let every token given so far run out at once."""
+        """Expire every token issued so far."""
         self._ask("POST", "expire-tokens")
 
     def reset(self) -> None:
@@ -91,18 +91,18 @@ class Sandbox:
         self._ask("POST", "reset")
 
     def kill(self) -> None:
-        """End the process at once, as `kill -9` does; only a journal survives."""
+        """Kill the process (SIGKILL); only a journal survives."""
         self._process.kill()
         self._process.wait()
 
     def restart(self) -> None:
-        """Start it again at the same address, in the world it was first given."""
+        """Start it again at the same address, in the world of its first start."""
         self.kill()
         self._close_pipes()
         self._start(self.port)
 
     def close(self) -> None:
-        """End it and give everything back."""
+        """End it and close all pipes and connections."""
         self.kill()
         self._close_pipes()
         self._control.close()
@@ -120,10 +120,10 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox(world: World | None = None, *, port: int = 0, **settings: Any) -> Iterator[Sandbox]:
-    """A stand-in on a free port of this machine while the block lasts.
+    """Run a stand-in while the block lasts.
 
     Args:
-        world: Its settings; default: all goes well.
+        world: Its settings; by default nothing fails.
         port: Port to listen on; 0: a free one.
         settings: Single settings of `World`, instead of a whole world.
     """
@@ -135,7 +135,7 @@ def running_sandbox(world: World | None = None, *, port: int = 0, **settings: An
 
 
 def main() -> None:
-    """Run the stand-in that a line of JSON on standard input asks for; tell its port on standard output."""
+    """Run a stand-in as a line of JSON on standard input describes it; write its port to standard output."""
     asked = json.loads(sys.stdin.readline())
     app = create_app(World.model_validate(asked["world"]))
     sock = listen("127.0.0.1", asked["port"])

@@ -1,4 +1,4 @@
-"""Forms of an answer: the envelope of MOPH Claim, and the pages of what stands before it."""
+"""Replies: the envelope of MOPH Claim, and the front end's page for an unknown address."""
 
 import json
 from typing import Any, Literal
@@ -10,7 +10,7 @@ StatusForm = Literal["number", "string", "missing", "code"]
 
 
 class Envelope(Response):
-    """An answer of MOPH Claim, with the message a statistic counts it by."""
+    """A reply of MOPH Claim; the statistics count it by its message."""
 
     media_type = "application/json"
     message = ""
@@ -26,7 +26,7 @@ def envelope(
     form: StatusForm = "number",
     errors: list[str] | None = None,
 ) -> Envelope:
-    """The reply of moph-claim-api.md §5, its status in one of the forms seen."""
+    """The reply of moph-claim-api.md §5, its status in one of the forms that were observed."""
     content: dict[str, Any] = {"message": message, "message_th": message_th}
     if form != "missing":
         content["code" if form == "code" else "status"] = str(status) if form == "string" else status
@@ -39,8 +39,8 @@ def envelope(
     return reply
 
 
-def cannot(request: Request) -> Response:
-    """The page of an address that does not exist."""
+def not_found(request: Request) -> Response:
+    """The page for an address that does not exist."""
     line = f"Cannot {request.method} {request.url.path}"
     return HTMLResponse(
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'

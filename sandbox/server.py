@@ -18,24 +18,24 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sandbox.control import control_routes
-from sandbox.faults import afterwards, instead
-from sandbox.replies import cannot
+from sandbox.faults import reply_afterwards, reply_instead
+from sandbox.replies import not_found
 from sandbox.site import Site
 from sandbox.world import Endpoint, Fault, World
 
-Act = Callable[[Request, bytes], Response]
+Handler = Callable[[Request, bytes], Response]
 
 ADMISSIONS = "/api/v1/opd/service-admissions"
 TOKEN_ACTION = "get_moph_access_token"  # noqa: S105 (the name of a call)
 
 
 def create_app(world: World | None = None) -> Starlette:
-    """The application, with a state of its own that starts in this world."""
+    """The application; its own state starts in this world."""
     site = Site(world or World())
 
-    def route(path: str, method: str, endpoint: Endpoint, name: str, act: Act) -> Route:
+    def route(path: str, method: str, endpoint: Endpoint, name: str, handler: Handler) -> Route:
         async def answered(request: Request) -> Response:
-            return await answer(site, endpoint, name, act, request)
+            return await answer(site, endpoint, name, handler, request)
 
         return Route(path, answered, methods=[method])
 
@@ -61,13 +61,13 @@ def create_app(world: World | None = None) -> Starlette:
     return app
 
 
-async def answer(site: Site, endpoint: Endpoint, name: str, act: Act, request: Request) -> Response:
-    """Answer one request: wait the latency, meet the faults in force, act, and count what became of it."""
-    tally = site.tally
-    tally.in_flight += 1
+async def answer(site: Site, endpoint: Endpoint, name: str, handler: Handler, request: Request) -> Response:
+    """Answer one request: wait for the latency, apply a fault if one is due, handle the request, and count the reply."""
+    statistics = site.statistics
+    statistics.in_flight += 1
     if request.client is not None:
-        tally.clients.add((request.client.host, request.client.port))
-    tally.most_in_flight = max(tally.most_in_flight, tally.in_flight)
+        statistics.clients.add((request.client.host, request.client.port))
+    statistics.most_in_flight = max(statistics.most_in_flight, statistics.in_flight)
     try:
         body = await request.body()
         if site.front_end_refuses(request):
@@ -77,50 +77,52 @@ async def answer(site: Site, endpoint: Endpoint, name: str, act: Act, request: R
             await asyncio.sleep(delay)
         fault = site.faults.draw(endpoint)
         if fault is None:
-            reply = act(request, body)
-            tally.count(name, reply)
+            reply = handler(request, body)
+            statistics.count(name, reply)
             return reply
-        tally.faults[fault.kind] += 1
-        return await _answer_with_fault(site, fault, name, act, request, body)
+        statistics.faults[fault.kind] += 1
+        return await _answer_with_fault(site, fault, name, handler, request, body)
     finally:
-        tally.in_flight -= 1
+        statistics.in_flight -= 1
 
 
-async def _answer_with_fault(site: Site, fault: Fault, name: str, act: Act, request: Request, body: bytes) -> Response:
-    lost = await instead(fault, request)
+async def _answer_with_fault(
+    site: Site, fault: Fault, name: str, handler: Handler, request: Request, body: bytes
+) -> Response:
+    lost = await reply_instead(fault, request)
     if lost is not None:
         return lost
     if fault.kind == "expire_tokens":
         site.logins.expire_all()
     if fault.kind == "account_suspended":
         site.suspend_accounts()
-    reply = act(request, body)
-    site.tally.count(name, reply)
-    return await afterwards(fault, request, reply)
+    reply = handler(request, body)
+    site.statistics.count(name, reply)
+    return await reply_afterwards(fault, request, reply)
 
 
 def _token(site: Site, request: Request, body: bytes) -> Response:
-    return site.token(request, body) if request.query_params.get("Action") == TOKEN_ACTION else cannot(request)
+    return site.token(request, body) if request.query_params.get("Action") == TOKEN_ACTION else not_found(request)
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    return cannot(request)
+    return not_found(request)
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP connection, with a transport a fault can reach and that sends an answer in one piece."""
+    """uvicorn's HTTP connection, with a transport that faults can break and that sends a reply in one system call."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Take the connection, and note its transport where the requests find their state."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own signature
+        """Make the transport available to the requests, as part of their state."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
-        self.transport = OnePiece(transport, self.loop)  # type: ignore[assignment]  # all that is used of one
+        self.transport = BufferedTransport(transport, self.loop)  # type: ignore[assignment]  # it has every method that uvicorn calls
 
 
-class OnePiece:
-    """A transport that sends what is written within one step of the event loop by one system call, not two.
+class BufferedTransport:
+    """A transport that sends everything written within one step of the event loop by one system call.
 
-    The head and the body of an answer are written apart; for small answers the second call is a fifth of the cost.
+    uvicorn writes the head and the body of a reply separately; for small replies a second call is a fifth of the cost.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -129,14 +131,14 @@ class OnePiece:
         self._written: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        """Send at the end of this step."""
+        """Send at the end of this step of the event loop."""
         if data:
             if not self._written:
                 self._loop.call_soon(self._flush)
             self._written.append(data)
 
     def close(self) -> None:
-        """Send what is left, and close."""
+        """Send what is still buffered, and close."""
         self._flush()
         self._transport.close()
 
@@ -150,13 +152,13 @@ class OnePiece:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; callers that come before the server runs wait in its queue. Port 0 takes a free one.
+    """A listening socket; connections wait in its queue until the server runs. Port 0 is a free port.
 
     Raises:
-        OSError: The address is taken or not ours.
+        OSError: The address is in use or is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, for asyncio switches Nagle's delay off only where it is: 40 ms an answer otherwise.
+    # asyncio turns off Nagle's delay, 40 ms a reply, only for sockets created with IPPROTO_TCP.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -172,7 +174,7 @@ def serve(host: str = "127.0.0.1", port: int = 8899, world: World | None = None)
     """Run the stand-in until it is interrupted.
 
     Raises:
-        OSError: The address is taken or not ours.
+        OSError: The address is in use or is not this machine's.
     """
     with suppress(KeyboardInterrupt):
         run(listen(host, port), create_app(world))

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from sandbox.account_center import OTHER_HOSPITAL, LoginRefused, Logins, account_of, log_in
 from sandbox.faults import Faults
-from sandbox.ledger import Ledger, Taken, item_of, refusal
+from sandbox.ledger import AcceptedClaim, Ledger, item_of, refusal
 from sandbox.payloads import invalid_enquiry_fields, invalid_fields, kind_of
 from sandbox.replies import Envelope, envelope
 from sandbox.world import Account, World
@@ -30,8 +30,8 @@ REFUSED_TH = {
 
 
 @dataclass(slots=True)
-class Tally:
-    """What has happened so far: requests by endpoint and answer, faults by kind, and the busiest moment."""
+class Statistics:
+    """Counts so far: replies by endpoint, faults by kind, callers, and requests in flight at the same time."""
 
     answers: dict[str, Counter[str]] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
@@ -46,44 +46,44 @@ class Tally:
 
 
 class Site:
-    """The stand-in's whole state; the calls on it do not wait, so each is one step whatever runs beside it."""
+    """The whole state of the stand-in. No call awaits anything, so each is atomic."""
 
     def __init__(self, world: World) -> None:
         self.first_world = self.world = world
         self.logins = Logins()
         self.faults = Faults()
-        self.faults.order(world.faults, world.seed)
+        self.faults.replace(world.faults, world.seed)
         self.jitter = random.Random(world.seed)
-        self.tally = Tally()
+        self.statistics = Statistics()
         self.ledger = Ledger(Path(world.journal) if world.journal else None)
 
     def change(self, changes: dict[str, Any]) -> None:
-        """Change settings while the site runs; faults given anew are counted from nothing."""
+        """Change settings while the site runs; the counts of new faults begin at zero."""
         self.world = World.model_validate(self.world.model_dump() | changes)
         if "faults" in changes:
-            self.faults.order(self.world.faults, self.world.seed)
+            self.faults.replace(self.world.faults, self.world.seed)
 
     def reset(self) -> None:
-        """Forget all claims, tokens, faults and changes: the world as it was at the start."""
+        """Forget all claims, tokens, faults and changes; the world is as at the start."""
         self.world = self.first_world
         self.logins = Logins()
-        self.tally = Tally(in_flight=self.tally.in_flight)
-        self.faults.order(self.world.faults, self.world.seed)
+        self.statistics = Statistics(in_flight=self.statistics.in_flight)
+        self.faults.replace(self.world.faults, self.world.seed)
         self.ledger.wipe()
 
     def suspend_accounts(self) -> None:
-        """Suspend every account, the tokens it holds included."""
+        """Suspend every account; its tokens become useless."""
         accounts = [account.model_dump() | {"fault": "suspended"} for account in self.world.accounts]
         self.change({"accounts": accounts})
 
     def delay_seconds(self) -> float:
-        """How long this request waits before it is looked at."""
+        """Latency of a request."""
         return (self.world.latency_ms + self.jitter.random() * self.world.jitter_ms) / 1000
 
-    # The calls. Each takes the request's body and gives the answer.
+    # The endpoints: each gets the request and its body and returns the reply.
 
     def token(self, _request: Request, body: bytes) -> Response:
-        """POST /token: the bare JWT, or a refusal in the form the world says."""
+        """POST /token: the JWT or a refusal, in the form that the world sets."""
         try:
             token = log_in(self.world, self.logins, body)
         except LoginRefused as refused:
@@ -95,7 +95,7 @@ class Site:
         return JSONResponse(token if form == "quoted" else {form: token}, headers=cookie)
 
     def submit(self, service: str, request: Request, body: bytes) -> Response:
-        """POST …/service-admissions/{service}: take the claim or say why not."""
+        """POST …/service-admissions/{service}: accept the claim or refuse it with a reason."""
         account = self._account(request)
         if isinstance(account, Envelope):
             return account
@@ -111,7 +111,7 @@ class Site:
         key = (payload["hcode"], kind, payload["seq"], item_of(payload))
         self.ledger.received[key] += 1
         before = self.ledger.of_person(payload["pid"], kind, key[3])
-        same = [taken for taken in before if taken.key == key]
+        same = [claim for claim in before if claim.key == key]
         if same and self.world.second_submission == "same_uid":
             return self._success({"transaction_uid": same[0].transaction_uid})
         if not (same and self.world.second_submission == "taken_again"):
@@ -120,26 +120,26 @@ class Site:
             reason = refusal(before, kind, date.fromisoformat(payload["visit_date_time"][:10]), payload["seq"])
             if reason:
                 return self._refused(reason)
-        taken = self.ledger.take(payload, kind, body)
+        accepted = self.ledger.accept(payload, kind, body)
         every = self.world.tokens_expire_after_claims
-        if every and len(self.ledger.taken) % every == 0:
+        if every and len(self.ledger.accepted) % every == 0:
             self.logins.expire_all()
-        return self._success({"transaction_uid": taken.transaction_uid})
+        return self._success({"transaction_uid": accepted.transaction_uid})
 
     def eligibility(self, kind: str, request: Request, body: bytes) -> Response:
-        """POST /api/v1/opd/{kind}: whether this person's claim would be taken."""
+        """POST /api/v1/opd/{kind}: whether this person's claim would be accepted."""
         account = self._account(request)
         if isinstance(account, Envelope):
             return account
-        asked = _json(request, body)
-        wrong = invalid_enquiry_fields(asked, kind)
+        enquiry = _json(request, body)
+        wrong = invalid_enquiry_fields(enquiry, kind)
         if wrong:
             return self._invalid(wrong)
-        if asked["hcode"] != _hospital(account):
+        if enquiry["hcode"] != _hospital(account):
             return self._unauthorised("invalid hospital_code")
-        before = self.ledger.of_person(asked["pid"], kind, asked.get("vaccine_code", ""))
-        reason = refusal(before, kind, date.fromisoformat(asked["visit_date_time"][:10]), None)
-        same = (taken for taken in before if taken.visit_date_time == asked["visit_date_time"])
+        before = self.ledger.of_person(enquiry["pid"], kind, enquiry.get("vaccine_code", ""))
+        reason = refusal(before, kind, date.fromisoformat(enquiry["visit_date_time"][:10]), None)
+        same = (claim for claim in before if claim.visit_date_time == enquiry["visit_date_time"])
         data = self._eligibility_data(next(same, None))
         refused = reason and self.world.eligibility_of_taken == "refused"
         return self._refused(reason or "", data) if refused else self._success(data or {})
@@ -149,24 +149,24 @@ class Site:
         account = self._account(request)
         if isinstance(account, Envelope):
             return account
-        taken = self.ledger.of_uid(request.path_params["transaction_uid"])
-        if taken is None or taken.hcode != _hospital(account):
+        claim = self.ledger.of_uid(request.path_params["transaction_uid"])
+        if claim is None or claim.hcode != _hospital(account):
             return self._envelope(404, "not found", "ไม่พบรายการ", http_status=404)
         return self._success(
             {
-                "transaction_uid": taken.transaction_uid,
-                "pid": taken.pid,
+                "transaction_uid": claim.transaction_uid,
+                "pid": claim.pid,
                 "status": self.world.transaction_status,
                 "status_th": self.world.transaction_status_th,
             }
         )
 
     def front_end_refuses(self, request: Request) -> bool:
-        """Whether what stands before the servers dislikes the caller's User-Agent."""
+        """Whether the front end refuses the request for its User-Agent."""
         agent = request.headers.get("user-agent", "").lower()
         return self.world.refuse_library_user_agents and (not agent or agent.startswith(LIBRARY_AGENTS))
 
-    # What the answers are made of.
+    # Building the replies.
 
     def _account(self, request: Request) -> Account | Envelope:
         account = account_of(self.world, self.logins, request.headers.get("authorization", ""))
@@ -180,7 +180,7 @@ class Site:
         share = self.world.no_closing_code_share
         return seq in self.world.no_closing_code_visits or (share > 0 and zlib.crc32(seq.encode()) / 2**32 < share)
 
-    def _eligibility_data(self, same: Taken | None) -> dict[str, Any] | None:
+    def _eligibility_data(self, same: AcceptedClaim | None) -> dict[str, Any] | None:
         if self.world.eligibility_uid == "always" or (self.world.eligibility_uid == "when_taken" and same):
             return {"transaction_uid": same.transaction_uid if same else str(uuid4())}
         return None
@@ -228,7 +228,7 @@ def _hospital(account: Account) -> str:
 
 
 def _json(request: Request, body: bytes) -> Any:
-    """The body's value; None, which no check lets pass, where it is not JSON or not said to be."""
+    """The body as JSON; None, which every check refuses, if it is not JSON or not declared as JSON."""
     if not request.headers.get("content-type", "").startswith("application/json"):
         return None
     try:

@@ -1,6 +1,6 @@
-"""What the stand-in of the Account Center and MOPH Claim is like, and how it misbehaves.
+"""The settings of the stand-in of the Account Center and MOPH Claim, its faults included.
 
-Everything public sources leave open about the real servers is a setting here, so that a test can try both readings.
+Where public sources do not say how the real servers behave, a setting lets a test try each possibility.
 """
 
 from typing import Literal
@@ -20,7 +20,7 @@ AccountFault = Literal[
 ]
 
 FaultKind = Literal[
-    # Instead of an answer: the request has no effect.
+    # Instead of the reply; the request has no effect.
     "429",
     "500",
     "502_html",
@@ -34,10 +34,10 @@ FaultKind = Literal[
     "invalid_scope",
     "invalid_session",
     "permission_denied",
-    # The request goes its usual way from here on, in a changed world.
+    # The world changes, then the request is handled as usual.
     "expire_tokens",
     "account_suspended",
-    # The request has had its effect, only the answer is lost.
+    # The request has its effect, but the reply is lost.
     "500_after",
     "502_after",
     "reset_after",
@@ -53,10 +53,10 @@ class _Frozen(BaseModel):
 
 
 class Fault(_Frozen):
-    """One way to misbehave, and which requests it meets.
+    """A fault, and which requests meet it.
 
-    The requests of the endpoints in `on` are counted; the first `skip` are spared, of the rest every one is met with
-    `probability`, until `times` have been.
+    Of the requests to the endpoints in `on`, the first `skip` never meet it; each later one does with `probability`,
+    until `times` have.
     """
 
     kind: FaultKind = Field(description="What happens to the request.")
@@ -71,7 +71,7 @@ class Fault(_Frozen):
 
 
 class Account(_Frozen):
-    """A user of the Account Center, of one hospital."""
+    """A user of the Account Center, who belongs to one hospital."""
 
     username: str = Field(default="sandbox", description="User name of both log-in forms.")
     password: str = Field(default="sandbox-password", description="Password, also the message of the field's HMAC.")
@@ -82,7 +82,7 @@ class Account(_Frozen):
 
 
 class World(_Frozen):
-    """All settings of the stand-in; the default is a world where everything goes well."""
+    """All settings of the stand-in; by default nothing fails."""
 
     accounts: tuple[Account, ...] = Field(default=(Account(),), description="Who may log in.")
     seed: int = Field(default=1, description="Seed of the faults' and the jitter's random numbers.")

@@ -2,7 +2,7 @@
 
 from sandbox.his.build import HisSummary, build_hosxp, build_jhcis, vn_by_visitno
 from sandbox.his.database import HisExistsError, create_database, drop_database
-from sandbox.his.days import DENSE, Mix
+from sandbox.his.days import DENSE, VisitMix
 from sandbox.his.jhcis.traps import JHCIS_TRAPS, NOT_IN_JHCIS
 from sandbox.his.traps import TRAPS
 
@@ -13,7 +13,7 @@ __all__ = [
     "TRAPS",
     "HisExistsError",
     "HisSummary",
-    "Mix",
+    "VisitMix",
     "build_hosxp",
     "build_jhcis",
     "create_database",

@@ -4,13 +4,13 @@ import argparse
 import sys
 from datetime import date
 
-from sandbox.his import DENSE, HisExistsError, Mix, build_hosxp, build_jhcis
+from sandbox.his import DENSE, HisExistsError, VisitMix, build_hosxp, build_jhcis
 
 BUILDERS = {"hosxp": build_hosxp, "jhcis": build_jhcis}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build what the command line asks for; 0 when done, 2 when the database is not empty or a number impossible."""
+    """Build a hospital; returns 0, or 2 if the database is not empty or a number is out of its bounds."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.his", description=__doc__)
     parser.add_argument("url", help="SQLAlchemy URL of a SQLite file, or of an empty MariaDB or PostgreSQL database")
     parser.add_argument("--his", choices=BUILDERS, default="hosxp", help="whose tables (default hosxp)")
@@ -21,17 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hcode", default="10953", help="the hospital's five digits (default 10953)")
     parser.add_argument("--dense", action="store_true", help="nearly every visit is a claim")
     parser.add_argument("--no-traps", action="store_true", help="leave the difficulties out")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        summary = BUILDERS[given.his](
-            given.url,
-            first_day=given.first_day,
-            days=given.days,
-            visits_a_day=given.visits,
-            seed=given.seed,
-            hcode=given.hcode,
-            traps=not given.no_traps,
-            mix=DENSE if given.dense else Mix(),
+        summary = BUILDERS[options.his](
+            options.url,
+            first_day=options.first_day,
+            days=options.days,
+            visits_a_day=options.visits,
+            seed=options.seed,
+            hcode=options.hcode,
+            traps=not options.no_traps,
+            mix=DENSE if options.dense else VisitMix(),
         )
     except (HisExistsError, ValueError) as error:
         sys.stderr.write(f"{error}\n")

@@ -9,7 +9,8 @@ from itertools import chain
 import sqlalchemy as sa
 
 from sandbox.his.database import Row, new_hospital
-from sandbox.his.days import Mix
+from sandbox.his.days import VisitMix
+from sandbox.his.generator import Generator, Plan
 from sandbox.his.hosxp import lookups as hosxp_lookups
 from sandbox.his.hosxp.records import HosxpRecords
 from sandbox.his.hosxp.tables import hosxp_tables
@@ -17,7 +18,6 @@ from sandbox.his.jhcis import lookups as jhcis_lookups
 from sandbox.his.jhcis.records import JhcisRecords
 from sandbox.his.jhcis.tables import jhcis_tables
 from sandbox.his.jhcis.traps import JHCIS_ONLY, NOT_IN_JHCIS
-from sandbox.his.story import Plan, Story
 from sandbox.his.traps import SHARED, Trap
 from sandbox.his.visits import Records, Visit
 
@@ -32,8 +32,8 @@ class HisSummary:
         days: Days in the window.
         people: Rows of `patient` (HOSxP) or `person` (JHCIS).
         visits: Rows of `ovst` or `visit`, those before the window and the traps included.
-        rows: Rows by table.
-        claims: By kind, how many claims the ordinary visits hold: faultless, each of them to be accepted once.
+        rows: Number of rows, by table.
+        claims: Number of claims of the ordinary visits, by kind: all without fault, each to be accepted once.
         traps: By trap, the numbers (VN, or visitno as text) of its visits in the window; `sandbox.his.TRAPS` and
             `sandbox.his.JHCIS_TRAPS` say what each is.
     """
@@ -53,12 +53,12 @@ class _His:
     """One hospital information system.
 
     Args:
-        tables: What its tables look like.
-        lookups: The rows that do not grow with the visits, from hcode and hospital name.
-        records: Whoever writes people and visits down in it, from the hcode.
-        people, visits: The tables that hold one row a person, one row a visit.
-        traps: The difficulties, in the order they are planted.
-        left_out: Those of them it cannot hold, by name, and why.
+        tables: Makes its tables.
+        lookups: Makes the rows of its code lists, from hcode and hospital name.
+        records: Makes the writer of its people and visits, from the hcode.
+        people, visits: Names of the tables with one row a person and one row a visit.
+        traps: The traps, in the order in which they are written.
+        unsupported: Names of the traps that its tables cannot represent, and why.
     """
 
     tables: Callable[[], sa.MetaData]
@@ -67,7 +67,7 @@ class _His:
     people: str
     visits: str
     traps: tuple[Trap, ...] = SHARED
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
 _HOSXP = _His(hosxp_tables, hosxp_lookups.lookup_rows, lambda _: HosxpRecords(), "patient", "ovst")
@@ -78,7 +78,7 @@ _JHCIS = _His(
     "person",
     "visit",
     traps=(*SHARED, *JHCIS_ONLY),
-    left_out=NOT_IN_JHCIS,
+    unsupported=NOT_IN_JHCIS,
 )
 
 
@@ -92,12 +92,12 @@ def build_hosxp(
     hcode: str = "10953",
     hospital_name: str = "โรงพยาบาลตัวอย่าง",
     traps: bool = True,
-    mix: Mix | None = None,
+    mix: VisitMix | None = None,
 ) -> HisSummary:
     """Create the tables of a HOSxP hospital in an empty database and fill them with invented people.
 
-    The same arguments give the same rows on SQLite, MariaDB and PostgreSQL; only a zero date is spelt as the database
-    spells it. Rows are written day by day, so memory holds a day and the people.
+    The same arguments give the same rows on SQLite, MariaDB and PostgreSQL; only a zero date is written as the database
+    has it. Rows are written day by day: memory holds one day and the people.
 
     Args:
         url: SQLAlchemy URL of a SQLite file, or of an empty MariaDB, MySQL or PostgreSQL database.
@@ -106,9 +106,9 @@ def build_hosxp(
         visits_a_day: Ordinary visits a day, at most 36,000; the traps come on top.
         seed: The same seed gives the same hospital.
         hcode: The hospital's five digits.
-        hospital_name: As the HIS has it.
-        traps: Also plant a few of every known difficulty.
-        mix: What the ordinary visits are for.
+        hospital_name: The hospital's name.
+        traps: Also write the traps: a few visits with each known difficulty.
+        mix: Reasons of the ordinary visits.
 
     Raises:
         HisExistsError: The database already holds such tables.
@@ -127,36 +127,36 @@ def build_jhcis(
     hcode: str = "10953",
     hospital_name: str = "โรงพยาบาลตัวอย่าง",
     traps: bool = True,
-    mix: Mix | None = None,
+    mix: VisitMix | None = None,
 ) -> HisSummary:
     """Create the tables of a JHCIS health centre and fill them with the people and visits `build_hosxp` would.
 
-    The same arguments give the same people on the same days with the same diagnoses, results and doses, so the claims
-    are the same but for what the tables cannot say: `seq` is the visitno and `hn` the pid, a P41 has no `prenatal`,
-    and all doses of a visit have one giver. `vn_by_visitno` pairs the visits. Of the traps, `NOT_IN_JHCIS` are missing
-    with their visits, and some come on top that only JHCIS has; `JHCIS_TRAPS` describes those there are. Arguments,
-    errors and what is the same on every database are those of `build_hosxp`.
+    The same arguments give the same people on the same days with the same diagnoses, results and doses. The claims are
+    the same too, except that `seq` is the visitno and `hn` the pid, that a P41 has no `prenatal`, and that all doses of
+    a visit have the same provider. `vn_by_visitno` maps the visits. The traps `NOT_IN_JHCIS` and their visits are
+    missing; some traps exist on JHCIS only; `JHCIS_TRAPS` describes all that there are. Arguments and errors are those
+    of `build_hosxp`.
     """
     return _build(_JHCIS, url, Plan(first_day, days, visits_a_day, seed, traps, mix), hcode, hospital_name)
 
 
 def vn_by_visitno(
-    *, first_day: date, days: int, visits_a_day: int, seed: int = 1, traps: bool = True, mix: Mix | None = None
+    *, first_day: date, days: int, visits_a_day: int, seed: int = 1, traps: bool = True, mix: VisitMix | None = None
 ) -> dict[str, str]:
     """The VN of the same visit on HOSxP, by the visitno that `build_jhcis` gives it, for the same arguments.
 
-    Neither database is asked: the story is told once more. Visits that stand in one of the two only are not there.
+    No database is read: the visits are generated once more. Visits that only one of the two has are left out.
     """
     plan = Plan(first_day, days, visits_a_day, seed, traps, mix)
-    story = Story(plan, _PairedRecords("10953"), SHARED, NOT_IN_JHCIS)
-    return {str(visitno): str(vn) for rows in story.told() for visitno, vn in rows.get(_PAIRS, ())}
+    generator = Generator(plan, _PairedRecords("10953"), SHARED, NOT_IN_JHCIS)
+    return {str(visitno): str(vn) for rows in generator.batches() for visitno, vn in rows.get(_PAIRS, ())}
 
 
 _PAIRS = "visitno and vn"
 
 
 class _PairedRecords(JhcisRecords):
-    """Notes beside every visit the number it has on HOSxP."""
+    """Also records the number that each visit has on HOSxP."""
 
     def visit(self, visit: Visit) -> str:
         visitno = super().visit(visit)
@@ -166,10 +166,10 @@ class _PairedRecords(JhcisRecords):
 
 def _build(his: _His, url: str, plan: Plan, hcode: str, hospital_name: str) -> HisSummary:
     counts = Counter[str]()
-    story = Story(plan, his.records(hcode), his.traps, his.left_out)
+    generator = Generator(plan, his.records(hcode), his.traps, his.unsupported)
     with new_hospital(url, his.tables()) as store:
-        for rows in chain([his.lookups(hcode, hospital_name)], story.told()):
-            store.pour(rows)
+        for rows in chain([his.lookups(hcode, hospital_name)], generator.batches()):
+            store.insert(rows)
             counts.update({table: len(batch) for table, batch in rows.items()})
     return HisSummary(
         hcode=hcode,
@@ -178,6 +178,6 @@ def _build(his: _His, url: str, plan: Plan, hcode: str, hospital_name: str) -> H
         people=counts[his.people],
         visits=counts[his.visits],
         rows=dict(counts),
-        claims=story.claims,
-        traps=story.planted,
+        claims=generator.claims,
+        traps=generator.planted,
     )

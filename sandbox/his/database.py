@@ -1,4 +1,4 @@
-"""Where the synthetic hospital is kept: a SQLite file, MariaDB or MySQL, or PostgreSQL, by URL."""
+"""The database of a synthetic hospital: SQLite, MariaDB, MySQL or PostgreSQL."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,23 +7,23 @@ from typing import Any
 import sqlalchemy as sa
 
 Row = tuple[str | int | float | None, ...]
-"""One row in the order of its table's columns; dates and times are ISO text, which every database reads."""
+"""One row, in the order of the table's columns; dates and times are ISO text, which every database accepts."""
 
 ZERO_DATE = "0000-00-00"
-"""A date that was never entered, as MariaDB and SQLite keep it."""
+"""A date that was never entered, as MariaDB and SQLite store it."""
 
 _ZERO_DATE_OF_POSTGRES = "1899-12-30"
 
 
 class HisExistsError(Exception):
-    """The database already holds tables of a hospital: nothing is ever written over them."""
+    """The database already has tables of a hospital; they are never overwritten."""
 
 
 def _engine(url: str | sa.URL) -> sa.Engine:
     address = sa.make_url(url)
     options: dict[str, Any] = {}
     if address.get_backend_name() in ("mysql", "mariadb"):
-        # Without this mode the server refuses 0000-00-00, which every hospital's tables hold.
+        # In its default mode the server refuses 0000-00-00, which the tables of every hospital contain.
         options["connect_args"] = {"sql_mode": "", "charset": "utf8mb4"}
     return sa.create_engine(address, poolclass=sa.NullPool, hide_parameters=True, **options)
 
@@ -33,7 +33,7 @@ def _server(url: str) -> Iterator[tuple[sa.Connection, str]]:
     """A connection to the server itself, and the quoted name of the URL's database."""
     address = sa.make_url(url)
     home = "postgres" if address.get_backend_name() == "postgresql" else None
-    # URL.set leaves what is None as it was, so the name is taken out by building the URL anew.
+    # URL.set ignores None, so the database's name can only be removed by building a new URL.
     engine = _engine(sa.URL.create(**{**address._asdict(), "database": home}))
     if address.database is None:
         raise ValueError("the URL names no database")
@@ -58,23 +58,23 @@ def drop_database(url: str) -> None:
 
 
 class Store:
-    """An open hospital database that rows are poured into.
+    """An open hospital database, to insert rows into.
 
     Args:
         connection: The driver's own connection, taken from SQLAlchemy.
-        dialect: Of SQLite, MySQL, MariaDB or PostgreSQL.
-        tables: What the tables look like.
+        dialect: SQLAlchemy's dialect of the database.
+        tables: The tables.
     """
 
     def __init__(self, connection: Any, dialect: sa.Dialect, tables: sa.MetaData) -> None:
         self._connection = connection
         self._dialect = dialect.name
-        # A table may bear a reserved word for a name, as `user` is on PostgreSQL.
+        # A table's name may be a reserved word, such as `user` on PostgreSQL.
         self._quoted = {name: dialect.identifier_preparer.quote(name) for name in tables.tables}
         self._columns = {table.name: [column.name for column in table.columns] for table in tables.sorted_tables}
 
-    def pour(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Write rows of several tables and commit them."""
+    def insert(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Insert rows of several tables and commit."""
         cursor = self._connection.cursor()
         for table, batch in rows.items():
             name, columns = self._quoted[table], self._columns[table]
@@ -96,7 +96,7 @@ def _postgres_row(row: Row) -> Row:
 
 @contextmanager
 def new_hospital(url: str, tables: sa.MetaData) -> Iterator[Store]:
-    """Create the tables in the database of this URL, and hold it open to be filled.
+    """Create the tables in the database of this URL, and keep it open while the block lasts.
 
     Raises:
         HisExistsError: The database holds such tables already.
@@ -108,7 +108,7 @@ def new_hospital(url: str, tables: sa.MetaData) -> Iterator[Store]:
     connection = engine.raw_connection()
     try:
         if engine.dialect.name == "sqlite":
-            # A file that can be built again needs no care against power cuts.
+            # Faster; if a power cut damages the file it can be built again.
             connection.cursor().execute("PRAGMA synchronous = OFF")
         yield Store(connection, engine.dialect, tables)
     finally:

@@ -1,27 +1,27 @@
-"""Ordinary days at a hospital: who comes, why, and what is written down."""
+"""Ordinary days at a hospital: who comes, and what is recorded."""
 
 from collections import deque
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-from sandbox.his import lookups as has
+from sandbox.his import lookups
 from sandbox.his.people import OTHER_RIGHTS, UNIVERSAL_COVERAGE, Patient, new_patient
 from sandbox.his.visits import Antenatal, Diagnoses, Dose, LabOrder, Records, Results, Right, Visit
 
 OPENS, CLOSES = 7 * 3600, 17 * 3600
-"""Seconds of the day between which ordinary visits begin, one a second at most."""
+"""Ordinary visits begin between these seconds of the day, at most one a second."""
 
 _HALF_A_YEAR = 184
-"""Days after which a diabetic comes again: never more than two HbA1c in a fiscal year."""
+"""Days until a diabetic comes again, so that nobody has more than two HbA1c in a fiscal year."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
-    """What share of a day's visits is what; the rest comes with a cold.
+class VisitMix:
+    """Reasons of a day's visits, as shares of them; the rest are colds.
 
-    The first four become claims without fault: dm with HbA1c, ht newly found with creatinine or potassium, epi with
-    one to three doses, dt with one.
+    The first four are claims without fault: dm with HbA1c, newly found ht with creatinine or potassium, epi with one to
+    three doses, dt with one dose.
     """
 
     dm: float = 0.08
@@ -34,15 +34,15 @@ class Mix:
     influenza: float = 0.02
 
     def plan(self, visits: int) -> list[str]:
-        """The reasons of one day's visits, the same number of each every day."""
-        reasons = [name for name in Mix.__slots__ for _ in range(round(getattr(self, name) * visits))]
+        """The reasons of one day's visits: the same number of each every day."""
+        reasons = [name for name in VisitMix.__slots__ for _ in range(round(getattr(self, name) * visits))]
         return (reasons + ["cold"] * max(0, visits - len(reasons)))[:visits]
 
 
-DENSE = Mix(0.34, 0.2, 0.32, 0.09, 0.02, 0.01, 0.01, 0.01)
+DENSE = VisitMix(0.34, 0.2, 0.32, 0.09, 0.02, 0.01, 0.01, 0.01)
 """Days on which nearly every visit is a claim, for measuring."""
 
-# Age in months, family, codes: the national programme, shortened.
+# Age in months, family of tables, codes: the national vaccination programme, shortened.
 _CHILDHOOD: tuple[tuple[int, str, tuple[str, ...]], ...] = (
     (0, "ovst", ("010", "041")),
     (2, "wbc", ("D21", "081", "R11")),
@@ -62,17 +62,17 @@ _HYPERTENSION = ("I10", "I10", "I10", "I10", "I119", "I129", "I139", "I150")
 
 
 class Days:
-    """The people of one hospital and what each day brings.
+    """The people of one hospital and their ordinary visits.
 
     Args:
-        rng: Decides all that is left to chance.
-        records: Where it is written down.
-        first_day: The first day of the window; older history lies before it.
+        rng: Random numbers.
+        records: Writes people and visits as rows of a HIS.
+        first_day: The first day of the window; older history is before it.
         visits_a_day: Ordinary visits a day.
-        mix: What they are for.
+        mix: Their reasons.
     """
 
-    def __init__(self, rng: Random, records: Records, first_day: date, visits_a_day: int, mix: Mix) -> None:
+    def __init__(self, rng: Random, records: Records, first_day: date, visits_a_day: int, mix: VisitMix) -> None:
         self.rng = rng
         self.records = records
         self.claims = {"dm": 0, "ht": 0, "epi": 0, "dt": 0}
@@ -81,11 +81,11 @@ class Days:
         self._diabetics: deque[tuple[date, Patient]] = deque()
         self._hypertensives: deque[Patient] = deque()
         self._regulars: deque[Patient] = deque()
-        # Each pool is large enough that nobody of it comes twice within a month.
+        # So many people in each pool that nobody comes twice within a month.
         self._pool = 30 * visits_a_day
 
     def day(self, day: date) -> int:
-        """Write one ordinary day down and give the number of its visits."""
+        """Write one ordinary day; returns the number of its visits."""
         plan = self._plan.copy()
         self.rng.shuffle(plan)
         step = (CLOSES - OPENS) / max(1, len(plan))
@@ -96,44 +96,44 @@ class Days:
     def newcomer(
         self, day: date, years: tuple[float, float], rights: tuple[str, ...], sex: str | None = None
     ) -> Patient:
-        """Register somebody new, of an age between `years`, with one of the rights."""
+        """Register a new person of an age between `years`, with one of the rights."""
         born = day - timedelta(days=int(self.rng.uniform(*years) * 365.25))
         pttype = self.rng.choice(rights)
         patient = new_patient(self.rng, self.records.serial("person"), born=born, on=day, sex=sex, pttype=pttype)
-        self.records.admit(patient)
+        self.records.register(patient)
         return patient
 
     def lot(self, day: date) -> tuple[str, str]:
-        """A lot number and its expiry, good for months after `day`."""
+        """A lot number and its expiry date, months after `day`."""
         number = self.rng.randrange(100)
         return f"LOT{number:03d}", (day + timedelta(days=120 + 5 * number)).isoformat()
 
     def dose(self, family: str, code: str, day: date) -> Dose:
         """A dose with nothing missing."""
         lot, expiry = self.lot(day)
-        return Dose(family, code, lot, expiry, self.rng.choice(has.NURSES))
+        return Dose(family, code, lot, expiry, self.rng.choice(lookups.NURSES))
 
     def kidneys(self) -> Results:
         """Creatinine, potassium or both, on their own or with the panel of salts."""
-        creatinine = (self.rng.choice(has.CREATININE), f"{self.rng.uniform(0.5, 2.4):.2f}")
-        potassium = (self.rng.choice(has.POTASSIUM), f"{self.rng.uniform(3.2, 5.4):.1f}")
+        creatinine = (self.rng.choice(lookups.CREATININE), f"{self.rng.uniform(0.5, 2.4):.2f}")
+        potassium = (self.rng.choice(lookups.POTASSIUM), f"{self.rng.uniform(3.2, 5.4):.1f}")
         panel = (
-            (has.PANEL_SODIUM, str(self.rng.randint(132, 146))),
-            (has.PANEL_POTASSIUM, potassium[1]),
-            (has.PANEL_CHLORIDE, str(self.rng.randint(96, 108))),
-            (has.PANEL_CO2, str(self.rng.randint(20, 30))),
+            (lookups.PANEL_SODIUM, str(self.rng.randint(132, 146))),
+            (lookups.PANEL_POTASSIUM, potassium[1]),
+            (lookups.PANEL_CHLORIDE, str(self.rng.randint(96, 108))),
+            (lookups.PANEL_CO2, str(self.rng.randint(20, 30))),
         )
         return self.rng.choice(((creatinine,), (potassium,), (creatinine, potassium), (creatinine, *panel)))
 
     def hba1c(self) -> tuple[int, str | None]:
-        """A lab item that means HbA1c, and a percentage; some analysers print the sign."""
+        """A lab item for HbA1c and its result; some analysers add a percent sign."""
         unit = " %" if self.rng.random() < 0.05 else ""
-        return self.rng.choice(has.HBA1C), f"{self.rng.uniform(5.2, 13.5):.1f}{unit}"
+        return self.rng.choice(lookups.HBA1C), f"{self.rng.uniform(5.2, 13.5):.1f}{unit}"
 
     def _dm(self, day: date, second: int) -> Visit:
         self.claims["dm"] += 1
         diagnoses: Diagnoses = ((self.rng.choice(_DIABETES), "1"),)
-        results: Results = (self.hba1c(), (has.GLUCOSE, str(self.rng.randint(90, 260))))
+        results: Results = (self.hba1c(), (lookups.GLUCOSE, str(self.rng.randint(90, 260))))
         if self._diabetics and (day - self._diabetics[0][0]).days >= _HALF_A_YEAR:
             patient = self._diabetics.popleft()[1]
         else:
@@ -161,7 +161,7 @@ class Days:
         return Visit(patient, day, second, (("Z271" if months else "Z232", "1"),), (), doses)
 
     def _whooping_cough(self, day: date, second: int) -> Visit:
-        """aP for a pregnant woman, with what the claim wants to know of the pregnancy."""
+        """aP for a pregnant woman, with the data on the pregnancy that the claim needs."""
         self.claims["epi"] += 1
         patient = self.newcomer(day, (20, 38), UNIVERSAL_COVERAGE + OTHER_RIGHTS, sex="2")
         antenatal = Antenatal(self.rng.randint(1, 4), self.rng.randint(27, 35))
@@ -178,7 +178,7 @@ class Days:
         return Visit(patient, day, second, (("Z235", "1"),), (), (self.dose("ovst", "106", day),))
 
     def _ht_follow_up(self, day: date, second: int) -> Visit:
-        """Hypertension known for long: now and then with kidneys looked at, which is no claim."""
+        """Hypertension known for long; sometimes with creatinine or potassium, which is no claim."""
         if len(self._hypertensives) < self._pool:
             patient = self.newcomer(day, (40, 85), UNIVERSAL_COVERAGE + OTHER_RIGHTS)
             self._remember(patient, len(self._hypertensives))
@@ -189,13 +189,13 @@ class Days:
         return Visit(patient, day, second, (("I10", "1"),), orders, rights=self._maybe_closed(patient))
 
     def _remember(self, patient: Patient, place: int) -> None:
-        """The visit before the window at which the hypertension was found."""
+        """Write the visit before the window at which the hypertension was found."""
         day = self._first_day - timedelta(days=1 + place % 400)
         self.records.visit(Visit(patient, day, OPENS + place // 400, (("I10", "1"),)))
 
     def _dm_without_hba1c(self, day: date, second: int) -> Visit:
         patient = self._regular(day)
-        orders = (LabOrder(((has.GLUCOSE, str(self.rng.randint(90, 260))),)),)
+        orders = (LabOrder(((lookups.GLUCOSE, str(self.rng.randint(90, 260))),)),)
         return Visit(patient, day, second, (("E119", "1"),), orders, rights=self._maybe_closed(patient))
 
     def _dm_of_other_right(self, day: date, second: int) -> Visit:
@@ -204,7 +204,7 @@ class Days:
 
     def _influenza(self, day: date, second: int) -> Visit:
         patient = self._regular(day)
-        return Visit(patient, day, second, (("Z251", "1"),), (), (self.dose("ovst", has.INFLUENZA, day),))
+        return Visit(patient, day, second, (("Z251", "1"),), (), (self.dose("ovst", lookups.INFLUENZA, day),))
 
     def _cold(self, day: date, second: int) -> Visit:
         patient, chance = self._regular(day), self.rng.random()
@@ -213,12 +213,12 @@ class Days:
         if chance < 0.1:  # a procedure, coded in ICD-9 in the same table
             diagnoses = (*diagnoses, ("9929", "1"))
         elif chance < 0.3:
-            blood = ((has.HAEMOGLOBIN, f"{self.rng.uniform(9, 16):.1f}"), (has.WHITE_CELLS, "7.4"))
-            orders = (LabOrder(blood), LabOrder(((has.CHOLESTEROL, str(self.rng.randint(140, 290))),), 25))
+            blood = ((lookups.HAEMOGLOBIN, f"{self.rng.uniform(9, 16):.1f}"), (lookups.WHITE_CELLS, "7.4"))
+            orders = (LabOrder(blood), LabOrder(((lookups.CHOLESTEROL, str(self.rng.randint(140, 290))),), 25))
         return Visit(patient, day, second, diagnoses, orders, rights=self._maybe_closed(patient))
 
     def _regular(self, day: date) -> Patient:
-        """One of the people who come every month or so; everybody else of them comes before they do again."""
+        """One of the people who come every month or so, each in turn."""
         if len(self._regulars) < self._pool:
             patient = self.newcomer(day, (1, 88), UNIVERSAL_COVERAGE + OTHER_RIGHTS)
         else:
@@ -227,5 +227,5 @@ class Days:
         return patient
 
     def _maybe_closed(self, patient: Patient) -> tuple[Right, ...] | None:
-        """Half of the visits that nobody claims are never closed."""
+        """A right without closing code for half of the visits that are not claimed."""
         return None if self.rng.random() < 0.5 else (Right(patient.pttype),)

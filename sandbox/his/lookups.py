@@ -1,6 +1,6 @@
-"""What every hospital has whatever program it runs: lab items, staff, vaccines, rights and the code lists."""
+"""Lab items, staff, vaccines, rights and code lists: the same for every HIS."""
 
-# Lab items, by the strength their NHSO code is known with on HOSxP, where an item code is a key of `lab_items`.
+# Lab items (keys of `lab_items`), by the HOSxP table that gives their NHSO code, the most reliable first.
 HBA1C_BY_PRICE, CREATININE_BY_PRICE, POTASSIUM_BY_PRICE = 101, 102, 103
 HBA1C_BY_SYSTEM, CREATININE_BY_SYSTEM, POTASSIUM_BY_SYSTEM = 111, 112, 113
 HBA1C_BY_PROVIS, CREATININE_BY_PROVIS, POTASSIUM_BY_PROVIS = 121, 122, 123
@@ -20,9 +20,9 @@ NURSE_WITHOUT_NAME = "0092"
 
 INFLUENZA = "815"
 UNMAPPED = ""
-"""A vaccine of the hospital's own list that nobody gave an export code."""
+"""A vaccine of the hospital's own list without an export code."""
 
-# Export codes of each family's own vaccine list; the item's number is its place in the list, from 1.
+# Export codes of each family's vaccine list; an item's number is its position in the list, from 1.
 _ORAL_POLIO = ("081", "082", "083", "084", "085")
 _DTP_HB_HIB = ("D21", "D22", "D23")
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -47,7 +47,7 @@ RIGHTS: tuple[tuple[str, str, str, str | None, str], ...] = (
     ("40", "ชำระเงินเอง", "", None, "9100"),
     ("50", "ประกันสังคมนอกเขต", "SSI", "05", "4200"),
 )
-"""Right, name, the scheme claims know it by, NHSO code, standard code."""
+"""Right, name, scheme in claims, NHSO code, standard code."""
 
 STAFF: tuple[tuple[str, str, str, str], ...] = (
     ("001", "นพ.เกษม ตัวอย่าง", "ว.90001", "01"),

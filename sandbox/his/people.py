@@ -1,4 +1,4 @@
-"""Invented Thai people: common names combined at random, identity numbers that no district ever gave out."""
+"""Synthetic people: common Thai names combined at random, identity numbers of a province that does not exist."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -54,9 +54,9 @@ OTHER_RIGHTS = ("20", "21", "30", "40", "50")
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """One person as the registration desk knows them; the fields are those of the `patient` table.
+    """One person; the fields are those of the `patient` table.
 
-    `born` is ISO text so that a trap can hold what no calendar does. `number` is the person's number in `person`.
+    `born` is ISO text, so that a trap can have an impossible date. `number` is the person's number in `person`.
     """
 
     number: int
@@ -81,8 +81,8 @@ def check_digit(first12: str) -> str:
 
 
 def identity_number(number: int) -> str:
-    """A well-formed identity number of the `number`-th person, of a province (99) that does not exist."""
-    # Multiplying by a number prime to 10**7 shuffles without ever repeating.
+    """A well-formed identity number for the person with this number, of a province (99) that does not exist."""
+    # The factor is coprime to 10**7: the numbers look random and never repeat.
     first12 = f"{'135'[number % 3]}9900{number * 7_654_321 % 10_000_000:07d}"
     return first12 + check_digit(first12)
 
@@ -91,10 +91,10 @@ def new_patient(rng: Random, number: int, *, born: date, on: date, sex: str | No
     """A person whose title, names, marital status and occupation fit their sex and their age.
 
     Args:
-        rng: Decides all that is left to chance.
+        rng: Random numbers.
         number: Unique in the database, at most 9,999,999; HN and identity number come from it.
         born: Date of birth.
-        on: The day they first come.
+        on: The day of the first visit.
         sex: "1" male, "2" female, None for either.
         pttype: Their right, a key of the `pttype` table.
     """

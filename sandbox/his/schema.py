@@ -1,4 +1,4 @@
-"""Tables from their short description: a line a table, its columns with their types as the HIS spells them.
+"""Tables from a short description: one line a table, the columns with their types.
 
 person(pid int pk, idcard varchar(13), born date ix, ix(born,pid), unique(idcard))
 """
@@ -38,7 +38,7 @@ def _over(kind: str, table: str, columns: list[str]) -> sa.Constraint | sa.Index
 
 
 def _table(metadata: sa.MetaData, line: str) -> sa.Table:
-    """One line of the schema as a table; MariaDB and MySQL keep it in TIS-620, as hospitals do."""
+    """One line of the schema as a table; in TIS-620 on MariaDB and MySQL, as in hospitals."""
     name, body = re.fullmatch(r"(\w+)\((.*)\)", line).groups()  # type: ignore[union-attr]
     parts: list[sa.Column[Any] | sa.Constraint | sa.Index] = []
     for part in re.split(r",\s*(?![^(]*\))", body):
@@ -52,7 +52,7 @@ def _table(metadata: sa.MetaData, line: str) -> sa.Table:
 
 
 def tables_of(schema: str) -> sa.MetaData:
-    """The tables of a description, one a line, in its order."""
+    """The tables of a description, in its order."""
     metadata = sa.MetaData()
     for line in schema.strip().splitlines():
         _table(metadata, line)

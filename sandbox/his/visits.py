@@ -1,4 +1,4 @@
-"""What happens at a visit, whatever program writes it down in its tables."""
+"""Visits, in a form that does not depend on the HIS."""
 
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
@@ -12,18 +12,18 @@ Results = tuple[tuple[int, str | None], ...]
 """(lab item, result as text) of one order."""
 
 Diagnoses = tuple[tuple[str, str], ...]
-"""(ICD code, diagnosis type) of one visit; procedures stand among them."""
+"""(ICD code, diagnosis type) of one visit, procedures included."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabOrder:
-    """One sheet sent to the laboratory: results by lab item, and how it came back.
+    """One order to the laboratory and its results.
 
     Args:
-        results: By lab item, in the order they were ordered.
-        minutes: Minutes after the visit began that the order was written; the report comes half an hour later.
+        results: Results by lab item, in the order of the items.
+        minutes: When the order was written, in minutes after the start of the visit; the report comes half an hour later.
         confirmed: `lab_order.confirm`.
-        days_late: Days after the order that the report came.
+        days_late: Days from the order to the report.
     """
 
     results: Results
@@ -34,13 +34,13 @@ class LabOrder:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """One vaccine given, in the words of the family of tables that holds it.
+    """One dose of a vaccine, in the codes of the family of tables that holds it.
 
     Args:
         family: `ovst`, `wbc`, `epi`, `school` or `anc`.
         code: A code of that family's list in `lookups.FAMILIES`.
         given: Date and time of `ovst_vaccine.immunization_datetime`; the other families have none.
-        his_uid: The transaction by which the hospital's own program claimed this dose; "" for an unfinished claim.
+        his_uid: The transaction under which the HIS itself claimed this dose; "" for an unfinished claim.
     """
 
     family: str
@@ -72,16 +72,16 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit, before it is spread over the tables.
+    """One visit.
 
     Args:
-        second: The second of the day it began; with the day it makes the VN, so no two visits share both.
-        rights: Rows of `visit_pttype`; None gives the patient's right with a closing code of its own.
-        an: Admission number; the labs then stand under it and not under the VN.
-        vn, stored_day, stored_time: What the tables hold where it is not what `day` and `second` say.
-        his_uid: The transaction by which the hospital's own program claimed the visit; "" for an unfinished claim.
-        flagservice: What JHCIS marks the visit with; 99 is cancelled. HOSxP has no such mark.
-        main_inscl: The scheme JHCIS keeps with the visit; None leaves it to the right. HOSxP has no such column.
+        second: The second of the day at which it began. The VN is made from day and second: no two visits share both.
+        rights: Rows of `visit_pttype`; None for the patient's right with a new closing code.
+        an: Admission number; the lab results then have it instead of the VN.
+        vn, stored_day, stored_time: What the tables hold, if it differs from `day` and `second`.
+        his_uid: The transaction under which the HIS itself claimed the visit; "" for an unfinished claim.
+        flagservice: JHCIS only: status of the visit; 99 is cancelled.
+        main_inscl: JHCIS only: the scheme stored with the visit; None for that of the right.
     """
 
     patient: Patient
@@ -108,25 +108,25 @@ class Visit:
 
 
 def clock(second: int) -> str:
-    """The second of a day as `HH:MM:SS`, staying within the day."""
+    """A second of the day as `HH:MM:SS`, at most 23:59:59."""
     second = min(second, 86_399)
     return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
 class Records(ABC):
-    """The hospital's paperwork: turns people and visits into rows of every table, until they are taken away."""
+    """Turns people and visits into rows of the tables of a HIS, and collects the rows."""
 
     def __init__(self) -> None:
         self._rows: dict[str, list[Row]] = defaultdict(list)
         self._serial: Counter[str] = Counter()
 
     def take(self) -> dict[str, list[Row]]:
-        """The rows written since the last time, by table."""
+        """Return the rows added since the last call, by table."""
         rows, self._rows = self._rows, defaultdict(list)
         return rows
 
     def add(self, table: str, *row: str | int | float | None) -> None:
-        """Write one row as it is."""
+        """Add one row."""
         self._rows[table].append(row)
 
     def serial(self, name: str) -> int:
@@ -135,13 +135,13 @@ class Records(ABC):
         return self._serial[name]
 
     @abstractmethod
-    def admit(self, patient: Patient) -> None:
+    def register(self, patient: Patient) -> None:
         """Register a person."""
 
     @abstractmethod
     def visit(self, visit: Visit) -> str:
-        """Write one visit down and give the number it has in this HIS."""
+        """Add a visit; returns its number in this HIS."""
 
     @abstractmethod
     def given_elsewhere(self, patient: Patient, code: str, day: date) -> None:
-        """Note a dose that another hospital gave: history, never a claim."""
+        """Add a dose that another hospital gave: history, never a claim."""

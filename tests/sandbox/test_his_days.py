@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.his import DENSE, HisSummary, Mix, build_hosxp
+from sandbox.his import DENSE, HisSummary, VisitMix, build_hosxp
 from sandbox.his.__main__ import main
 
 FIRST_DAY = date(2026, 10, 12)
@@ -65,7 +65,7 @@ def test_the_summary_counts_the_vaccine_claims(hospital: tuple[sqlite3.Connectio
 
 
 def test_no_diabetic_has_two_hba1c_within_half_a_year(tmp_path: Path) -> None:
-    mix = Mix(0.5, 0, 0, 0, 0, 0, 0, 0)
+    mix = VisitMix(0.5, 0, 0, 0, 0, 0, 0, 0)
     path = tmp_path / "his.db"
     build_hosxp(f"sqlite:///{path}", first_day=FIRST_DAY, days=400, visits_a_day=4, traps=False, mix=mix)
     days: dict[str, list[date]] = defaultdict(list)

@@ -11,7 +11,7 @@ from sandbox.his.visits import Antenatal, Dose, LabOrder, Records, Right, Visit,
 class HosxpRecords(Records):
     """People in `patient` and `person`, visits in `ovst` and the tables around it."""
 
-    def admit(self, patient: Patient) -> None:
+    def register(self, patient: Patient) -> None:
         """Register a person, at the desk (`patient`) and in the community (`person`)."""
         p = patient
         self.add(

@@ -1,21 +1,21 @@
 """The tables a health centre on JHCIS fills once: rights, staff, labs, vaccines and the code lists."""
 
-from sandbox.his import lookups as has
+from sandbox.his import lookups
 from sandbox.his.database import Row
 
 LAB_CODES: dict[int, str] = {
-    **dict.fromkeys(has.HBA1C, "CH99"),
-    **dict.fromkeys(has.CREATININE, "CH09"),
-    **dict.fromkeys((*has.POTASSIUM, has.PANEL_POTASSIUM), "CH19"),
-    has.PANEL_SODIUM: "CH18",
-    has.PANEL_CHLORIDE: "CH20",
-    has.PANEL_CO2: "CH21",
-    has.HBA1C_OF_THE_SITE: "LA01",
-    has.CREATININE_OF_URINE: "LU01",
-    has.GLUCOSE: "CH01",
-    has.CHOLESTEROL: "CH03",
-    has.HAEMOGLOBIN: "HM01",
-    has.WHITE_CELLS: "HM02",
+    **dict.fromkeys(lookups.HBA1C, "CH99"),
+    **dict.fromkeys(lookups.CREATININE, "CH09"),
+    **dict.fromkeys((*lookups.POTASSIUM, lookups.PANEL_POTASSIUM), "CH19"),
+    lookups.PANEL_SODIUM: "CH18",
+    lookups.PANEL_CHLORIDE: "CH20",
+    lookups.PANEL_CO2: "CH21",
+    lookups.HBA1C_OF_THE_SITE: "LA01",
+    lookups.CREATININE_OF_URINE: "LU01",
+    lookups.GLUCOSE: "CH01",
+    lookups.CHOLESTEROL: "CH03",
+    lookups.HAEMOGLOBIN: "HM01",
+    lookups.WHITE_CELLS: "HM02",
 }
 """`labcode` by lab item. The codes beginning with L the health centre added itself."""
 
@@ -28,12 +28,12 @@ _LAB_NAMES = {
 PREGNANCY_DT = ("201", "202", "203", "204", "205")
 """dT in pregnancy, by dose: claims want 106."""
 
-_VACCINES = (*sorted({code.strip() for codes in has.FAMILIES.values() for code in codes}), *PREGNANCY_DT)
+_VACCINES = (*sorted({code.strip() for codes in lookups.FAMILIES.values() for code in codes}), *PREGNANCY_DT)
 VACCINE_CODES: dict[str, str] = {code: f"VAC{number:02d}" for number, code in enumerate(_VACCINES, start=1)}
 """The health centre's own vaccine code by export code."""
 
-TITLE_CODES: dict[str, str] = {title: f"{number:03d}" for number, title in enumerate(has.TITLES, start=1)}
-SCHEMES: dict[str, str] = {right: scheme for right, _, scheme, *_ in has.RIGHTS}
+TITLE_CODES: dict[str, str] = {title: f"{number:03d}" for number, title in enumerate(lookups.TITLES, start=1)}
+SCHEMES: dict[str, str] = {right: scheme for right, _, scheme, *_ in lookups.RIGHTS}
 _RIGHT_GROUPS = {"UCS": "3", "WEL": "4", "DIS": "4", "OFC": "1", "LGO": "7", "SSS": "2", "SSI": "2"}
 
 LOCAL_DIABETES, LOCAL_HYPERTENSION, LOCAL_SUSPICION = "DM01", "HT01", "E11.9A"
@@ -58,11 +58,14 @@ def lookup_rows(hcode: str, hospital_name: str) -> dict[str, list[Row]]:
     """
     return {
         "office": [("0000x",), (hcode,)],
-        "chospital": [(hcode, hospital_name), (has.OTHER_HOSPITAL, "โรงพยาบาลอื่น")],
-        "cright": [(right, name, _RIGHT_GROUPS.get(scheme, "9")) for right, name, scheme, *_ in has.RIGHTS],
+        "chospital": [(hcode, hospital_name), (lookups.OTHER_HOSPITAL, "โรงพยาบาลอื่น")],
+        "cright": [(right, name, _RIGHT_GROUPS.get(scheme, "9")) for right, name, scheme, *_ in lookups.RIGHTS],
         "user": [
-            *((hcode, username(code), None, name, None, licence, None) for code, name, licence, _ in has.STAFF),
-            *((has.OTHER_HOSPITAL, username(code), None, "พว.อื่น ตัวอย่าง", None, "พ.1", None) for code in has.NURSES),
+            *((hcode, username(code), None, name, None, licence, None) for code, name, licence, _ in lookups.STAFF),
+            *(
+                (lookups.OTHER_HOSPITAL, username(code), None, "พว.อื่น ตัวอย่าง", None, "พ.1", None)
+                for code in lookups.NURSES
+            ),
         ],
         "clabchcyhembmsse": [*_LAB_NAMES.items()],
         "cdrug": [
@@ -87,9 +90,9 @@ def _code_lists() -> dict[str, list[Row]]:
     return {
         "ctitle": [(code, title) for title, code in TITLE_CODES.items()],
         "cnation": [("99", "ไทย"), ("099", "ไทย"), ("48", "เมียนมา"), ("56", "ลาว"), ("57", "กัมพูชา")],
-        "coccupa": [(f"{number:03d}", name) for number, name in enumerate(has.WORK)],
+        "coccupa": [(f"{number:03d}", name) for number, name in enumerate(lookups.WORK)],
         "cstatus": [
-            *((str(number), name) for number, name in enumerate(has.MARRIAGES, start=1)),
+            *((str(number), name) for number, name in enumerate(lookups.MARRIAGES, start=1)),
             ("8", "อื่น ๆ"),
             ("9", "ไม่ทราบ"),
         ],

@@ -33,7 +33,7 @@ class JhcisRecords(Records):
         super().__init__()
         self._hcode = hcode
 
-    def admit(self, patient: Patient) -> None:
+    def register(self, patient: Patient) -> None:
         """Register a person in `person`; the pid is their number."""
         p = patient
         title = p.title if p.number % 5 == 0 else jhcis.TITLE_CODES[p.title]

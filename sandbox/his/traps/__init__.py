@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from sandbox.his.traps import labs, people, vaccines, visits
-from sandbox.his.traps.stage import Stage
+from sandbox.his.traps.visit_factory import VisitFactory
 
-Trap = Callable[[Stage], list[str]]
+Trap = Callable[[VisitFactory], list[str]]
 """Writes the visits of one difficulty down and gives their numbers."""
 
 SHARED: tuple[Trap, ...] = (*people.TRAPS, *visits.TRAPS, *labs.TRAPS, *vaccines.TRAPS)

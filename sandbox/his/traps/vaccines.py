@@ -2,158 +2,166 @@
 
 from datetime import timedelta
 
-from sandbox.his import lookups as has
+from sandbox.his import lookups
 from sandbox.his.database import ZERO_DATE
-from sandbox.his.traps.stage import Stage
+from sandbox.his.traps.visit_factory import VisitFactory
 from sandbox.his.visits import Antenatal, clock
 
 
-def every_family(stage: Stage) -> list[str]:
+def every_family(factory: VisitFactory) -> list[str]:
     """One dose each from `ovst_vaccine`, the child health book, EPI, school and antenatal care: all claimed."""
     pregnancy = Antenatal(2, 20)
     return [
-        stage.epi(None, stage.dose("ovst", "081")),
-        stage.epi(None, stage.dose("wbc", "R11")),
-        stage.epi(stage.person(1.6), stage.dose("epi", "034")),
-        stage.epi(stage.person(12.2), stage.dose("school", "022")),
-        stage.dt(stage.woman(), stage.dose("anc", "106"), antenatal=pregnancy),
+        factory.epi(None, factory.dose("ovst", "081")),
+        factory.epi(None, factory.dose("wbc", "R11")),
+        factory.epi(factory.person(1.6), factory.dose("epi", "034")),
+        factory.epi(factory.person(12.2), factory.dose("school", "022")),
+        factory.dt(factory.woman(), factory.dose("anc", "106"), antenatal=pregnancy),
     ]
 
 
-def dose_in_two_families(stage: Stage) -> list[str]:
+def dose_in_two_families(factory: VisitFactory) -> list[str]:
     """The same dose in `ovst_vaccine`, once without its lot, and in another family: one claim, with the lot."""
     return [
-        stage.epi(None, stage.dose("ovst", "D21"), stage.dose("wbc", "D21")),
-        stage.epi(None, stage.dose("ovst", "D21", lot=None, expiry=None), stage.dose("wbc", "D21")),
-        stage.dt(stage.woman(), stage.dose("ovst", "106"), stage.dose("anc", "106"), antenatal=Antenatal(1, 20)),
+        factory.epi(None, factory.dose("ovst", "D21"), factory.dose("wbc", "D21")),
+        factory.epi(None, factory.dose("ovst", "D21", lot=None, expiry=None), factory.dose("wbc", "D21")),
+        factory.dt(
+            factory.woman(), factory.dose("ovst", "106"), factory.dose("anc", "106"), antenatal=Antenatal(1, 20)
+        ),
     ]
 
 
-def giver_missing(stage: Stage) -> list[str]:
+def giver_missing(factory: VisitFactory) -> list[str]:
     """Nobody gave it, somebody unknown to `doctor` did, and somebody without a name: refused."""
-    return [stage.epi(None, stage.dose("wbc", "D21", doctor=code)) for code in (None, "9999", has.NURSE_WITHOUT_NAME)]
+    return [
+        factory.epi(None, factory.dose("wbc", "D21", doctor=code))
+        for code in (None, "9999", lookups.NURSE_WITHOUT_NAME)
+    ]
 
 
-def licence_missing(stage: Stage) -> list[str]:
+def licence_missing(factory: VisitFactory) -> list[str]:
     """The giver has no licence number: refused."""
     codes = (("wbc", "D21"), ("ovst", "081"))
-    return [stage.epi(None, stage.dose(*code, doctor=has.NURSE_WITHOUT_LICENCE)) for code in codes]
+    return [factory.epi(None, factory.dose(*code, doctor=lookups.NURSE_WITHOUT_LICENCE)) for code in codes]
 
 
-def lot_missing(stage: Stage) -> list[str]:
+def lot_missing(factory: VisitFactory) -> list[str]:
     """No lot number: refused."""
-    return [stage.epi(None, stage.dose("wbc", "D21", lot="")), stage.dt(None, stage.dose("ovst", "106", lot=None))]
+    return [
+        factory.epi(None, factory.dose("wbc", "D21", lot="")),
+        factory.dt(None, factory.dose("ovst", "106", lot=None)),
+    ]
 
 
-def lot_expired(stage: Stage) -> list[str]:
+def lot_expired(factory: VisitFactory) -> list[str]:
     """The lot ran out the day before: refused."""
-    day = stage.next_day()
+    day = factory.next_day()
     expiry = (day - timedelta(days=1)).isoformat()
     return [
-        stage.epi(None, stage.dose("wbc", "D21", expiry=expiry), day=day),
-        stage.dt(None, stage.dose("ovst", "106", expiry=expiry), day=day),
+        factory.epi(None, factory.dose("wbc", "D21", expiry=expiry), day=day),
+        factory.dt(None, factory.dose("ovst", "106", expiry=expiry), day=day),
     ]
 
 
-def lot_expires_that_day(stage: Stage) -> list[str]:
+def lot_expires_that_day(factory: VisitFactory) -> list[str]:
     """The lot runs out on the day itself: claimed."""
-    day = stage.next_day()
-    return [stage.epi(None, stage.dose("wbc", "D21", expiry=day.isoformat()), day=day)]
+    day = factory.next_day()
+    return [factory.epi(None, factory.dose("wbc", "D21", expiry=day.isoformat()), day=day)]
 
 
-def expiry_missing(stage: Stage) -> list[str]:
+def expiry_missing(factory: VisitFactory) -> list[str]:
     """The expiry is a zero date, and none: refused."""
     return [
-        stage.epi(None, stage.dose("wbc", "D21", expiry=ZERO_DATE)),
-        stage.dt(None, stage.dose("ovst", "106", expiry=None)),
+        factory.epi(None, factory.dose("wbc", "D21", expiry=ZERO_DATE)),
+        factory.dt(None, factory.dose("ovst", "106", expiry=None)),
     ]
 
 
-def vaccine_without_code(stage: Stage) -> list[str]:
+def vaccine_without_code(factory: VisitFactory) -> list[str]:
     """The hospital's own vaccine item has no export code: refused."""
     return [
-        stage.epi(None, stage.dose("ovst", has.UNMAPPED)),
-        stage.epi(stage.person(1.6), stage.dose("epi", has.UNMAPPED)),
+        factory.epi(None, factory.dose("ovst", lookups.UNMAPPED)),
+        factory.epi(factory.person(1.6), factory.dose("epi", lookups.UNMAPPED)),
     ]
 
 
-def vaccine_not_paid_for(stage: Stage) -> list[str]:
+def vaccine_not_paid_for(factory: VisitFactory) -> list[str]:
     """Influenza is not on the list: no claim and no issue."""
-    return [stage.dt(None, stage.dose("ovst", has.INFLUENZA))]
+    return [factory.dt(None, factory.dose("ovst", lookups.INFLUENZA))]
 
 
-def vaccine_no_longer_valid(stage: Stage) -> list[str]:
+def vaccine_no_longer_valid(factory: VisitFactory) -> list[str]:
     """IPV under code 401, which ended on 2023-06-30: refused."""
-    return [stage.epi(None, stage.dose("wbc", "401")), stage.epi(None, stage.dose("ovst", "401"))]
+    return [factory.epi(None, factory.dose("wbc", "401")), factory.epi(None, factory.dose("ovst", "401"))]
 
 
-def vaccine_code_in_small_letters(stage: Stage) -> list[str]:
+def vaccine_code_in_small_letters(factory: VisitFactory) -> list[str]:
     """The export code is typed in small letters, one with a blank behind it: claimed as D21 and HPVC21."""
     return [
-        stage.epi(None, stage.dose("wbc", "d21 ")),
-        stage.epi(stage.person(12, named_as="2"), stage.dose("ovst", "hpvc21")),
+        factory.epi(None, factory.dose("wbc", "d21 ")),
+        factory.epi(factory.person(12, named_as="2"), factory.dose("ovst", "hpvc21")),
     ]
 
 
-def hpv_outside_its_ages(stage: Stage) -> list[str]:
+def hpv_outside_its_ages(factory: VisitFactory) -> list[str]:
     """HPV for a boy, and for a woman of 40: claimed with a warning."""
-    boy, woman = stage.person(12, named_as="1"), stage.woman(40)
-    return [stage.epi(boy, stage.dose("school", "HPVG41")), stage.epi(woman, stage.dose("ovst", "HPVG41"))]
+    boy, woman = factory.person(12, named_as="1"), factory.woman(40)
+    return [factory.epi(boy, factory.dose("school", "HPVG41")), factory.epi(woman, factory.dose("ovst", "HPVG41"))]
 
 
-def dt_under_25(stage: Stage) -> list[str]:
+def dt_under_25(factory: VisitFactory) -> list[str]:
     """dT (106) at 20 years: refused; 24 years and 11 months also."""
-    return [stage.dt(stage.person(20)), stage.dt(stage.person(24.92), day=stage.first_day)]
+    return [factory.dt(factory.person(20)), factory.dt(factory.person(24.92), day=factory.first_day)]
 
 
-def dt_in_pregnancy_under_25(stage: Stage) -> list[str]:
+def dt_in_pregnancy_under_25(factory: VisitFactory) -> list[str]:
     """dT (106) at 19 years in an antenatal visit, kept by either family: claimed."""
     pregnancy = Antenatal(1, 20)
     return [
-        stage.dt(stage.woman(19), stage.dose("anc", "106"), antenatal=pregnancy),
-        stage.dt(stage.woman(19), stage.dose("ovst", "106"), antenatal=pregnancy),
+        factory.dt(factory.woman(19), factory.dose("anc", "106"), antenatal=pregnancy),
+        factory.dt(factory.woman(19), factory.dose("ovst", "106"), antenatal=pregnancy),
     ]
 
 
-def p41_in_pregnancy(stage: Stage) -> list[str]:
+def p41_in_pregnancy(factory: VisitFactory) -> list[str]:
     """aP (P41) with gravida and weeks, kept by either family: claimed with `prenatal`."""
     return [
-        stage.epi(stage.woman(), stage.dose("anc", "P41"), antenatal=Antenatal(2, 30)),
-        stage.epi(stage.woman(), stage.dose("ovst", "P41"), antenatal=Antenatal(1, 28)),
+        factory.epi(factory.woman(), factory.dose("anc", "P41"), antenatal=Antenatal(2, 30)),
+        factory.epi(factory.woman(), factory.dose("ovst", "P41"), antenatal=Antenatal(1, 28)),
     ]
 
 
-def p41_without_pregnancy(stage: Stage) -> list[str]:
+def p41_without_pregnancy(factory: VisitFactory) -> list[str]:
     """aP (P41) without an antenatal service, and without gravida and weeks: claimed with a warning, no `prenatal`."""
     return [
-        stage.epi(stage.woman(), stage.dose("ovst", "P41")),
-        stage.epi(stage.woman(), stage.dose("anc", "P41"), antenatal=Antenatal(None, None)),
+        factory.epi(factory.woman(), factory.dose("ovst", "P41")),
+        factory.epi(factory.woman(), factory.dose("anc", "P41"), antenatal=Antenatal(None, None)),
     ]
 
 
-def antenatal_service_that_is_no_vaccine(stage: Stage) -> list[str]:
+def antenatal_service_that_is_no_vaccine(factory: VisitFactory) -> list[str]:
     """An examination in the antenatal list, without code and lot, beside a dT: only the dT is a claim."""
-    exam = stage.dose("anc", "", lot=None, expiry=None, doctor=None)
-    return [stage.dt(stage.woman(), exam, stage.dose("anc", "106"), antenatal=Antenatal(1, 20))]
+    exam = factory.dose("anc", "", lot=None, expiry=None, doctor=None)
+    return [factory.dt(factory.woman(), exam, factory.dose("anc", "106"), antenatal=Antenatal(1, 20))]
 
 
-def given_at_its_own_time(stage: Stage) -> list[str]:
+def given_at_its_own_time(factory: VisitFactory) -> list[str]:
     """`immunization_datetime` is half past four of the day, before the visit: that is when it was given."""
-    day = stage.next_day()
-    return [stage.epi(None, stage.dose("ovst", "081", given=f"{day} {clock(16 * 3600 + 1800)}"), day=day)]
+    day = factory.next_day()
+    return [factory.epi(None, factory.dose("ovst", "081", given=f"{day} {clock(16 * 3600 + 1800)}"), day=day)]
 
 
-def dose_quantity_in_millilitres(stage: Stage) -> list[str]:
+def dose_quantity_in_millilitres(factory: VisitFactory) -> list[str]:
     """The quantity stands as 0.5, and is missing: claimed with what the setting says."""
-    return [stage.epi(None, stage.dose("ovst", "081", quantity=quantity)) for quantity in (0.5, None)]
+    return [factory.epi(None, factory.dose("ovst", "081", quantity=quantity)) for quantity in (0.5, None)]
 
 
-def given_elsewhere(stage: Stage) -> list[str]:
+def given_elsewhere(factory: VisitFactory) -> list[str]:
     """A dose another hospital gave, kept as history beside today's D21: only D21 is a claim."""
-    child = stage.child()
-    day = stage.next_day()
-    stage.records.given_elsewhere(child, "081", day)
-    return [stage.epi(child, day=day)]
+    child = factory.child()
+    day = factory.next_day()
+    factory.records.given_elsewhere(child, "081", day)
+    return [factory.epi(child, day=day)]
 
 
 TRAPS = (

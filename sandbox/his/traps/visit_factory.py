@@ -1,4 +1,4 @@
-"""Where a trap is set: visits that would be claims without fault, but for what the trap changes."""
+"""Makes the visits of traps: claims without fault except for what the trap changes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from sandbox.his import lookups as has
+from sandbox.his import lookups
 from sandbox.his.days import CLOSES
 from sandbox.his.people import Patient, new_patient
 from sandbox.his.visits import Dose, LabOrder, Records, Results, Visit
@@ -14,12 +14,12 @@ from sandbox.his.visits import Dose, LabOrder, Records, Results, Visit
 _RIGHT = "11"
 
 
-class Stage:
-    """Writes faultless visits of each kind, one change at a time, spread over the days of the window.
+class VisitFactory:
+    """Writes visits that are claims without fault except for the changes given, spread over the days of the window.
 
     Args:
-        rng: Decides all that is left to chance.
-        records: Where the visits are written down.
+        rng: Random numbers.
+        records: Writes the visits as rows of a HIS.
         first_day: First day of the window.
         days: Days in the window.
     """
@@ -34,39 +34,39 @@ class Stage:
         self._seconds: Counter[date] = Counter()
 
     def next_day(self) -> date:
-        """The days of the window in turn."""
+        """The next day of the window; after the last the first again."""
         self._turn += 1
         return self.first_day + timedelta(days=(self._turn - 1) % self._days)
 
     def person(self, years: float, *, named_as: str | None = None, **changes: Any) -> Patient:
-        """Register somebody of this age, universally covered, with changes to the fields of `Patient`.
+        """Register a person with universal coverage, with changes to the fields of `Patient`.
 
         Args:
             years: Age on the first day of the window.
-            named_as: "1" man, "2" woman, None for either.
-            changes: What is wrong with them.
+            named_as: Sex: "1" man, "2" woman, None for either.
+            changes: Fields that differ from a person without fault.
         """
         born = self.first_day - timedelta(days=int(years * 365.25))
         number = self.records.serial("person")
         patient = new_patient(self._rng, number, born=born, on=self.first_day, sex=named_as, pttype=_RIGHT)
         patient = replace(patient, **changes)
-        self.records.admit(patient)
+        self.records.register(patient)
         return patient
 
     def adult(self, **changes: Any) -> Patient:
-        """Somebody of 55."""
+        """Register a person of 55 years."""
         return self.person(55, **changes)
 
     def child(self, **changes: Any) -> Patient:
-        """A child of two months."""
+        """Register a child of two months."""
         return self.person(0.18, **changes)
 
     def woman(self, years: float = 28) -> Patient:
-        """A woman who may be with child."""
+        """Register a woman of childbearing age."""
         return self.person(years, named_as="2")
 
     def visit(self, patient: Patient, *, day: date | None = None, **fields: Any) -> str:
-        """Write a visit with these fields of `Visit`, after the ordinary ones of its day, and give its VN."""
+        """Write a visit with these fields of `Visit`, later than the ordinary visits of its day; returns its VN."""
         day = day or self.next_day()
         self._seconds[day] += 1
         fields = {"second": CLOSES + 61 * self._seconds[day], **fields}
@@ -74,11 +74,11 @@ class Stage:
 
     def dm(self, patient: Patient | None = None, result: str | None = "7.2", **fields: Any) -> str:
         """Type 2 diabetes with HbA1c."""
-        order = LabOrder(((has.HBA1C_BY_PRICE, result),))
+        order = LabOrder(((lookups.HBA1C_BY_PRICE, result),))
         return self.visit(patient or self.adult(), **{"diagnoses": (("E119", "1"),), "orders": (order,), **fields})
 
     def ht(
-        self, patient: Patient | None = None, results: Results = ((has.CREATININE_BY_PRICE, "1.10"),), **fields: Any
+        self, patient: Patient | None = None, results: Results = ((lookups.CREATININE_BY_PRICE, "1.10"),), **fields: Any
     ) -> str:
         """Hypertension with creatinine."""
         orders = (LabOrder(results),)
@@ -95,6 +95,6 @@ class Stage:
         return self.visit(patient or self.adult(), **fields)
 
     def dose(self, family: str, code: str, **changes: Any) -> Dose:
-        """A dose with nothing missing, but for the changes to the fields of `Dose`."""
+        """A dose without fault except for the changes to the fields of `Dose`."""
         expiry = (self.last_day + timedelta(days=300)).isoformat()
-        return replace(Dose(family, code, "TRAP01", expiry, has.NURSES[0]), **changes)
+        return replace(Dose(family, code, "TRAP01", expiry, lookups.NURSES[0]), **changes)
