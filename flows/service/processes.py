@@ -11,6 +11,9 @@ from pathlib import Path
 import psutil
 
 STOP_SECONDS = 20
+ASK_AGAIN_SECONDS = 10
+"""A run may miss a SIGTERM: Prefect's handler raises an exception, which Python drops in a weakref callback or `__del__`.
+A run that has not missed it needs less than this to report its end to the server."""
 # linux/prctl.h: orphaned descendants are re-parented to this process, so that they are still found.
 _SET_CHILD_SUBREAPER = 36
 
@@ -93,10 +96,11 @@ def _terminate(find: Callable[[], set[psutil.Process]]) -> None:
             does not collect its children.
     """
     deadline = time.monotonic() + STOP_SECONDS
-    asked: set[psutil.Process] = set()
-    while (alive := find()) and time.monotonic() < deadline:
-        _send(alive - asked, signal.SIGTERM)
-        asked |= alive
+    asked: dict[psutil.Process, float] = {}
+    while (alive := find()) and (now := time.monotonic()) < deadline:
+        due = {process for process in alive if now >= asked.get(process, -ASK_AGAIN_SECONDS) + ASK_AGAIN_SECONDS}
+        _send(due, signal.SIGTERM)
+        asked |= dict.fromkeys(due, now)
         time.sleep(0.1)
     _send(alive, signal.SIGKILL)
 

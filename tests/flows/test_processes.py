@@ -25,6 +25,7 @@ WORKER = """
 trap 'echo "the worker ends" >> order; exit' TERM
 while :; do rm -f begun; sh -c "$RUN" & wait $!; echo "the worker goes on" >> order; sleep 30 & wait $!; done
 """
+MISSES_THE_FIRST = "trap 'trap \"exit 7\" TERM' TERM; echo > begun; while :; do sleep 0.05; done"
 DEAF = "trap '' TERM; echo > begun; while :; do sleep 0.05; done"
 # A program whose grandchild has a session of its own; and one whose grandchild is an orphan as well.
 SESSION = "setsid sh -c 'echo $$ > begun; exec sleep 600' & wait"
@@ -100,6 +101,13 @@ def test_a_program_that_ignores_sigterm_is_killed(folder: Path, monkeypatch: pyt
     with running(shell(DEAF), folder / "log") as process:
         written(folder / "begun")
     assert process.returncode == -signal.SIGKILL
+
+
+def test_a_program_that_missed_sigterm_is_asked_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "ASK_AGAIN_SECONDS", 0.3)
+    with running(shell(MISSES_THE_FIRST), folder / "log") as process:
+        written(folder / "begun")
+    assert process.returncode == 7
 
 
 def test_a_suspended_program_with_a_dead_child_ends_at_once(folder: Path) -> None:
