@@ -51,8 +51,8 @@ def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: 
 
     Args:
         rows: The contract's columns and lab_order.
-        of_site: The site's own maps.
-        of_his: The maps of the HIS's folder.
+        site_maps: The site's own maps.
+        his_maps: The maps of the HIS's folder.
         lab_codes: The NHSO codes wanted.
     """
     his_labs = his_maps.get("labs", {})

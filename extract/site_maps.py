@@ -85,8 +85,8 @@ def translated(
     Args:
         local: Local codes.
         given: The HIS's own codes for them, missing where it has none.
-        of_site: The site's map.
-        of_his: The map of the HIS's folder.
+        site_map: The site's map.
+        his_map: The map of the HIS's folder.
 
     Returns:
         The codes; missing where none is known, NOTHING where the site's map says "-".

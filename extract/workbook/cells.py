@@ -1,4 +1,4 @@
-"""What a cell means, by the type of its column; nothing is guessed: what may mean two things is none."""
+"""Parses a cell by the type of its column. Nothing is guessed: an ambiguous cell is a fault."""
 
 import difflib
 import math
@@ -17,14 +17,14 @@ from extract.workbook.rows import Broken, CellValue, Value
 
 Moment = date | datetime | time | timedelta
 Filled = str | float | Moment
-"""A cell that holds something: text is cleaned and neither empty nor a dash."""
+"""A cell with a value; text is cleaned, and neither empty nor a dash."""
 
 LONGEST_CODE = 32
-"""As the audit keeps visit and hospital numbers."""
+"""The length of visit and hospital numbers in the audit."""
 LONGEST_TEXT = 100
-"""Of a name, a title, an occupation or a manufacturer."""
+"""The longest name, title, occupation or manufacturer."""
 THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
-# What nobody sees, and every kind of blank: zero-width characters, direction marks, soft hyphens; no-break blanks, tabs.
+# Invisible characters (zero-width, direction marks, soft hyphens) and all kinds of blanks (no-break, tabs, line ends).
 _INVISIBLE = dict.fromkeys(
     [0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF]
 )  # fmt: skip
@@ -41,7 +41,7 @@ _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.I)
 _SHORTENED_CODE = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I)
 _ICD10 = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
 _CID = re.compile(r"[1-9]\d{12}")
-# What is left of thirteen digits once 3.10012E+12 was saved and opened again. One in ten has a right check digit.
+# An identity number after 3.10012E+12 was saved and opened again. One in ten still has a right check digit.
 _ROUNDED = re.compile(r"[1-9]\d{6}0{6}")
 _NAME_LENGTH = 80
 _CLOSE = 0.75
@@ -49,15 +49,15 @@ _OFFERED = 4
 
 
 def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusable | None:
-    """What a cell means.
+    """Parse a cell.
 
     Args:
-        value: As the file has it.
-        column: The column it stands in.
-        choices: Every drop-down.
+        value: As in the file.
+        column: Its column.
+        choices: All drop-downs.
 
     Returns:
-        Its meaning; None where it is empty; or why it cannot be used. Nothing is raised, whatever the value.
+        Its value; None if it is empty; or why it cannot be used. Never raises.
     """
     if isinstance(value, bool):
         return str(int(value)) if column.choices == "yes_no" else unusable("cell.true_false")
@@ -67,7 +67,7 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
         value = cleaned(value)
     if value is None or value == "" or (isinstance(value, str) and _NO_VALUE.fullmatch(value)):
         return None
-    if isinstance(value, int):  # a float to the type checker
+    if isinstance(value, int):  # the type checker accepts int as float
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return unusable("cell.error")
@@ -75,22 +75,22 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
 
 
 def may_have_month_first(value: CellValue) -> bool:
-    """Whether a cell is a date in figures that is another day where the month comes first."""
+    """Whether a cell is a date in figures that is a different day if the month comes first."""
     return isinstance(value, str) and len(value) <= LONGEST_TEXT and has_two_orders(_plain_digits(cleaned(value)))
 
 
 def cleaned(text: str) -> str:
-    """Text without what nobody sees or means: zero-width characters, direction marks, a leading apostrophe, blanks around."""
+    """Text without invisible characters, surrounding blanks and a leading apostrophe."""
     return text.translate(_CLEANED).strip().removeprefix("'").strip()
 
 
 def plain(number: float) -> str:
-    """A number as plain decimal text, of as many digits as a spreadsheet program keeps: 7.0 is 7."""
+    """A number as plain decimal text, with the 15 digits that a spreadsheet program keeps: 7.0 is 7."""
     return format(Decimal(f"{number:.15g}"), "f")
 
 
 def spelling(text: str) -> str:
-    """What is alike of two spellings of a name: letters (with their marks) and digits, in small letters."""
+    """A name reduced for comparison: lower-case letters with their marks, and digits."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(THAI_DIGITS)
     return "".join(letter for letter in folded if letter.isalnum() or unicodedata.category(letter) in ("Mn", "Mc"))
 
@@ -119,7 +119,7 @@ def _cid(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None
         digits = _DASHED.sub("", value.translate(THAI_DIGITS))
         if _SHORTENED.fullmatch(value) or _ROUNDED.fullmatch(digits):
             return unusable("cell.cid_mangled")
-        # A wrong length is told by the rules about the person.
+        # A wrong length is reported by the rules about the person.
         return digits or None
     return unusable("cell.turned_into_date")
 
@@ -151,12 +151,12 @@ def _choice(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | No
     text = _result(value, choices)
     if not isinstance(text, str):
         return text
-    found = _meant(text, choices)
+    found = _matching_codes(text, choices)
     if len(found) == 1:
         return found[0]
     if found:
         return unusable("cell.choice_ambiguous", matches=" / ".join(_label(code, choices) for code in found))
-    if close := _close(text, choices):
+    if close := _similar_codes(text, choices):
         more = [] if len(close) <= _OFFERED else ["…"]
         labels = [_label(code, choices) for code in close[:_OFFERED]]
         return unusable("cell.choice_close", matches=" / ".join(labels + more))
@@ -167,7 +167,7 @@ def _suggest(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | N
     text = _text(value, choices)
     if not isinstance(text, str):
         return text
-    found = _meant(text, choices)
+    found = _matching_codes(text, choices)
     return found[0] if len(found) == 1 else text
 
 
@@ -197,8 +197,8 @@ _READERS: Mapping[ColumnType, Callable[[Filled, tuple[Choice, ...]], Value | Unu
 }
 
 
-def _meant(text: str, choices: tuple[Choice, ...]) -> tuple[str, ...]:
-    """The codes a text may mean: itself, as a name of theirs, or as a number that has lost its leading zeros."""
+def _matching_codes(text: str, choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    """The codes that a text matches: as the code, as one of its names, or as a number without its leading zeros."""
     code = text.translate(THAI_DIGITS).upper()
     if any(choice.value == code for choice in choices):
         return (code,)
@@ -211,9 +211,9 @@ def _meant(text: str, choices: tuple[Choice, ...]) -> tuple[str, ...]:
     )
 
 
-def _close(text: str, choices: tuple[Choice, ...]) -> list[str]:
-    """The codes whose names begin so or, where there are none, are spelt nearly so, in the order of the list."""
-    if len(text) > _NAME_LENGTH:  # text of any length may stand there
+def _similar_codes(text: str, choices: tuple[Choice, ...]) -> list[str]:
+    """The codes with a name that begins with the text or, if there are none, is spelt nearly like it, in the order of the list."""
+    if len(text) > _NAME_LENGTH:  # cells can have text of any length
         return []
     spelt = spelling(text)
     pairs = _pairs(spelt)
@@ -227,7 +227,7 @@ def _close(text: str, choices: tuple[Choice, ...]) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _spellings(choices: tuple[Choice, ...]) -> Mapping[str, tuple[str, ...]]:
-    """The codes each spelling means; a name may stand before or behind its code."""
+    """The codes of each spelling; a name may be written before or after its code."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for choice in choices:
         names, code = _names((choice,)), spelling(choice.value)
@@ -248,7 +248,7 @@ def _names_with_pairs(choices: tuple[Choice, ...]) -> tuple[tuple[str, frozenset
 
 
 def _pairs(text: str) -> frozenset[str]:
-    """Its pairs of neighbouring letters: names that share few of them need no closer look, which takes time."""
+    """Its pairs of neighbouring letters. Names that share few pairs are skipped, as the exact comparison is slow."""
     return frozenset(text[place : place + 2] for place in range(len(text) - 1))
 
 

@@ -1,4 +1,4 @@
-"""Dates and times of day as people and spreadsheet programs write them; what could mean two days means none."""
+"""Parses dates and times of day as people and spreadsheet programs write them. An ambiguous date is a fault."""
 
 import re
 from datetime import date, datetime, time, timedelta
@@ -9,11 +9,11 @@ from extract.workbook.faults import Unusable, unusable
 
 CE_YEARS = range(ZERO_DAY.year, 2200)
 BUDDHIST = range(CE_YEARS.start + BUDDHIST_YEARS, CE_YEARS.stop + BUDDHIST_YEARS)
-"""A written year within is a Buddhist one."""
+"""Years in this range are Buddhist."""
 THAI_CENTURY = 2500
-"""Two digits behind a Thai month's name are a year of this Buddhist century …"""
+"""Two digits after a Thai month's name are a year of this Buddhist century …"""
 LEAST_TWO_DIGITS = 40
-"""… from these on: fewer may as well be a CE year, of a birth or of an expiry to come."""
+"""… if they are at least this number: lower ones may be a CE year, of a birth or a future expiry."""
 _LENGTH = 60
 _THAI = (
     "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม",
@@ -45,15 +45,15 @@ _SECONDS_A_DAY = 86_400
 
 
 def read_date(value: str | float | date | time | timedelta) -> date | Unusable:
-    """The day a cell means, CE.
+    """Parse a day, CE.
 
     Args:
-        value: As the file has it; text cleaned and not empty, its digits ASCII, one blank at most in a row.
+        value: As in the file; text is cleaned and not empty, with ASCII digits and single blanks.
     """
     if isinstance(value, datetime):
         value = value.date()
     if isinstance(value, date):
-        # The numbers 0 and 1 become 30 December 1899 to 1 January 1900 when they are shown as a date.
+        # The numbers 0 and 1 formatted as dates are 30 December 1899 to 1 January 1900.
         return (
             unusable("cell.date_none")
             if value <= ZERO_DAY
@@ -69,7 +69,7 @@ def read_date(value: str | float | date | time | timedelta) -> date | Unusable:
 
 
 def has_two_orders(text: str) -> bool:
-    """Whether a date in figures is another day where the month comes first; text as of `read_date`."""
+    """Whether a date in figures is a different day if the month comes first; text as in `read_date`."""
     found = _DAY_FIRST.fullmatch(_ERA.sub("", _TIME_BEHIND.sub("", text)))
     return found is not None and int(found["day"]) != int(found["month"]) and int(found["day"]) <= 12
 
@@ -96,8 +96,8 @@ def _day(year: str, month: int, day: int, shown: str, era: str | None = None) ->
         year: As written, of either calendar.
         month: As written.
         day: As written.
-        shown: The whole date, for the sentence.
-        era: "พ" where the year is said to be Buddhist, "ค" CE.
+        shown: The whole date, for the message.
+        era: "พ" if the year is marked as Buddhist, "ค" if as CE.
     """
     if 0 in (month, day) or (year.strip("0") == "" and len(year) != 2):
         return unusable("cell.date_none")
@@ -118,11 +118,11 @@ def _day(year: str, month: int, day: int, shown: str, era: str | None = None) ->
 
 
 def read_time(value: str | float | date | time | timedelta) -> str | Unusable:
-    """The time of day a cell means, as "HH:MM", seconds dropped; arguments as of `read_date`."""
+    """Parse a time of day as "HH:MM", seconds dropped; arguments as in `read_date`."""
     if isinstance(value, float):
         return unusable("cell.time_number")
     if isinstance(value, datetime):
-        # A day without a time is midnight to the spreadsheet program.
+        # Spreadsheet programs store a day without a time as midnight.
         return unusable("cell.time_unreadable") if value.time() == time() else _clock(value)
     if isinstance(value, time):
         return _clock(value)

@@ -1,4 +1,4 @@
-"""Why a cell or a row cannot be used: every reason by its code, as one sentence in both languages."""
+"""The reasons why a cell or a row cannot be used, as sentences in both languages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -135,16 +135,16 @@ REASONS: Mapping[str, Message] = {
         "delete the wrong row, or mend the visit number if these are two visits.",
     ),
 }
-"""Every reason by its code; said after the place, so it begins in small letters in English."""
+"""The reasons by their code. The sheet and cell are put in front, so the English begins in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why a value cannot be used, wherever it stands.
+    """Why a value cannot be used, without its place.
 
     Args:
         rule: A code of `REASONS`.
-        message: What is wrong and what to type instead; quotes nothing but dates.
+        message: What is wrong and what to type instead; the only values it quotes are dates.
     """
 
     rule: str
@@ -152,12 +152,12 @@ class Unusable:
 
 
 def unusable(rule: str, **values: object) -> Unusable:
-    """The reason of that code, its placeholders filled in."""
+    """The reason with that code, its placeholders filled in."""
     return Unusable(rule, REASONS[rule].fill(**values) if values else REASONS[rule])
 
 
 def placed(why: Unusable, sheet: str, address: str, column: Column) -> Fault:
-    """The fault of one cell, its sentence naming sheet, cell and heading."""
+    """The fault of one cell; its message names sheet, cell and heading."""
     message = Message(
         f"แผ่นงาน {sheet} ช่อง {address} ({column.heading.th}): {why.message.th}",
         f"Sheet {sheet}, cell {address} ({column.heading.en}): {why.message.en}",

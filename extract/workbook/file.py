@@ -1,4 +1,4 @@
-"""A workbook file (.xlsx, .xls, .ods, .csv), read cell by cell as it is. What cannot be read is refused in one sentence."""
+"""Reads a workbook file (.xlsx, .xls, .ods, .csv) cell by cell, or refuses it in one sentence."""
 
 import hashlib
 import json
@@ -45,20 +45,20 @@ CELLS: dict[str, Callable[..., CellValue]] = {
     "seconds": lambda seconds: timedelta(seconds=seconds),
     "broken": Broken,
 }
-"""What the child has for cells that JSON has no word for."""
+"""Makes the cells that JSON has no type for; the child writes them as objects with one of these keys."""
 
 
 def read_sheets(path: Path, limits: WorkbookSettings) -> tuple[RawSheet, ...]:
-    """Every sheet of a workbook; a .csv is one sheet of texts, named as the file.
+    """The sheets of a workbook; a .csv is one sheet of text cells, named like the file.
 
-    The file is read in a process of its own, which is held to the limits and gone when this returns.
+    The file is read in a child process, which is held to the limits and has ended when this returns.
 
     Args:
-        path: The file. What it is is decided by what it holds; only a .csv is known by its name.
-        limits: Beyond which it is refused.
+        path: The file. Its type is decided by its content; only a .csv is recognised by its name.
+        limits: Files beyond them are refused.
 
     Raises:
-        WorkbookError: It cannot be read, or must not be: what is wrong with it, and what to do.
+        WorkbookError: It cannot or must not be read; says what is wrong and what to do.
     """
     try:
         with _open(path) as file:
@@ -68,17 +68,17 @@ def read_sheets(path: Path, limits: WorkbookSettings) -> tuple[RawSheet, ...]:
                 raise FileRefused(EMPTY)
             if size > limits.max_megabytes << 20:
                 raise FileRefused(TOO_LARGE, megabytes=limits.max_megabytes)
-            with _child(file, path.suffix.lower(), limits) as told:
-                return _gather(told, shown(path.stem))
+            with _child(file, path.suffix.lower(), limits) as lines:
+                return _gather(lines, shown(path.stem))
     except FileRefused as reason:
         raise _named(reason, path) from None
 
 
 def check_file(path: Path) -> None:
-    """See that there is a file of a form that is read, before any work goes into it.
+    """Check early that the file exists and has a readable type.
 
     Raises:
-        WorkbookError: There is none, or it cannot be opened.
+        WorkbookError: It does not exist, cannot be opened, or is of another type.
     """
     try:
         with _open(path):
@@ -104,18 +104,18 @@ def file_hash(path: Path) -> str:
 
 
 def _named(reason: FileRefused, path: Path) -> WorkbookError:
-    def named(said: str) -> str:
-        # Not `fill`: the name of a sheet may hold braces of its own.
-        return said.replace("{file}", shown(path.name)).replace("{stem}", shown(path.stem))
+    def named(sentence: str) -> str:
+        # Not `fill`: the name of a sheet may contain braces.
+        return sentence.replace("{file}", shown(path.name)).replace("{stem}", shown(path.stem))
 
-    said, discreet = reason.message, reason.discreet
+    message, discreet = reason.message, reason.discreet
     th = discreet.th.replace("ไฟล์ {file}", "{file}").replace("{file}", "ไฟล์ที่นำเข้า")
     en = discreet.en.replace("{file}", "the imported file")
-    return WorkbookError(Message(named(said.th), named(said.en)), Message(th, en[:1].upper() + en[1:]))
+    return WorkbookError(Message(named(message.th), named(message.en)), Message(th, en[:1].upper() + en[1:]))
 
 
 def shown(name: str) -> str:
-    """A file's name as text: one that is no UTF-8, from an old share, cannot be written down as it is."""
+    """A file's name as printable text; names from old file shares may not be valid UTF-8."""
     return name.encode(errors="replace").decode()
 
 
@@ -129,7 +129,7 @@ def _check_name(path: Path) -> None:
 @contextmanager
 def _open(path: Path) -> Iterator[BufferedReader]:
     try:
-        # Not opened to see what it is: opening a pipe waits for whoever writes to it.
+        # Checked before opening: opening a pipe would wait for its writer.
         if not stat.S_ISREG(path.stat().st_mode):
             raise FileRefused(NOT_A_FILE)
         file = path.open("rb")
@@ -143,7 +143,7 @@ def _open(path: Path) -> Iterator[BufferedReader]:
 
 @contextmanager
 def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterator[Iterator[bytes]]:
-    """The lines that the reading process says; it is ended with the block, however that ends."""
+    """The lines that the reading process writes. It is ended when the block ends, however it ends."""
     late = threading.Event()
     process = subprocess.Popen(  # noqa: S603 (this interpreter, no shell)
         [
@@ -155,13 +155,13 @@ def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterat
             str(file.fileno()),
         ],
         pass_fds=[file.fileno()],
-        # It lives no longer than this is open, also where the parent is killed, or interrupted before the next line.
+        # The child ends when this pipe closes, so also if the parent is killed or interrupted.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # It runs in the folder of the packages, where it finds them installed or not.
+        # The folder of the packages, so that they are found even if they are not installed.
         cwd=PACKAGES,
-        # A session of its own: Ctrl-C ends the parent first, and the child by that.
+        # A session of its own: Ctrl-C reaches only the parent, whose end ends the child.
         start_new_session=True,
     )
 
@@ -183,7 +183,7 @@ def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterat
 def _until_done(
     process: subprocess.Popen[bytes], lines: IO[bytes], late: threading.Event, limits: WorkbookSettings
 ) -> Iterator[bytes]:
-    """The lines about sheets. Where the last line is missing, the process died: by the clock, by a limit, by the file."""
+    """The lines about sheets. If the last line is missing, the process died: of the time limit, another limit, or the file."""
     for line in lines:
         if line == b'{"done":true}\n':
             return
@@ -191,7 +191,7 @@ def _until_done(
     code = process.wait()
     if late.is_set():
         raise FileRefused(TOO_LONG, seconds=limits.read_seconds)
-    # A reader that is given no more memory aborts; a machine that has none kills.
+    # At its memory limit the reader aborts; when the machine has no memory left, the kernel kills it.
     if code in (-signal.SIGABRT, -signal.SIGKILL):
         raise FileRefused(TOO_MUCH, megabytes=limits.read_megabytes)
     raise FileRefused(NOT_UNDERSTOOD, Message(f"exit {code}", f"exit {code}"))
@@ -204,16 +204,16 @@ def _gather(lines: Iterator[bytes], stem: str) -> tuple[RawSheet, ...]:
     rows: list[tuple[CellValue, ...]] = []
     for line in lines:
         if line.startswith(b"["):
-            # Of equal texts one is kept: most columns hold few different ones.
+            # Equal texts share one object, as most columns have few different values.
             rows.append(tuple(kept.setdefault(v, v) if type(v) is str else v for v in decode(line.decode())))
             continue
-        said = json.loads(line)
-        if "not_read" in said:
-            reason = FileRefused(Message(*said["not_read"]))
-            reason.discreet = Message(*said["discreet"])
+        report = json.loads(line)
+        if "not_read" in report:
+            reason = FileRefused(Message(*report["not_read"]))
+            reason.discreet = Message(*report["discreet"])
             raise reason
         rows = []
-        sheets.append(RawSheet(said["sheet"] or stem, said["visible"], rows))
+        sheets.append(RawSheet(report["sheet"] or stem, report["visible"], rows))
     return tuple(sheets)
 
 

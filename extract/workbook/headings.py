@@ -1,4 +1,4 @@
-"""Where the headings of a sheet stand, and which kind of sheet they make it; officers move, rename and repeat them."""
+"""Finds the headings of a sheet and from them the kind of sheet. Officers move, rename and repeat headings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from extract.workbook.rows import CellValue, RawSheet
 
 SEARCHED_ROWS = 40
 LEAST_HEADINGS = 4
-TELLING = frozenset({"vn", "cid", "visit_date", "lab_code", "result", "vaccine_code", "lot_number"})
-"""Of these at least two are headings of any sheet of claims."""
+TYPICAL_COLUMNS = frozenset({"vn", "cid", "visit_date", "lab_code", "result", "vaccine_code", "lot_number"})
+"""Every sheet of claims has headings for at least two of these."""
 
 TWICE = Message(
     "แผ่นงาน {sheet} มีสองคอลัมน์ที่มีความหมายเดียวกัน คือ “{one}” ที่ช่อง {first} และ “{other}” ที่ช่อง {second} "
@@ -57,12 +57,12 @@ class Headings:
     """The headings of a sheet of claims; rows and columns count from 0.
 
     Args:
-        layout: Which kind of sheet it is.
+        layout: The kind of sheet.
         row: The row of the headings.
-        rows: All rows of headings that stand together with it.
-        columns: Where each layout column stands.
-        surplus: Headings that mean nothing here.
-        answered: Whether it is a sheet that was written with the results of an import.
+        rows: All neighbouring rows of headings, with this one.
+        columns: The position of each layout column.
+        surplus: Unknown headings.
+        answered: Whether the sheet was written by an earlier import, with its results.
     """
 
     layout: SheetName
@@ -74,12 +74,12 @@ class Headings:
 
 
 def find_headings(sheet: RawSheet) -> Headings | None:
-    """The headings of a sheet; None where it is no sheet of claims.
+    """The headings of a sheet; None if it is not a sheet of claims.
 
     Raises:
-        WorkbookError: It is one, but a column that is needed is not there, or one is there twice.
+        WorkbookError: A needed column is missing, or a column is there twice.
     """
-    fit = [len(names) if _are_of_claims(names := named(row)) else 0 for row in sheet.rows[:SEARCHED_ROWS]]
+    fit = [len(names) if _has_claim_headings(names := columns_in(row)) else 0 for row in sheet.rows[:SEARCHED_ROWS]]
     if not any(fit):
         return None
     best = fit.index(max(fit))
@@ -91,7 +91,7 @@ def find_headings(sheet: RawSheet) -> Headings | None:
     own = {column.name for column in layouts()[layout].columns}
     answered = OUTCOMES[0] in columns
     if not answered:
-        _complete(sheet, rows, layout, columns)
+        _refuse_missing(sheet, rows, layout, columns)
     return Headings(
         layout=layout,
         row=best,
@@ -103,35 +103,35 @@ def find_headings(sheet: RawSheet) -> Headings | None:
 
 
 def refuse_other_headings(sheet: RawSheet, headings: Headings, row: int) -> None:
-    """Read no table by the headings of another.
+    """Refuse a sheet with a second table, whose headings differ from those it is read by.
 
     Args:
         sheet: The sheet.
-        headings: Those by which it is read.
-        row: A row that holds no data, counted from 0.
+        headings: Those it is read by.
+        row: A row without data, counted from 0.
 
     Raises:
-        WorkbookError: It has headings of claims too, and they are not the same again, as on a later page.
+        WorkbookError: The row has headings of claims that are not the same again, as those of a later page are.
     """
-    names = named(sheet.rows[row])
-    if _are_of_claims(names) and names not in [named(sheet.rows[known]) for known in headings.rows]:
+    names = columns_in(sheet.rows[row])
+    if _has_claim_headings(names) and names not in [columns_in(sheet.rows[known]) for known in headings.rows]:
         one, other = sorted((row, headings.row))
         raise _refused(TWO_TABLES.fill(sheet="{sheet}", one=one + 1, other=other + 1), sheet)
 
 
-def _are_of_claims(names: Mapping[str, int]) -> bool:
-    return len(names) >= LEAST_HEADINGS and len(names.keys() & TELLING) >= 2
+def _has_claim_headings(names: Mapping[str, int]) -> bool:
+    return len(names) >= LEAST_HEADINGS and len(names.keys() & TYPICAL_COLUMNS) >= 2
 
 
 def is_heading_row(row: Sequence[CellValue]) -> bool:
-    """Whether most of its filled cells are headings."""
+    """Whether most of the row's filled cells are headings."""
     filled = sum(1 for cell in row if cell is not None and not (isinstance(cell, str) and not cleaned(cell)))
-    found = len(list(named(row).values()))
+    found = len(list(columns_in(row).values()))
     return found >= 2 and found * 2 > filled
 
 
-def named(row: Sequence[CellValue]) -> dict[str, int]:
-    """The first cell of a row that is the heading of each column."""
+def columns_in(row: Sequence[CellValue]) -> dict[str, int]:
+    """The position of each column whose heading is in a row; of several the first."""
     found: dict[str, int] = {}
     for place, cell in enumerate(row):
         if isinstance(cell, str) and (name := heading_of(cell)) is not None:
@@ -141,7 +141,7 @@ def named(row: Sequence[CellValue]) -> dict[str, int]:
 
 @lru_cache(maxsize=4096)
 def heading_of(text: str) -> str | None:
-    """The column whose heading a text is, in any of its spellings, also that of full names; None where it is none's."""
+    """The column with this heading in any spelling (full names included); None if there is none."""
     if len(text) > _LONGEST:
         return None
     known = headings()
@@ -150,7 +150,7 @@ def heading_of(text: str) -> str | None:
 
 @cache
 def headings() -> Mapping[str, str]:
-    """The column that each heading means, by its spelling, with and without a hint in brackets."""
+    """The column of each known heading, by its spelling with and without a hint in brackets."""
     columns: list[Column] = [column for layout in layouts().values() for column in layout.columns]
     found: dict[str, str] = {}
     for column in (*columns, *outcome_columns(), full_name_column()):
@@ -163,7 +163,7 @@ def headings() -> Mapping[str, str]:
 
 
 def _block(rows: Sequence[Sequence[CellValue]], best: int) -> range:
-    """The heading rows that stand together: a second language, or field names beneath the headings."""
+    """The neighbouring rows of headings: in a second language, or field names below the headings."""
     first, last = best, best
     while first > 0 and is_heading_row(rows[first - 1]):
         first -= 1
@@ -173,19 +173,19 @@ def _block(rows: Sequence[Sequence[CellValue]], best: int) -> range:
 
 
 def _columns(sheet: RawSheet, best: int, block: range) -> dict[str, int]:
-    """Where each column stands, outcomes among them; another row of headings speaks where the best one does not."""
+    """The position of each column, outcomes included; other rows of headings add columns that the best row lacks."""
     found: dict[str, tuple[int, int]] = {}
-    taken: set[int] = set()
+    used: set[int] = set()
     for row in (best, *(row for row in block if row != best)):
         for place, cell in enumerate(sheet.rows[row]):
             name = heading_of(cell) if isinstance(cell, str) else None
-            if name is None or name == full_name_column().name or place in taken:
+            if name is None or name == full_name_column().name or place in used:
                 continue
             if name in found and row == best:
                 raise _twice(sheet, found[name], (row, place))
             if name not in found:
                 found[name] = (row, place)
-                taken.add(place)
+                used.add(place)
     return {name: place for name, (_, place) in found.items()}
 
 
@@ -196,7 +196,7 @@ def _twice(sheet: RawSheet, first: tuple[int, int], second: tuple[int, int]) -> 
 
 
 def _refused(sentence: Message, sheet: RawSheet, **words: str) -> WorkbookError:
-    """Refuse a sheet; what is logged tells neither its name nor the officer's words, which may be anybody's."""
+    """The error that refuses a sheet. What is logged has neither its name nor its text, which may name a person."""
     some = Message(sentence.th.replace("แผ่นงาน {sheet}", "แผ่นงานหนึ่ง"), sentence.en.replace("Sheet {sheet}", "A sheet"))
     return WorkbookError(sentence.fill(sheet=sheet.name, **words), some.fill(**dict.fromkeys(words, "…")))
 
@@ -210,7 +210,7 @@ def _address(row: int, place: int) -> str:
 
 
 def _kind(sheet: RawSheet, columns: Mapping[str, int]) -> SheetName | None:
-    """By what its rows hold: a lab result or a dose."""
+    """The kind of sheet, by whether its columns are of lab results or of doses."""
     labs = {"lab_code", "result"} & columns.keys()
     doses = {c.name for c in layouts()["epi"].columns if c.table == "vaccinations"} & columns.keys()
     if "lab_code" in labs and "vaccine_code" in doses:
@@ -219,11 +219,11 @@ def _kind(sheet: RawSheet, columns: Mapping[str, int]) -> SheetName | None:
         return "dmht"
     if not doses:
         return None
-    # The columns of epi hold those of dt; a sheet of either may hold doses of both.
+    # The columns of epi include those of dt; a sheet of either kind may have doses of both.
     return "dt" if _DT.search(sheet.name) and not {"gravida", "ga_week"} & columns.keys() else "epi"
 
 
-def _complete(sheet: RawSheet, block: range, layout: SheetName, columns: Mapping[str, int]) -> None:
+def _refuse_missing(sheet: RawSheet, block: range, layout: SheetName, columns: Mapping[str, int]) -> None:
     missing = [column for column in layouts()[layout].columns if column.needed and column.name not in columns]
     if any(column.name in ("fname", "lname") for column in missing):
         _refuse_full_names(sheet, block)
@@ -234,7 +234,7 @@ def _complete(sheet: RawSheet, block: range, layout: SheetName, columns: Mapping
 
 def _refuse_full_names(sheet: RawSheet, block: range) -> None:
     for row in block:
-        place = named(sheet.rows[row]).get(full_name_column().name)
+        place = columns_in(sheet.rows[row]).get(full_name_column().name)
         if place is not None:
             heading, address = _text_at(sheet, row, place), _address(row, place)
             where = FULL_NAME.fill(sheet="{sheet}", heading="{heading}", address=address)

@@ -1,9 +1,8 @@
-"""What a workbook of claims looks like: one description, held as data, for whoever writes, reads or explains one.
+"""The layout of a workbook of claims, held as data; it is written, read and documented from this one description.
 
-`sheets.csv` names the sheets, `columns.csv` their columns in order, `options.csv` the short drop-downs, `spellings.csv`
-what else people write for a choice, `examples.csv` the rows a template shows. The long drop-downs (titles, vaccines,
-lab tests …) are the code lists of the rules, which this room does not know: whoever reads or writes a workbook brings
-them as `Choices`.
+`sheets.csv` has the sheets, `columns.csv` their columns in order, `options.csv` the short drop-downs, `spellings.csv`
+other spellings of a choice, `examples.csv` the example rows of a template. The long drop-downs (titles, vaccines, lab
+tests …) are the code lists of transform, which extract must not import; callers pass them as `Choices`.
 """
 
 import csv
@@ -20,14 +19,14 @@ SheetName = Literal["dmht", "epi", "dt"]
 ColumnType = Literal["code", "text", "cid", "date", "time", "choice", "suggest", "icd10", "result", "count"]
 
 EXAMPLE = "ตัวอย่าง"
-"""A row whose visit number is this word, alone or with a number behind it, is an example, and is not read."""
+"""A row with this word as its visit number, alone or followed by a number, is an example and is not read."""
 INSTRUCTIONS = Message("คำแนะนำ", "Instructions")
 SUMMARY = Message("สรุป", "Summary")
 LISTING = Message("ทั้งหมด", "All")
 OWN_SHEETS = frozenset(title for m in (INSTRUCTIONS, SUMMARY, LISTING) for title in (m.th, m.en))
-"""Sheets of ours that hold no rows: of those nothing is said when they are not read."""
+"""Sheets of our own without rows; no message is shown when they are skipped."""
 OUTCOMES = ("outcome", "transaction_uid", "reason")
-"""The columns that a result workbook puts beside the officer's own."""
+"""The columns that a result workbook adds to the officer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Choice:
 
     Args:
         value: The code, as the contract tables hold it.
-        label: What a person chooses.
-        also: Other spellings that mean it.
-        sheets: The sheets that offer it; all of them where empty. Read it is everywhere.
+        label: What the drop-down shows.
+        also: Other spellings of it.
+        sheets: The sheets that offer it, all if empty. It is understood on every sheet.
     """
 
     value: str
@@ -48,7 +47,7 @@ class Choice:
 
 
 Choices = Mapping[str, tuple[Choice, ...]]
-"""Every drop-down by its name, as `columns.csv` calls it."""
+"""The drop-downs by their name in `columns.csv`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +55,17 @@ class Column:
     """One column of a sheet.
 
     Args:
-        name: Its field, which stands beneath the heading.
-        table: The contract table its values go to; "" for the columns of a result.
+        name: Its field name, shown below the heading.
+        table: The contract table of its values; "" for the columns of a result.
         column: The contract's column.
-        dx_type: For diagnoses: the type of the codes that stand in it.
+        dx_type: For diagnoses: the type of its codes.
         type: How its cells are read.
-        choices: The name of its drop-down; "" where it has none.
+        choices: The name of its drop-down; "" if it has none.
         needed: Whether a visit, lab result or dose must have it.
         width: In characters.
         heading: In both languages.
-        also: Other headings that mean it.
-        help: What a person is told about it; may be empty.
+        also: Other accepted headings.
+        help: The hint shown to the officer; may be empty.
     """
 
     name: str
@@ -83,7 +82,7 @@ class Column:
 
     @property
     def field(self) -> str:
-        """The contract's column as issues name it: table.column."""
+        """The contract's column in the form table.column, as in issues."""
         return f"{self.table}.{self.column}"
 
 
@@ -93,12 +92,12 @@ class SheetLayout:
 
     Args:
         name: dmht, epi or dt.
-        table: The contract table of which each row holds one record.
+        table: The contract table of which each row is one record.
         colour: Of its headings, RGB in hex.
         title: In both languages.
-        intro: What stands in it, one sentence.
+        intro: One sentence about its contents.
         columns: In order.
-        examples: Rows a template shows, by column name; values as the contract has them.
+        examples: Example rows for a template, by column name; values as in the contract.
     """
 
     name: SheetName
@@ -114,13 +113,13 @@ class SheetLayout:
         return next(c for c in self.columns if c.name == name)
 
     def column_of(self, contract_column: str) -> Column | None:
-        """The (first) column that holds a contract column, named table.column as issues do."""
+        """The first column for a contract column, given as table.column."""
         return next((c for c in self.columns if c.field == contract_column), None)
 
 
 @cache
 def layouts() -> Mapping[SheetName, SheetLayout]:
-    """Every kind of sheet, in order."""
+    """The kinds of sheet, in order."""
     columns = _rows("columns.csv")
     examples = _rows("examples.csv")
     return {
@@ -149,13 +148,13 @@ def outcome_columns() -> tuple[Column, ...]:
 
 @cache
 def full_name_column() -> Column:
-    """The column of a first and a last name in one, which is known to be told, and never read."""
+    """The column of full names. It is recognised so that the officer can be asked to split it; it is never read."""
     return next(_column(c) for c in _rows("columns.csv") if c["sheets"] == "none")
 
 
 @cache
 def spellings() -> Mapping[tuple[str, str], tuple[str, ...]]:
-    """What else people write for a choice, by the name of its drop-down and its code."""
+    """Other spellings of a choice, by the name of its drop-down and its code."""
     return {(row["list"], row["value"]): tuple(row["also"].split(";")) for row in _rows("spellings.csv")}
 
 

@@ -1,4 +1,4 @@
-"""Reads a workbook as officers fill it: finds the sheets and headings, says what each cell means or why it cannot be used."""
+"""Reads a workbook filled in by an officer: finds sheets and headings, and turns each cell into a value or a fault."""
 
 import re
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from extract.workbook.rows import CellValue, RawSheet, Reading, SheetRead, Value
 from extract.workbook.visits import Draft, join_visits
 
 FIRST_DAY = date(2020, 1, 1)
-"""A visit before that day is a year mistyped."""
+"""A visit date before this day is taken for a mistyped year."""
 WHOSE = ("vn", "cid")
 WHAT = ("lab_code", "vaccine_code")
-"""A row of data holds a test or vaccine that is known, or says whose and what it is, or one of these and at least three
-things; all else are notes."""
+"""A row is data if it has a known test or vaccine; or a cell of `WHOSE` and one of `WHAT`; or one of either and at least
+`LEAST_CELLS` cells. All other rows are notes."""
 LEAST_CELLS = 3
 MOST_DOUBTFUL = 20
 
@@ -57,10 +57,10 @@ def read_workbook(path: Path, limits: WorkbookSettings, choices: Choices) -> Rea
     Args:
         path: The file.
         limits: How large it may be.
-        choices: Every drop-down.
+        choices: All drop-downs.
 
     Raises:
-        WorkbookError: It cannot be read, no sheet of it can, or a sheet lacks a column that is needed.
+        WorkbookError: The file or all its sheets cannot be read, or a sheet lacks a needed column.
     """
     raw = read_sheets(path, limits)
     return understand(shown(path.name), file_hash(path), raw, choices)
@@ -69,17 +69,17 @@ def read_workbook(path: Path, limits: WorkbookSettings, choices: Choices) -> Rea
 def understand(
     file_name: str, sha256: str, raw: tuple[RawSheet, ...], choices: Choices, day: date | None = None
 ) -> Reading:
-    """What the sheets of a workbook say.
+    """Interpret the sheets of a workbook.
 
     Args:
         file_name: Its name, without folders.
         sha256: Of the file, 64 hex digits.
-        raw: Its sheets as the file has them.
-        choices: Every drop-down.
-        day: The last day a visit may have; None is today.
+        raw: Its sheets as in the file.
+        choices: All drop-downs.
+        day: The last possible visit date; None is today.
 
     Raises:
-        WorkbookError: As of `read_workbook`.
+        WorkbookError: As in `read_workbook`.
     """
     sheets: list[SheetRead] = []
     drafts: list[Draft] = []
@@ -103,13 +103,13 @@ def understand(
 
 
 def _why_left_out(sheet: RawSheet, headings: Headings | None) -> Message | None:
-    """What to say of a sheet that is not read; nothing of one that is empty, our own, or hidden and no table of claims."""
+    """The message for a sheet that is not read; none if it is empty, our own, or hidden without headings of claims."""
     if sheet.name in OWN_SHEETS and (headings is None or headings.answered):
         return None
     if headings is not None:
         return ANSWERED if sheet.visible else HIDDEN
-    says_nothing = all(cell is None for row in sheet.rows for cell in row)
-    return None if says_nothing or not sheet.visible else UNKNOWN
+    is_empty = all(cell is None for row in sheet.rows for cell in row)
+    return None if is_empty or not sheet.visible else UNKNOWN
 
 
 def _sheet_read(sheet: RawSheet, headings: Headings, notes: int, doubtful: list[int]) -> SheetRead:
@@ -125,29 +125,29 @@ def _sheet_read(sheet: RawSheet, headings: Headings, notes: int, doubtful: list[
     )
 
 
-class _Meanings:
-    """The cells of one column: each different value is understood once."""
+class _ColumnParser:
+    """Parses the cells of one column, each different value once."""
 
     def __init__(self, layout: SheetLayout, name: str, place: int, choices: Choices, day: date) -> None:
         self.column = layout.column(name)
         self.place = place
         listed = choices.get(self.column.choices, ())
-        # What is offered in place of an unknown word is what the sheet's own drop-down offers.
+        # The choices suggested for an unknown word are those of the sheet's own drop-down first.
         own_first = sorted(listed, key=lambda choice: bool(choice.sheets) and layout.name not in choice.sheets)
         self._choices = {self.column.choices: tuple(own_first)}
         self._day = day
         self._known: dict[CellValue, Value | Unusable | None] = {}
 
     def of(self, value: CellValue) -> Value | Unusable | None:
-        if isinstance(value, bool):  # equal to a number, and yet another thing
+        if isinstance(value, bool):  # True == 1, so it must not share an entry of the cache
             return parse(value, self.column, self._choices)
         try:
             return self._known[value]
         except KeyError:
-            meaning = self._known[value] = self._understood(value)
+            meaning = self._known[value] = self._parse(value)
             return meaning
 
-    def _understood(self, value: CellValue) -> Value | Unusable | None:
+    def _parse(self, value: CellValue) -> Value | Unusable | None:
         meaning = parse(value, self.column, self._choices)
         if self.column.name in ("visit_date", "given_date") and isinstance(meaning, date):
             if meaning > self._day:
@@ -158,9 +158,9 @@ class _Meanings:
 
 
 def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> tuple[list[Draft], int, list[int]]:
-    """The rows of data; how many rows are none though they hold something; and which of these are doubtful."""
+    """The rows of data, the number of other rows that are not empty, and which of these may be data."""
     layout = layouts()[headings.layout]
-    columns = [_Meanings(layout, name, place, choices, day) for name, place in headings.columns.items()]
+    columns = [_ColumnParser(layout, name, place, choices, day) for name, place in headings.columns.items()]
     drafts, notes = [], 0
     doubtful: list[int] = []
     for number, row in enumerate(sheet.rows, start=1):
@@ -176,14 +176,14 @@ def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> t
             notes += 1
             if len(doubtful) < MOST_DOUBTFUL and _is_doubtful(draft, row):
                 doubtful.append(number)
-    _doubt_order(drafts)
+    _refuse_ambiguous_order(drafts)
     return drafts, notes, doubtful
 
 
-def _doubt_order(drafts: list[Draft]) -> None:
-    """Refuse every date in figures that may be two days once another of the sheet has its month first.
+def _refuse_ambiguous_order(drafts: list[Draft]) -> None:
+    """If a date of the sheet has the month first, refuse all its dates in figures that could be read in either order.
 
-    Spreadsheet programs set to American habits write a .csv so.
+    Spreadsheet programs with American settings write such .csv files.
     """
     faults = (fault for draft in drafts for fault in draft.faults.values())
     first = next((fault for fault in faults if fault.rule == "cell.date_month_first"), None)
@@ -196,7 +196,7 @@ def _doubt_order(drafts: list[Draft]) -> None:
                 draft.refuse(draft.layout.column(name), why)
 
 
-def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_Meanings]) -> None:
+def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser]) -> None:
     width = len(row)
     for cells in columns:
         value = row[cells.place] if cells.place < width else None
@@ -217,9 +217,9 @@ def _is_data(draft: Draft, row: Sequence[CellValue]) -> bool:
     known = any(name in draft.values for name in WHAT)
     if not known and not (whose and what) and not ((whose or what) and len(draft.raw) >= LEAST_CELLS):
         return False
-    if not (draft.values or draft.faults):  # dashes alone
+    if not (draft.values or draft.faults):  # only dashes
         return False
-    # The headings of a later page are no dates and no times.
+    # Headings repeated on a later page.
     if len(draft.faults) >= 2 and any(map(_is_heading, whose + what)) and is_heading_row(row):
         return False
     return not _is_example(draft)
@@ -230,9 +230,9 @@ def _is_example(draft: Draft) -> bool:
 
 
 def _is_doubtful(draft: Draft, row: Sequence[CellValue]) -> bool:
-    """Whether a row that was taken for none may be data."""
+    """Whether a row that is not taken as data may be data."""
     numbers = [str(draft.raw.get(name, "")) for name in WHOSE]
-    # A note may stand where the number of a visit or a person should: that has digits, and is short.
+    # A note may be in the column of visit or identity numbers; a number is short and has digits.
     whose = any(len(number) <= LONGEST_CODE and any(map(str.isdigit, number)) for number in numbers)
     what = any(name in draft.faults for name in WHAT)
     return (whose or what) and not _is_example(draft) and not is_heading_row(row)

@@ -1,4 +1,4 @@
-"""What is read from a workbook: raw cells as the file has them, then rows whose cells mean something."""
+"""What is read from a workbook: raw cells as in the file, and rows of typed values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from extract.workbook.layout import SheetName
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A cell that holds no value: it shows an error, or a formula in it was never calculated.
+    """A cell without a value: it shows an error, or its formula was never calculated.
 
     Args:
         why: Which of the two.
@@ -21,19 +21,19 @@ class Broken:
 
 
 CellValue = str | float | bool | date | datetime | time | timedelta | Broken | None
-"""A cell as the file has it; None is empty. Whole numbers come as floats."""
+"""A cell as in the file; None is empty. Whole numbers are floats."""
 Value = str | date
-"""A cell's meaning: a day, or text as the contract tables hold it (a time is "HH:MM")."""
+"""A cell's typed value: a day, or text as in the contract tables (a time is "HH:MM")."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RawSheet:
-    """A sheet as the file has it.
+    """A sheet as in the file.
 
     Args:
         name: Its name.
-        visible: Whether a person sees it.
-        rows: The first is the sheet's row 1, its first cell column A; rows may differ in length.
+        visible: Whether it is not hidden.
+        rows: From row 1 of the sheet, cells from column A; rows may differ in length.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Fault:
         column: The layout column's name.
         address: The cell, such as C5.
         rule: A code, such as "cell.date_ambiguous".
-        message: What is wrong and what to do; names the sheet and the cell.
+        message: What is wrong and what to do, with sheet and cell.
     """
 
     column: str
@@ -65,11 +65,11 @@ class Row:
     Args:
         sheet: The sheet's name in the file.
         number: The row as the spreadsheet program numbers it, from 1.
-        layout: Which kind of sheet it is.
-        values: What its cells mean, by column name; empty and faulty cells are not among them.
-        raw: All its cells that are not empty as the file has them, by column name.
+        layout: The kind of sheet.
+        values: Its typed values by column name, without empty and faulty cells.
+        raw: Its cells that are not empty, as in the file, by column name.
         faults: Its cells that cannot be used.
-        repeats: The row, by sheet and number, that says the same already; None where none does.
+        repeats: The earlier row, by sheet and number, that it repeats; None if it repeats none.
     """
 
     sheet: str
@@ -87,14 +87,14 @@ class SheetRead:
 
     Args:
         name: Its name in the file.
-        layout: Which kind it is.
+        layout: The kind of sheet.
         header_row: The row of its headings, from 1.
-        columns: Where each layout column stands, from 0.
-        surplus: Headings that mean nothing here; their cells are left alone.
-        missing: Columns that may be left out, and were.
-        notes: Rows that hold something but are no data: notes, totals, repeated headings, examples.
-        doubtful: Which of these may be data all the same, from 1: they hold what looks like a visit number, an identity
-            number, a lab test or a vaccine. The first 20.
+        columns: The position of each layout column, from 0.
+        surplus: Unknown headings; their cells are ignored.
+        missing: Optional columns that it does not have.
+        notes: How many rows are neither empty nor data: notes, totals, repeated headings, examples.
+        doubtful: The first 20 of these, from 1, that may be data: they have what looks like a visit number, an identity
+            number, a lab test or a vaccine.
     """
 
     name: str
@@ -114,8 +114,8 @@ class Reading:
     Args:
         file_name: Its name, without folders.
         file_hash: SHA-256 of the file, 64 hex digits.
-        raw: Every sheet as the file has it.
-        sheets: Those that hold rows of claims.
+        raw: All sheets as in the file.
+        sheets: Those with rows of claims.
         rows: All their rows, in order.
         left_out: Sheets that were not read, and why, one sentence each.
     """

@@ -1,4 +1,4 @@
-"""Rows of one visit: what one of them says of the visit counts for all, so that a person is typed once a visit."""
+"""Joins the rows of a visit: its values need to be typed in one row only, and count for all its rows."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,12 +19,12 @@ class Draft:
     Args:
         sheet: The sheet's name in the file.
         number: The row, from 1.
-        layout: Which kind of sheet it is.
-        places: Where each of its columns stands, from 0.
-        values: What its cells mean.
+        layout: The kind of sheet.
+        places: The position of each column, from 0.
+        values: Its typed values.
         raw: Its cells that are not empty.
         faults: Why cells cannot be used, by column.
-        repeats: The row that says the same already.
+        repeats: The earlier row that it repeats.
     """
 
     sheet: str
@@ -37,49 +37,49 @@ class Draft:
     repeats: tuple[str, int] | None = None
 
     def refuse(self, column: Column, why: Unusable) -> None:
-        """Note that a cell cannot be used; the first reason counts."""
+        """Mark a cell as faulty; the first reason is kept."""
         self.values.pop(column.name, None)
         if column.name not in self.faults:
             address = f"{get_column_letter(self.places[column.name] + 1)}{self.number}"
             self.faults[column.name] = placed(why, self.sheet, address, column)
 
     def row(self) -> Row:
-        """The row as it was read."""
+        """The finished row."""
         faults = tuple(sorted(self.faults.values(), key=lambda fault: self.places[fault.column]))
         return Row(self.sheet, self.number, self.layout.name, self.values, self.raw, faults, self.repeats)
 
 
 def join_visits(drafts: Iterable[Draft]) -> None:
-    """Complete the rows of each visit from one another, and note what is missing, disagrees or is said twice."""
+    """Complete the rows of each visit from one another, and mark missing, contradicting and repeated values as faults."""
     visits: dict[Value, list[Draft]] = defaultdict(list)
     for draft in drafts:
         vn = draft.values.get("vn")
         if vn is None:
-            _note_empty(draft)
+            _refuse_empty(draft)
         else:
             visits[vn].append(draft)
     for visit in visits.values():
         if len(visit) > 1:
             _complete(visit)
-            _note_repeated(visit)
+            _refuse_repeated(visit)
         for draft in visit:
-            _note_empty(draft)
+            _refuse_empty(draft)
 
 
 def _complete(visit: list[Draft]) -> None:
-    said: dict[str, tuple[Value, Draft]] = {}
+    first_values: dict[str, tuple[Value, Draft]] = {}
     for draft in visit:
         for column in _of_visit(draft.layout.name):
             value = draft.values.get(column.name)
             if value is None:
                 continue
-            first, by = said.setdefault(column.name, (value, draft))
-            if value != first and not _alike(value, first, column):
+            first, by = first_values.setdefault(column.name, (value, draft))
+            if value != first and not _same_value(value, first, column):
                 draft.refuse(column, unusable("cell.differs", row=by.number, sheet=by.sheet))
     for draft in visit:
         for column in _of_visit(draft.layout.name):
-            if column.name not in draft.values and column.name in said and column.name not in draft.faults:
-                draft.values[column.name] = said[column.name][0]
+            if column.name not in draft.values and column.name in first_values and column.name not in draft.faults:
+                draft.values[column.name] = first_values[column.name][0]
 
 
 @cache
@@ -87,13 +87,13 @@ def _of_visit(layout: SheetName) -> tuple[Column, ...]:
     return tuple(column for column in layouts()[layout].columns if column.table in ("visits", "diagnoses"))
 
 
-def _alike(one: Value, other: Value, column: Column) -> bool:
-    """Whether two values say the same in other words: the order of diagnoses of one type means nothing."""
+def _same_value(one: Value, other: Value, column: Column) -> bool:
+    """Whether two different values mean the same: diagnoses of one type in another order."""
     return column.type == "icd10" and set(str(one).split(", ")) == set(str(other).split(", "))
 
 
-def _note_repeated(visit: list[Draft]) -> None:
-    """The later of two rows about the same lab test or vaccine repeats the earlier, or contradicts it."""
+def _refuse_repeated(visit: list[Draft]) -> None:
+    """Refuse the later of two rows about the same lab test or vaccine: it repeats the earlier, or contradicts it."""
     firsts: dict[Value, Draft] = {}
     for draft in visit:
         item = draft.layout.column("lab_code" if draft.layout.table == "labs" else "vaccine_code")
@@ -104,30 +104,30 @@ def _note_repeated(visit: list[Draft]) -> None:
         if first is draft:
             continue
         where = {"row": first.number, "sheet": first.sheet}
-        if _says_the_same(draft, first):
+        if _repeats(draft, first):
             draft.repeats = (first.sheet, first.number)
             _refuse_row(draft, item, unusable("row.repeated", **where))
         else:
             _refuse_row(draft, item, unusable("row.contradicts", **where))
 
 
-def _says_the_same(later: Draft, first: Draft) -> bool:
-    # A dose may stand on a sheet of either kind of vaccines, one of which has columns more.
+def _repeats(later: Draft, first: Draft) -> bool:
+    # A dose may be on a sheet of either kind of vaccines; one kind has more columns.
     shared = {column.name for column in later.layout.columns} & {column.name for column in first.layout.columns}
     same = all(later.values.get(name) == first.values.get(name) for name in shared)
     return same and not later.faults.keys() - first.faults.keys()
 
 
 def _refuse_row(draft: Draft, item: Column, why: Unusable) -> None:
-    """The fault stands at the item's cell, whose value stays: the row is still known to be about it."""
+    """Put the fault on the cell of the test or vaccine, but keep its value, so that the row's claim is still known."""
     code = draft.values[item.name]
     draft.refuse(item, why)
     draft.values[item.name] = code
 
 
-def _note_empty(draft: Draft) -> None:
-    # What a row without a visit number does not say, another row of its visit may.
-    asked = draft.layout.columns if "vn" in draft.values else (draft.layout.column("vn"),)
-    for column in asked:
+def _refuse_empty(draft: Draft) -> None:
+    # In a row without a visit number other cells may be empty: its visit's other rows may have the values.
+    columns = draft.layout.columns if "vn" in draft.values else (draft.layout.column("vn"),)
+    for column in columns:
         if column.needed and column.name not in draft.values:
             draft.refuse(column, unusable("cell.empty"))

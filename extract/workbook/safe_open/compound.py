@@ -1,8 +1,8 @@
-"""A compound file (OLE), in which old Office programs keep their streams, and newer ones locked workbooks.
+"""A compound file (OLE): the container of old Office files, and of newer ones with a password.
 
-olefile reads it. It was written for files that are whole, so what it takes on trust is checked here: sizes in the header
-that are larger than the file, chains of sectors that run in a circle, streams shorter than declared, and directory
-entries that are not in the directory's tree (olefile follows the tree, calamine reads all entries).
+olefile reads it. What olefile does not check is checked here: sizes in the header larger than the file, chains of
+sectors without an end, streams shorter than declared, and directory entries outside the directory's tree (olefile
+follows the tree, but the reader that comes later, calamine, reads all entries).
 Source: [MS-CFB].
 """
 
@@ -21,7 +21,7 @@ SECTOR_SIZES = (512, 4096)
 MINI_SECTOR_SIZE = 64
 HEADER_TABLES = 109
 """Sectors of the allocation table that the header itself lists."""
-# What olefile raises for a file that is not as it should be.
+# What olefile raises for a damaged file.
 _FAULTS = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, struct.error)
 
 
@@ -35,7 +35,7 @@ class Compound:
         names: Of its streams and folders, in lower case.
 
     Raises:
-        NotRead: It is damaged.
+        FileRefused: It is damaged.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -51,10 +51,10 @@ class Compound:
         self.names = [name for _, _, name in self._entries]
 
     def stream(self, name: str) -> bytes | None:
-        """What a stream holds; None where it is not there.
+        """The content of a stream; None if there is no such stream.
 
         Raises:
-            NotRead: It is damaged.
+            FileRefused: It is damaged.
         """
         number = next((n for n, type_, known in self._entries if known == name and type_ == STGTY_STREAM), None)
         if number is None:
@@ -87,7 +87,7 @@ def _check_header(data: bytes) -> None:
     (shift,) = struct.unpack_from("<H", data, 30)
     (tables,) = struct.unpack_from("<I", data, 44)
     size = 1 << min(shift, 16)
-    # A sector of the table is enough for size / 4 sectors; programs keep some more of them in reserve.
+    # A sector of the table covers size / 4 sectors. Some programs keep spare ones.
     enough = len(data) // size // (size // 4 or 1) + 1
     if size not in SECTOR_SIZES or tables > 2 * enough + HEADER_TABLES:
         raise FileRefused(DAMAGED)

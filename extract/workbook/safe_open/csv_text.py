@@ -1,4 +1,4 @@
-"""Text with a separator between its values (.csv), as spreadsheet programs and hospital systems write it."""
+"""Reads .csv files as spreadsheet programs and hospital systems write them."""
 
 import csv
 import io
@@ -12,34 +12,34 @@ from extract.workbook.safe_open.refusals import BAD_QUOTES, OTHER_FORM, UNKNOWN_
 
 SEPARATORS = ",;\t"
 HEAD = 20
-"""Records by which the separator is found."""
+"""Records from which the separator is guessed."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-SAID = re.compile(r"sep=([,;\t|])\r?\n")
-"""A first line that says the separator; spreadsheet programs do not show it."""
+SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n")
+"""A first line that sets the separator; spreadsheet programs do not show it."""
 AS_TEXT = re.compile(r'="([^"]*)"\Z')
-"""A formula by which hospital systems keep the zeros of a number, when a spreadsheet program opens the file."""
+"""A formula that hospital systems write so that spreadsheet programs keep the leading zeros of a number."""
 
 
 def read(data: bytes, extent: Extent) -> Iterator[list[object]]:
-    """Its rows, one by one.
+    """The rows of a .csv file, one by one.
 
     Args:
         data: The whole file.
-        extent: Is told how far it reaches.
+        extent: Counts its rows and columns.
 
     Raises:
-        NotRead: It is no such text, or reaches too far.
+        FileRefused: It is not such text, or has too many rows or columns.
     """
     wide = data.startswith(UTF_16)
     if not wide and b"\0" in data:
         raise FileRefused(OTHER_FORM)
-    # cp874 is TIS-620 and what Windows adds to it.
+    # cp874 is TIS-620 with the additions of Windows.
     text = _decode(data, ("utf-16",) if wide else ("utf-8-sig", "cp874"))
     file = io.StringIO(text, newline="")
-    said = SAID.match(text)
-    if said:
+    line = SEPARATOR_LINE.match(text)
+    if line:
         file.readline()
-    reader = csv.reader(file, delimiter=said[1] if said else _separator(text), strict=True)
+    reader = csv.reader(file, delimiter=line[1] if line else _separator(text), strict=True)
     extent.begin("{stem}")
     began, number = 1, 0
     try:
@@ -63,11 +63,11 @@ def _decode(data: bytes, encodings: tuple[str, ...]) -> str:
 
 
 def _separator(text: str) -> str:
-    """The one that separates the most values; the comma where none does."""
+    """The separator that gives the most values; the comma if none gives any."""
 
     def separated(separator: str) -> int:
         found = 0
-        # What is wrong with the quotation marks is said when the rows are read.
+        # Wrong quotation marks are reported when the rows are read.
         with suppress(csv.Error):
             for row in islice(csv.reader(io.StringIO(text, newline=""), delimiter=separator), HEAD):
                 found += max(0, len(row) - 1)

@@ -1,4 +1,4 @@
-"""What a file is, by its content, and whether it may be read. Nothing here trusts the file or keeps it unpacked."""
+"""Decides by a file's content what it is and whether it may be read. The file is not trusted, nor kept unpacked."""
 
 import re
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ SIGNATURES: tuple[tuple[bytes, Message], ...] = (
 )
 HEAD = 4096
 ODF_KIND = 200
-"""Bytes in which an OpenDocument says what it is."""
+"""Bytes of the media type of an OpenDocument file."""
 ODF = {"spreadsheet": None, "text": WORD, "presentation": SLIDES, "graphics": PICTURE}
 
 
@@ -45,26 +45,26 @@ class InspectedFile:
     """A file that may be read.
 
     Args:
-        form: What it is.
-        marks: For each sheet, in order, its cells without a value; empty for csv.
-        merged: For each sheet of an .ods, what is merged there; of other forms the reader knows.
+        form: Its type.
+        broken: The broken cells of each sheet, in order; empty for csv.
+        merged: The merged ranges of each sheet of an .ods; the reader knows those of other types.
     """
 
     form: Form
-    marks: list[BrokenCells]
+    broken: list[BrokenCells]
     merged: list[list[MergedRange]] = field(default_factory=list)
 
 
-def inspect_file(data: bytes, named: str, limits: Limits) -> InspectedFile:
-    """Whether a file may be read.
+def inspect_file(data: bytes, suffix: str, limits: Limits) -> InspectedFile:
+    """Inspect a file before it is read.
 
     Args:
         data: The whole file.
-        named: How its name ends, such as ".xlsx": only text named .csv is taken for a table.
-        limits: Beyond which it is refused.
+        suffix: Of its name, such as ".xlsx"; text is only taken for a table if it is ".csv".
+        limits: Files beyond them are refused.
 
     Raises:
-        NotRead: It may not, in one sentence.
+        FileRefused: It must not be read.
     """
     if not data:
         raise FileRefused(EMPTY)
@@ -77,7 +77,7 @@ def inspect_file(data: bytes, named: str, limits: Limits) -> InspectedFile:
     for beginning, what in SIGNATURES:
         if re.match(beginning, data[:HEAD], re.DOTALL):
             raise FileRefused(NOT_A_WORKBOOK, what)
-    if named == ".csv":
+    if suffix == ".csv":
         return InspectedFile("csv", [])
     raise FileRefused(OTHER_FORM) if b"\0" in data[:HEAD] else FileRefused(NOT_A_WORKBOOK, PLAIN_TEXT)
 
@@ -87,8 +87,8 @@ def _inspect_archive(archive: Archive, extent: Extent) -> InspectedFile:
     if xlsx.WORKBOOK in names:
         return InspectedFile("xlsx", xlsx.inspect(archive, extent))
     if "mimetype" in names:
-        said = next(archive.unpack("mimetype"), b"")[:ODF_KIND]
-        kind = said.decode("ascii", "replace").strip()
+        content = next(archive.unpack("mimetype"), b"")[:ODF_KIND]
+        kind = content.decode("ascii", "replace").strip()
         kind = kind.removeprefix(ods.DOCUMENT).removesuffix("-template")
         if kind not in ODF:
             raise FileRefused(OTHER_FORM)

@@ -1,4 +1,4 @@
-"""How much of a workbook is read at most, and how far its sheets reach."""
+"""The limits on a workbook, and how far its sheets reach."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from extract.workbook.safe_open.refusals import TOO_FAR, FileRefused
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`WorkbookSettings` for the process that reads, which is spared the time to load pydantic."""
+    """`WorkbookSettings` without pydantic, which the reading process must not spend time importing."""
 
     max_megabytes: int
     max_unpacked_megabytes: int
@@ -18,10 +18,10 @@ class Limits:
 
 
 class Extent:
-    """How far the sheets of one workbook reach, counting cells that hold something.
+    """How far the cells of one workbook's sheets reach; empty cells do not count.
 
     Args:
-        limits: Beyond which the workbook is refused.
+        limits: Workbooks beyond them are refused.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -32,15 +32,15 @@ class Extent:
         self._end = limits.max_rows
 
     def begin(self, sheet: str) -> None:
-        """A new sheet begins: the rows of the one before are spent."""
+        """Begin a new sheet; the rows of the one before count against the limit of the workbook."""
         self._end -= self._last + 1
         self._sheet, self._last = sheet, -1
 
     def reach(self, row: int, column: int) -> None:
-        """A cell of the sheet holds something; both count from 0.
+        """Count a cell that is not empty; row and column from 0.
 
         Raises:
-            NotRead: It lies too far out.
+            FileRefused: It is beyond the limits.
         """
         if row > self._last:
             self._last = row
@@ -55,7 +55,7 @@ class Extent:
 
 
 def address(row: int, column: int) -> str:
-    """A cell as spreadsheet programs call it, such as C5; both count from 0."""
+    """A cell's address, such as C5; row and column from 0."""
     letters, left = "", column + 1
     while left:
         left, letter = divmod(left - 1, 26)

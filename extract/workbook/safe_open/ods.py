@@ -1,6 +1,6 @@
-"""Looks through an .ods before it is read: what must not be in it, how far it reaches, which cells have no value.
+"""Inspects an .ods before it is read: forbidden contents, its extent, broken cells and merged ranges.
 
-Names are compared with the prefix that every spreadsheet program writes, as the reader does that comes after.
+Names are compared with the usual prefix, which every spreadsheet program writes, as the reader (calamine) does.
 Source: OASIS OpenDocument 1.3 part 3, and the calcext extension of LibreOffice.
 """
 
@@ -18,7 +18,7 @@ WHOLLY_LOCKED = "encrypted-package"
 MACRO_FOLDERS = ("basic/", "scripts/")
 DOCUMENT = "application/vnd.oasis.opendocument."
 DRAWN = (f"{DOCUMENT}chart", f"{DOCUMENT}formula")
-"""Documents within the document that only show something."""
+"""Embedded documents that only display something."""
 OLE = "application/vnd.sun.star.oleobject"
 FORBIDDEN = {
     "table:table-source": LINK,
@@ -40,17 +40,17 @@ CELLS = ("table:table-cell", "table:covered-table-cell")
 
 
 def inspect(archive: Archive, extent: Extent) -> tuple[list[BrokenCells], list[list[MergedRange]]]:
-    """Every part is unpacked once, piece by piece, and kept nowhere.
+    """Inspect all parts. Each is unpacked once, piece by piece, and not kept.
 
     Args:
-        archive: Of an .ods.
-        extent: Is told how far each sheet reaches.
+        archive: An .ods.
+        extent: Counts the cells of each sheet.
 
     Returns:
-        For each sheet, in the workbook's order, its cells without a value; and what is merged there over several rows.
+        For each sheet, in the workbook's order: its broken cells; and its ranges merged over several rows.
 
     Raises:
-        NotRead: It cannot be read, or must not be.
+        FileRefused: It cannot or must not be read.
     """
     if WHOLLY_LOCKED in archive.names:
         raise FileRefused(LOCKED)
@@ -75,7 +75,7 @@ def _refuse_embedded(name: str, attributes: Attributes) -> None:
 
 
 class _Cells:
-    """Walks the cells of all sheets; one element stands for many rows or columns where it is repeated."""
+    """Parses the cells of all sheets; one element may be repeated for many rows or columns."""
 
     def __init__(self, extent: Extent) -> None:
         self.sheets: list[BrokenCells] = []
@@ -96,7 +96,7 @@ class _Cells:
                     top = self._rows.start
                     self.merged[-1].append(((top, first), (top + rows - 1, first + columns - 1)))
         elif name == "text:p":
-            # A formula that gives no text has an empty paragraph in place of a value, and was calculated.
+            # A calculated formula whose result is empty text has an empty paragraph instead of a value.
             self._uncalculated = range(0)
         elif name == "table:table-row":
             self.end_cell()
@@ -115,8 +115,8 @@ class _Cells:
             raise FileRefused(HOLDS, LINK)
 
     def end_cell(self) -> None:
-        """The cell is complete, if there is one."""
-        self._mark(self._uncalculated, "uncalculated")
+        """Finish the cell, if one is open."""
+        self._mark_broken(self._uncalculated, "uncalculated")
         self._uncalculated = range(0)
 
     def _fill(self, columns: range, attributes: Attributes) -> None:
@@ -124,10 +124,10 @@ class _Cells:
             raise FileRefused(DAMAGED)
         self._extent.reach(self._rows.stop - 1, columns.stop - 1)
         if attributes.get("calcext:value-type") == "error":
-            self._mark(columns, "error")
+            self._mark_broken(columns, "error")
         elif "office:value-type" not in attributes:
             self._uncalculated = columns
 
-    def _mark(self, columns: range, why: Why) -> None:
+    def _mark_broken(self, columns: range, why: Why) -> None:
         for row in self._rows if columns else ():
             self.sheets[-1].setdefault(row, {}).update(dict.fromkeys(columns, why))

@@ -1,12 +1,12 @@
-"""The process in which a file is read: whatever the file does to its reader, it does here.
+"""The child process in which a file is read, so that a hostile file can harm only this process.
 
-Started by `extract.workbook.file` with the limits as JSON, the end of the file's name and the descriptor of the open
-file. On standard output, one JSON text a line, it says `{"sheet": name, "visible": true}`, then the sheet's rows as
-arrays in which an object of one entry stands for what JSON has no word for; at last `{"done": true}`, or why not,
-`{"not_read": [th, en], "discreet": [th, en]}`. JSON, because whatever a file makes this process say can be decoded without running it.
-Standard input brings nothing: the parent holds its other end, and this process lives no longer than that is open.
+`extract.workbook.file` starts it with the limits as JSON, the suffix of the file's name and the descriptor of the open
+file. It writes one JSON text per line to standard output: `{"sheet": name, "visible": true}`, then the sheet's rows as
+arrays, in which an object with one key is a value that JSON has no type for; at the end `{"done": true}`, or the reason
+for a refusal, `{"not_read": [th, en], "discreet": [th, en]}`. JSON can be decoded safely, whatever a file makes this
+process write. Nothing comes over standard input: the parent holds its other end, and this process ends when it closes.
 
-Only what is needed is imported: a heavy import costs more than reading most workbooks.
+It imports as little as possible, as importing pandas takes longer than reading most workbooks.
 """
 
 import fcntl
@@ -39,29 +39,29 @@ from extract.workbook.safe_open.limits import Extent, Limits
 from extract.workbook.safe_open.refusals import BOMB, DAMAGED, LOCKED, NOT_UNDERSTOOD, TOO_MUCH, FileRefused
 
 SPARE_SECONDS = 5
-"""The parent's clock ends the reading; the processor's, a little later, is for when no parent is left."""
+"""The parent ends the reading after its time limit; the limit on CPU time, a little later, works without a parent."""
 NO_CORE = 1
-"""Bytes of a core dump, which would hold people's data. At 0 the kernel still hands it to a program that keeps it."""
+"""Bytes of a core dump, which would contain people's data. With 0 the kernel would still pipe it to a crash handler."""
 SPAN = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+(?:\.\d+)?)S")
-"""A time of a day or more in an .ods, which the reader leaves as it stands in the file."""
+"""A duration of a day or more in an .ods, which the reader returns as in the file."""
 
 Rows = Iterable[list[object]]
 
 
 def main() -> None:
-    """Reads the file, tells standard output."""
-    limits, named, descriptor = Limits(**json.loads(sys.argv[1])), sys.argv[2], int(sys.argv[3])
+    """Read the file and write it to standard output."""
+    limits, suffix, descriptor = Limits(**json.loads(sys.argv[1])), sys.argv[2], int(sys.argv[3])
     _end_with_parent()
     _limit_resources(limits)
     try:
         with open(descriptor, "rb") as file:
             data = file.read((limits.max_megabytes << 20) + 1)
-        _Writer(limits).write(_sheets(data, named, limits))
+        _Writer(limits).write(_sheets(data, suffix, limits))
     except FileRefused as reason:
         _end(reason)
     except MemoryError:
         _end(FileRefused(TOO_MUCH, megabytes=limits.read_megabytes))
-    # Also what the reader calls a panic, which is no Exception. Never the error's words: they may quote a cell.
+    # BaseException: a panic of the Rust reader is not an Exception. Never the error's text: it may quote a cell.
     except BaseException as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__} {Path(place.filename).name}:{place.lineno}"
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    """When the parent lets go of standard input, or dies, the kernel ends this process, whatever it is doing."""
+    """Let the kernel end this process (SIGIO) as soon as the parent closes standard input or dies."""
     fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([0], [], [], 0)[0]:
@@ -77,7 +77,7 @@ def _end_with_parent() -> None:
 
 
 def _limit_resources(limits: Limits) -> None:
-    """This process can neither grow nor run without end, and writes no file."""
+    """Limit memory and CPU time of this process, and let it write no file."""
     for kind, most in (
         (resource.RLIMIT_AS, limits.read_megabytes << 20),
         (resource.RLIMIT_CPU, limits.read_seconds + SPARE_SECONDS),
@@ -89,28 +89,28 @@ def _limit_resources(limits: Limits) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _sheets(data: bytes, named: str, limits: Limits) -> Iterator[tuple[str, bool, Rows]]:
-    """The name of each sheet, whether it is visible, and its rows; the sheet of a csv has no name."""
-    passed = inspect_file(data, named, limits)
-    if passed.form == "csv":
+def _sheets(data: bytes, suffix: str, limits: Limits) -> Iterator[tuple[str, bool, Rows]]:
+    """The name of each sheet, whether it is visible, and its rows; the sheet of a .csv has no name."""
+    inspected = inspect_file(data, suffix, limits)
+    if inspected.form == "csv":
         yield "", True, csv_text.read(data, Extent(limits))
         return
     extent = Extent(limits)
     try:
         with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
             known = workbook.sheets_metadata
-            if len(known) != len(passed.marks):
+            if len(known) != len(inspected.broken):
                 raise FileRefused(DAMAGED)
-            for index, (sheet, marks) in enumerate(zip(known, passed.marks, strict=True)):
+            for index, (sheet, broken) in enumerate(zip(known, inspected.broken, strict=True)):
                 if sheet.typ == SheetTypeEnum.WorkSheet:
                     cells = workbook.get_sheet_by_index(index)
                     extent.begin(sheet.name)
                     if cells.end:
                         extent.reach(*cells.end)
-                    merged = passed.merged[index] if passed.merged else cells.merged_cell_ranges
-                    rows = _merged(_with_marks(_cells(cells), marks), merged or ())
+                    merged = inspected.merged[index] if inspected.merged else cells.merged_cell_ranges
+                    rows = _merged(_with_broken_cells(_cells(cells), broken), merged or ())
                     visible = sheet.visible == SheetVisibleEnum.Visible
-                    yield sheet.name, visible, map(_spans, rows) if passed.form == "ods" else rows
+                    yield sheet.name, visible, map(_spans, rows) if inspected.form == "ods" else rows
     except PasswordError as error:
         raise FileRefused(LOCKED) from error
     except CalamineError as error:
@@ -118,30 +118,30 @@ def _sheets(data: bytes, named: str, limits: Limits) -> Iterator[tuple[str, bool
 
 
 def _cells(sheet: CalamineSheet) -> Iterator[list[object]]:
-    """Rows from the first, cells from column A; the reader leaves out the columns left of the first cell."""
+    """Rows from row 1, cells from column A; the reader leaves out the columns left of the first cell."""
     left: list[object] = [None] * sheet.start[1] if sheet.start else []
     for row in sheet.iter_rows():
         yield left + [None if value == "" else value for value in row]
 
 
-def _with_marks(rows: Rows, marks: BrokenCells) -> Iterator[list[object]]:
-    """The reader knows neither errors nor formulas without a value: all are empty to it, wherever they stand."""
+def _with_broken_cells(rows: Rows, broken: BrokenCells) -> Iterator[list[object]]:
+    """The rows with broken cells put in; the reader returns errors and formulas without a value as empty cells."""
     number = -1
     for number, row in enumerate(rows):
-        yield _marked(row, marks[number]) if number in marks else row
-    for later in range(number + 1, max(marks, default=-1) + 1):
-        yield _marked([], marks.get(later, {}))
+        yield _with_broken(row, broken[number]) if number in broken else row
+    for later in range(number + 1, max(broken, default=-1) + 1):
+        yield _with_broken([], broken.get(later, {}))
 
 
-def _marked(row: list[object], marks: Mapping[int, str]) -> list[object]:
-    row = row + [None] * (max(marks, default=-1) + 1 - len(row))
-    for column, why in marks.items():
+def _with_broken(row: list[object], broken: Mapping[int, str]) -> list[object]:
+    row = row + [None] * (max(broken, default=-1) + 1 - len(row))
+    for column, why in broken.items():
         row[column] = {"broken": why}
     return row
 
 
 def _merged(rows: Rows, ranges: Iterable[MergedRange]) -> Rows:
-    """What stands in merged cells of one column is said of each of their rows that says anything; files keep it in the first."""
+    """The rows with the value of merged cells of one column in each of their rows that is not empty; files have it in the first."""
     beginning: dict[int, dict[int, int]] = {}
     for (first, column), (last, last_column) in ranges:
         if column == last_column and first < last:
@@ -172,7 +172,7 @@ def _span(text: str) -> object:
 
 
 class _Writer:
-    """Writes to standard output, no more than may be unpacked: one text can stand in every cell of a small file."""
+    """Writes to standard output, at most the unpacked limit: a small file can have one long text in every cell."""
 
     def __init__(self, limits: Limits) -> None:
         self._megabytes = limits.max_unpacked_megabytes
@@ -206,8 +206,8 @@ class _Writer:
 
 def _end(reason: FileRefused) -> None:
     message, discreet = reason.message, reason.discreet
-    said = {"not_read": [message.th, message.en], "discreet": [discreet.th, discreet.en]}
-    sys.stdout.buffer.write(json.dumps(said).encode() + b"\n")
+    report = {"not_read": [message.th, message.en], "discreet": [discreet.th, discreet.en]}
+    sys.stdout.buffer.write(json.dumps(report).encode() + b"\n")
     sys.stdout.flush()
 
 

@@ -1,6 +1,6 @@
-"""Why a file is not read, one sentence each.
+"""The reasons for refusing a file, one sentence each.
 
-{file}, and {stem} for the sheet of a .csv, are filled in last, by whoever knows the file's name.
+`extract.workbook.file`, which knows the file's name, fills in {file} and, for the sheet of a .csv, {stem}.
 """
 
 from collections.abc import Mapping
@@ -97,16 +97,16 @@ PLAIN_TEXT = Message("ข้อความธรรมดา", "plain text")
 
 
 class FileRefused(Exception):
-    """The file is not read.
+    """The file is refused.
 
     Args:
-        sentence: Why; taken as it is where nothing is to be filled in.
-        what: Fills its {what}, each language its own.
-        values: Fill the other placeholders but {file} and {stem}.
+        sentence: The reason; used as it is if there is nothing to fill in.
+        what: Fills {what} in each language.
+        values: Fill the other placeholders, except {file} and {stem}.
 
     Attributes:
-        message: Why.
-        discreet: The same without the name of a sheet.
+        message: The reason.
+        discreet: The same for logs, without the name of a sheet.
     """
 
     def __init__(self, sentence: Message, what: Message | None = None, **values: object) -> None:

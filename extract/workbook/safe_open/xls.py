@@ -1,4 +1,4 @@
-"""Looks through an .xls before it is read: what must not be in it, how far it reaches, which cells have no value.
+"""Inspects an .xls before it is read: forbidden contents, its extent, and broken cells.
 
 Source: [MS-XLS].
 """
@@ -28,7 +28,7 @@ from extract.workbook.safe_open.refusals import (
 BEGIN, END, LOCK, SHEET, BOOK = 0x0809, 0x000A, 0x002F, 0x0085, 0x01AE
 FORBIDDEN = {0x00D3: MACROS, 0x0876: CONNECTION, 0x01AD: CONNECTION}
 OWN_BOOKS = (0x0401, 0x3A01)
-"""In place of another book's name: this book, and the functions of an add-in."""
+"""Values in place of another book's name: this book, and the functions of an add-in."""
 BOOK_STREAMS = {"workbook", "book"}
 MACRO_STORAGES = {"_vba_project_cur", "_vba_project", "vba", "macros"}
 EMBEDDED_PREFIXES = ("mbd", "lnk", "objectpool", "package", "\x01ole10native")
@@ -45,17 +45,17 @@ class _Sheet(NamedTuple):
 
 
 def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
-    """The records of every sheet are walked.
+    """Inspect the records of every sheet.
 
     Args:
-        compound: Of an .xls, or of whatever else calls itself so.
-        extent: Is told how far each sheet reaches.
+        compound: An .xls, or another file named so.
+        extent: Counts the cells of each sheet.
 
     Returns:
-        For each sheet, in the workbook's order, its cells without a value.
+        The broken cells of each sheet, in the workbook's order.
 
     Raises:
-        NotRead: It cannot be read, or must not be.
+        FileRefused: It cannot or must not be read.
     """
     names = set(compound.names)
     if "encryptedpackage" in names:
@@ -73,11 +73,11 @@ def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
     stream = compound.stream("workbook") or compound.stream("book")
     if not stream:
         raise FileRefused(OTHER_FORM)
-    marks = []
+    broken = []
     for sheet in _sheets(stream):
         extent.begin(sheet.name)
-        marks.append(_broken_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
-    return marks
+        broken.append(_broken_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
+    return broken
 
 
 def _sheets(stream: bytes) -> list[_Sheet]:
@@ -100,7 +100,7 @@ def _sheets(stream: bytes) -> list[_Sheet]:
 
 
 def _broken_cells(stream: bytes, at: int, extent: Extent) -> BrokenCells:
-    marks: BrokenCells = {}
+    broken: BrokenCells = {}
     for kind, held in _records(stream, at):
         if kind not in FILLED:
             if kind in FORBIDDEN:
@@ -112,12 +112,12 @@ def _broken_cells(stream: bytes, at: int, extent: Extent) -> BrokenCells:
         extent.reach(row, struct.unpack_from("<H", held, len(held) - 2)[0] if kind == MANY else column)
         of_formula = kind == FORMULA and held[6] == 2 and held[12:14] == b"\xff\xff"
         if of_formula or (kind == TRUTH_OR_ERROR and held[7:8] == b"\x01"):
-            marks.setdefault(row, {})[column] = "error"
-    return marks
+            broken.setdefault(row, {})[column] = "error"
+    return broken
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """The records from a place on to the end of what begins there; charts may be nested in it."""
+    """The records of the substream that begins at a position; charts may be nested in it and are skipped."""
     depth = 0
     while at + RECORD.size <= len(stream):
         kind, length = RECORD.unpack_from(stream, at)
@@ -137,12 +137,12 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_other_book(held: bytes) -> bool:
-    """Whether it names another book: not this one, not an add-in, not the sheet itself (one character 0 or blank)."""
+    """Whether a record links to another book: not this one, an add-in, or the sheet itself (one character, 0 or blank)."""
     length = int.from_bytes(held[2:4], "little")
     return length not in OWN_BOOKS and not (length == 1 and held[-1:] in (b"\x00", b" "))
 
 
 def _name(held: bytes, length: int) -> str:
-    """A sheet's name as BIFF8 has it: a flag, then one or two bytes a character. For sentences only."""
+    """A sheet's name in BIFF8: a flag, then one or two bytes per character. Only used in messages."""
     wide = held[:1] == b"\x01"
     return held[1 : 1 + length * (2 if wide else 1)].decode("utf-16-le" if wide else "latin-1", "replace")

@@ -1,6 +1,6 @@
-"""Looks through an .xlsx before it is read: what must not be in it, how far it reaches, which cells have no value.
+"""Inspects an .xlsx before it is read: forbidden contents, its extent, and broken cells.
 
-Element names are compared without their prefix, attributes with it, as the reader does that comes after.
+Element names are compared without their prefix and attributes with it, as the reader (calamine) does.
 Source: ECMA-376 part 1 (SpreadsheetML) and part 2 (packaging).
 """
 
@@ -26,27 +26,27 @@ FORBIDDEN: tuple[tuple[str, Message], ...] = (
     (r"xl/(querytables|model|customdata)/.*", CONNECTION),
     (r"xl/(embeddings|activex|oleobjects)/.*", EMBEDDED),
 )
-"""Parts that an ordinary table does not have. Pictures, charts, comments and ordinary buttons are left alone."""
+"""Parts that are refused. Pictures, charts, comments and ordinary buttons are allowed."""
 XML_PART = re.compile(r".*\.(xml|rels|vml)")
 ODD_CELL = re.compile(rb'<c(?! r="[A-G]?[A-Z][0-9]{1,5}")[\s/>]')
-"""A cell without an address, or one beyond column GZ or row 99,999."""
+"""A cell without an address, or beyond column GZ or row 99,999."""
 ODD = (b'"e"', b"'e'", b"<f>", b"<f ", b"<f/", b":sheetData", b"\0")
-"""Errors, formulas, prefixes, an alphabet of two bytes: where one of them stands the cells have to be walked."""
+"""Signs of errors, formulas, prefixes or UTF-16: a sheet with one of them must be parsed cell by cell."""
 MOST_LETTERS = 3
 
 
 def inspect(archive: Archive, extent: Extent) -> list[BrokenCells]:
-    """Every part is unpacked once, piece by piece, and kept nowhere.
+    """Inspect all parts. Each is unpacked once, piece by piece, and not kept.
 
     Args:
-        archive: Of an .xlsx.
-        extent: Is told how far each sheet reaches, but for those where all cells lie near.
+        archive: An .xlsx.
+        extent: Counts the cells of each sheet, except sheets whose cells are all near the top left.
 
     Returns:
-        For each sheet, in the workbook's order, its cells without a value.
+        The broken cells of each sheet, in the workbook's order.
 
     Raises:
-        NotRead: It cannot be read, or must not be.
+        FileRefused: It cannot or must not be read.
     """
     for pattern, what in FORBIDDEN:
         if any(re.fullmatch(pattern, name) for name in archive.names):
@@ -56,14 +56,14 @@ def inspect(archive: Archive, extent: Extent) -> list[BrokenCells]:
     for name in archive.unread():
         if name.endswith(".rels"):
             walk(archive.unpack(name), _relation_of(worksheets if name == RELATIONS else {}))
-    marks = []
+    broken = []
     for sheet, relation in _sheets(archive):
         extent.begin(sheet)
-        marks.append(_inspect_sheet(archive, worksheets[relation], extent) if relation in worksheets else {})
+        broken.append(_inspect_sheet(archive, worksheets[relation], extent) if relation in worksheets else {})
     for name in archive.unread():
         for _ in refusing_declarations(archive.unpack(name)) if XML_PART.fullmatch(name) else archive.unpack(name):
             pass
-    return marks
+    return broken
 
 
 def _refuse_macros(name: str, attributes: Attributes) -> None:
@@ -90,7 +90,7 @@ def _relation_of(worksheets: dict[str, str]) -> Callable[[str, Attributes], None
 
 
 def _sheets(archive: Archive) -> list[tuple[str, str]]:
-    """The names of the sheets and their relations, in order."""
+    """The names of the sheets and their relationship ids, in order."""
     sheets: list[tuple[str, str]] = []
 
     def start(name: str, attributes: Attributes) -> None:
@@ -103,17 +103,17 @@ def _sheets(archive: Archive) -> list[tuple[str, str]]:
 
 
 def _inspect_sheet(archive: Archive, part: str, extent: Extent) -> BrokenCells:
-    # Walking every cell takes longer than reading them, and most sheets have nothing to be found so.
+    # Parsing every cell in Python takes longer than reading the sheet, and most sheets have nothing to find.
     if _is_plain(refusing_declarations(archive.unpack(part))):
         return {}
     cells = _Cells(extent)
     feed(cells.parser, archive.unpack(part))
     cells.end_cell()
-    return cells.marks
+    return cells.broken
 
 
 def _is_plain(pieces: Iterable[bytes]) -> bool:
-    """Whether all cells lie near, and none shows an error or holds a formula. Reads to the end in any case."""
+    """Whether all cells are near the top left, without errors and formulas. Always reads to the end."""
     plain, rest = True, b""
     for piece in pieces:
         if plain:
@@ -130,10 +130,10 @@ def _is_plain(pieces: Iterable[bytes]) -> bool:
 
 
 class _Cells:
-    """Walks the cells of one sheet. A row or cell without an address follows the one before."""
+    """Parses the cells of one sheet. A row or cell without an address follows the one before."""
 
     def __init__(self, extent: Extent) -> None:
-        self.marks: BrokenCells = {}
+        self.broken: BrokenCells = {}
         self.parser = new_parser(self.start)
         self._reach = extent.reach
         self._row = self._column = -1
@@ -172,20 +172,20 @@ class _Cells:
             self.end_cell()
 
     def end_cell(self) -> None:
-        """The cell is complete, if there is one."""
+        """Finish the cell, if one is open."""
         if self._formula and not self._calculated:
             self._reach(self._row, self._column)
-            self.marks.setdefault(self._row, {})[self._column] = "uncalculated"
+            self.broken.setdefault(self._row, {})[self._column] = "uncalculated"
         self._in_cell = self._formula = self._calculated = False
         self.parser.CharacterDataHandler = None
 
     def _fill(self) -> None:
         self._reach(self._row, self._column)
         if self._type == "e":
-            self.marks.setdefault(self._row, {})[self._column] = "error"
+            self.broken.setdefault(self._row, {})[self._column] = "error"
             self._calculated = True
         elif self._type == "str":
-            # A formula that gives no text has an empty value, and was calculated.
+            # A calculated formula whose result is empty text has an empty value.
             self._calculated = True
         elif self._formula:
             self.parser.CharacterDataHandler = self._text

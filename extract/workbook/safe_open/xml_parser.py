@@ -1,4 +1,4 @@
-"""XML that is not trusted: read piece by piece, and refused where it declares a document type."""
+"""Parses untrusted XML piece by piece; XML that declares a document type is refused."""
 
 from collections.abc import Callable, Iterable, Iterator
 from xml.parsers import expat
@@ -10,14 +10,14 @@ Start = Callable[[str, Attributes], object]
 
 
 class _FirstElement(Exception):
-    """The first element has come: no declaration can follow."""
+    """The first element was reached; no declaration can follow."""
 
 
 def new_parser(start: Start) -> expat.XMLParserType:
-    """A parser that tells the beginning of every element.
+    """A parser that calls a function at the start of every element.
 
     Args:
-        start: Is given its name, with the prefix that it has in the file, and its attributes.
+        start: Called with the element's name, with its prefix in the file, and its attributes.
     """
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
@@ -27,30 +27,30 @@ def new_parser(start: Start) -> expat.XMLParserType:
 
 
 def feed(parser: expat.XMLParserType, pieces: Iterable[bytes]) -> None:
-    """Everything is read.
+    """Parse all pieces of a document.
 
     Raises:
-        NotRead: It is not well-formed, or declares a document type.
+        FileRefused: It is not well-formed, or declares a document type.
     """
     try:
         for piece in pieces:
             parser.Parse(piece, False)
         parser.Parse(b"", True)
-    # An encoding that is not known is a LookupError, one that expat cannot learn and a number that is none a ValueError.
+    # An unknown encoding raises LookupError; one that expat cannot use, and a bad number in `start`, ValueError.
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise FileRefused(DAMAGED) from error
 
 
 def walk(pieces: Iterable[bytes], start: Start) -> None:
-    """As `feed`, with a new parser."""
+    """Parse all pieces of a document with a new parser, as `feed` does."""
     feed(new_parser(start), pieces)
 
 
 def refusing_declarations(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same pieces; of them only what stands before the first element is looked at, where declarations are.
+    """Pass the pieces on, but parse them up to the first element, which is where declarations are.
 
     Raises:
-        NotRead: It declares a document type, or what stands there is no XML.
+        FileRefused: It declares a document type, or does not begin as XML.
     """
     parser = new_parser(_stop_at_element)
     begun = False

@@ -1,4 +1,4 @@
-"""A zip archive that is not trusted: its parts are unpacked piece by piece, never whole, never beyond a limit."""
+"""An untrusted zip archive: its parts are unpacked piece by piece, within a limit."""
 
 import struct
 import zlib
@@ -17,17 +17,17 @@ ENCRYPTED = 0x1
 
 
 class Archive:
-    """A zip archive whose table of contents was compared with what it holds.
+    """A zip archive whose table of contents agrees with its local headers.
 
     Args:
         data: The whole file.
         limits: How much may be unpacked.
 
     Attributes:
-        names: Of its parts, in lower case: spreadsheet programs do not tell cases apart.
+        names: Of its parts, in lower case, as spreadsheet programs ignore case.
 
     Raises:
-        NotRead: It is damaged, locked, lies about what it holds, or holds too much.
+        FileRefused: It is damaged, encrypted, inconsistent, or too large.
     """
 
     def __init__(self, data: bytes, limits: Limits) -> None:
@@ -37,7 +37,7 @@ class Archive:
         try:
             with ZipFile(BytesIO(data)) as archive:
                 infos, end = archive.infolist(), archive.start_dir
-        # Whatever the table of contents holds, zipfile has many words for it.
+        # zipfile raises any of these for a bad table of contents.
         except (BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, OverflowError) as error:
             raise FileRefused(DAMAGED) from error
         files = [info for info in infos if not info.filename.endswith("/")]
@@ -53,10 +53,10 @@ class Archive:
         self.names = frozenset(self._parts)
 
     def unpack(self, name: str) -> Iterator[bytes]:
-        """The pieces of a part; one that is unpacked again counts once.
+        """The pieces of a part. If it is unpacked again, it counts only once towards the limit.
 
         Raises:
-            NotRead: It is not there, is damaged, holds other than was said, or the limit is reached.
+            FileRefused: It is missing or damaged, differs from its declared size or checksum, or the limit is reached.
         """
         if name not in self.names:
             raise FileRefused(DAMAGED)
@@ -75,7 +75,7 @@ class Archive:
             raise FileRefused(DAMAGED)
 
     def unread(self) -> list[str]:
-        """The parts that nobody has unpacked yet."""
+        """The parts that were not unpacked yet."""
         return sorted(self._unread)
 
     def _inflate(self, info: ZipInfo) -> Iterator[bytes]:
@@ -99,7 +99,7 @@ class Archive:
             raise FileRefused(DAMAGED)
 
     def _lay_out(self, infos: list[ZipInfo], end: int) -> dict[int, int]:
-        """Where the packed bytes of each part begin, by its header's place. No two parts may share a byte."""
+        """The offset of each part's packed bytes, by the offset of its header. Parts must not overlap."""
         places = {}
         free = 0
         for info in sorted(infos, key=lambda i: i.header_offset):
@@ -109,9 +109,9 @@ class Archive:
             magic, _, flags, method, *_, name, extra = LOCAL_HEADER.unpack_from(self._data, at)
             start = at + LOCAL_HEADER.size + name + extra
             free = start + info.compress_size
-            said = bytes(self._data[at + LOCAL_HEADER.size : start - extra])
+            name_here = bytes(self._data[at + LOCAL_HEADER.size : start - extra])
             known = info.orig_filename.encode("utf-8" if flags & 0x800 else "cp437", "replace")
-            if magic != MAGIC or method != info.compress_type or said != known or free > end:
+            if magic != MAGIC or method != info.compress_type or name_here != known or free > end:
                 raise FileRefused(DAMAGED)
             places[at] = start
         return places
