@@ -1,4 +1,4 @@
-"""Claims that MOPH Claim has taken and the HIS no longer gives as they were sent. Nothing is sent again: they are listed."""
+"""Accepted claims that the HIS no longer has as they were sent. They are only listed; nothing is sent again."""
 
 import json
 import re
@@ -46,23 +46,23 @@ CODES = tuple(rule.code for rule in RULES)
 
 NOTHING = "–"
 MOMENT = re.compile(f"{DAY}( {CLOCK})?")
-# A sentence is printed: of numbers and names that say who somebody is it shows an end or a beginning.
+# Messages may be printed, so identifying numbers are cut to their end and names to their first letter.
 NUMBERS = frozenset({"pid", "hn", "vaccine.license_no"})
 NAMES = frozenset({"fname", "lname", "vaccine.name"})
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedClaim:
-    """A claim MOPH Claim has taken, and what the HIS gives of it now.
+    """An accepted claim, and the claim as the HIS has it now.
 
     Args:
         hcode: The facility, 5 digits.
         kind: dm, ht, epi or dt.
         vn: The visit number.
         item: The vaccine code; empty for dm and ht.
-        hn: The patient's number: the present one, or the one it was sent with where the HIS gives the claim no longer.
-        sent: The payload that was sent; empty where the HIS gives the claim no longer. Never shown by `repr`.
-        now: The claim as the HIS gives it now; None where it does not.
+        hn: The patient's current number, or the one sent if the HIS no longer has the claim.
+        sent: The payload that was sent; empty if the HIS no longer has the claim. Never shown by `repr`.
+        now: The claim as the HIS has it now; None if it no longer has it.
     """
 
     hcode: str
@@ -74,30 +74,32 @@ class AcceptedClaim:
     now: Claim | None
 
 
-def after_acceptance(taken: Iterable[AcceptedClaim], day: date) -> Iterator[Issue]:
-    """What has become otherwise in the HIS: one issue for each field that differs, or one for a claim that is gone.
+def after_acceptance(accepted: Iterable[AcceptedClaim], day: date) -> Iterator[Issue]:
+    """Compare accepted claims with the HIS: one issue for each field that differs, or one for a claim that is gone.
 
     Args:
-        taken: Claims that were taken.
+        accepted: The accepted claims.
         day: The service day that was read.
     """
     vanished = VANISHED.sentence()
-    for t in taken:
-        if t.now is None:
-            yield _issue(t, day, VANISHED, VANISHED.column, vanished)
+    for claim in accepted:
+        if claim.now is None:
+            yield _issue(claim, day, VANISHED, VANISHED.column, vanished)
             continue
-        for path, before, after in differences(json.loads(t.sent), json.loads(t.now.payload)):
-            yield _issue(t, day, CHANGED, path, CHANGED.sentence(field=path, before=before, after=after))
+        for path, before, after in differences(json.loads(claim.sent), json.loads(claim.now.payload)):
+            yield _issue(claim, day, CHANGED, path, CHANGED.sentence(field=path, before=before, after=after))
 
 
-def _issue(t: AcceptedClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:
-    return Issue(t.hcode, t.kind, t.vn, t.hn, t.item, day, rule.code, rule.severity, sentence, column)
+def _issue(claim: AcceptedClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:
+    return Issue(
+        claim.hcode, claim.kind, claim.vn, claim.hn, claim.item, day, rule.code, rule.severity, sentence, column
+    )
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, str, str]]:
-    """The fields in which two payloads differ: path (such as diagnosis[0].icd10), from, to, fit to be printed.
+    """The fields in which two payloads differ: path (such as diagnosis[0].icd10), before, after, masked for printing.
 
-    Of lists that differ in length: the elements that have gone, and those that have come.
+    For lists of different length: the removed elements, and the added ones.
     """
     if before == after or not (before or after):
         return
@@ -129,13 +131,13 @@ def _printed(value: Any, path: str) -> str:
 
 def _text(value: Any, name: str) -> str:
     if isinstance(value, dict):
-        return " ".join(filter(None, (_text(part, f"{name}.{key}") for key, part in value.items())))
+        return " ".join(filter(None, (_text(item, f"{name}.{key}") for key, item in value.items())))
     if isinstance(value, list):
-        return ", ".join(_text(part, name) for part in value)
+        return ", ".join(_text(item, name) for item in value)
     text = "" if value is None else str(value)
     if not text or MOMENT.fullmatch(text):
         return text
     if name in NAMES:
         return f"{text[0]}…"
-    # Any text may hold a number that `shown` would hide: a lot of nine digits still shows which it is.
+    # Where `shown` would hide a long number, its end is shown, so that a lot number can be recognised.
     return f"…{text[-3:]}" if name in NUMBERS or shown(text) != text else text

@@ -1,4 +1,4 @@
-"""The drop-downs of a workbook: the code lists, as a person chooses from them."""
+"""The drop-downs of a workbook, made from the code lists."""
 
 from dataclasses import fields, replace
 from datetime import date
@@ -11,11 +11,11 @@ from transform.codes import Codes, valid_on
 
 
 def choices(codes: Codes, day: date | None = None) -> Choices:
-    """Every drop-down of a workbook by its name: the layout's own, and those of the code lists.
+    """The drop-downs of a workbook by name: the layout's own, and those of the code lists.
 
     Args:
         codes: All lists.
-        day: What is valid on that day, as it is offered; without one whatever was ever valid, as it is read.
+        day: Only choices valid on this day, for writing a workbook; None: all ever valid, for reading one.
     """
     if day is not None:
         codes = replace(codes, **{f.name: valid_on(getattr(codes, f.name), day) for f in fields(codes)})

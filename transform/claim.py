@@ -1,4 +1,4 @@
-"""What the room gives: claims ready to send, and issues saying why a record is not one."""
+"""The results of transform: claims ready to send, and issues that say why a record is not a claim."""
 
 import hashlib
 from collections import Counter
@@ -30,7 +30,7 @@ class Claim:
         pid: The 13-digit identity number; never shown by `repr`.
         service: The API's service: dmht, epi or dt.
         service_date: The calendar day of the service in Bangkok.
-        baht: What the fund pays for it.
+        baht: The amount the fund pays.
         payload: The canonical JSON body in UTF-8; never shown by `repr`.
         payload_hash: SHA-256 of the payload, 64 hex digits.
     """
@@ -49,13 +49,13 @@ class Claim:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What makes a claim one: (hcode, kind, vn, item)."""
+        """The claim's key: (hcode, kind, vn, item)."""
         return (self.hcode, self.kind, self.vn, self.item)
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Why a record does not become a claim (error), or what to look at in one that goes (warning).
+    """Why a record does not become a claim (error), or what to check in one that does (warning).
 
     Args:
         hcode: The facility, 5 digits.
@@ -63,11 +63,11 @@ class Issue:
         vn: The visit number, text.
         hn: The patient's number at the facility, text.
         item: The vaccine code; empty for dm and ht, and for a vaccine without a code.
-        service_date: The calendar day of the visit, or None where it cannot be known.
+        service_date: The calendar day of the visit, or None if unknown.
         rule: The code of the rule in the registry.
-        severity: error blocks the claim, warning goes along with it.
+        severity: error blocks the claim, warning does not.
         message: What is wrong and what to do; may hold a lab text or a date, never an identity number or a name.
-        column: The contract column to look at, as table.column.
+        column: The contract column concerned, as table.column.
     """
 
     hcode: str
@@ -84,12 +84,12 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
-    """What one service day gives.
+    """The result of one service day.
 
     Args:
         claims: Claims ready to send, ordered by key.
         issues: Errors and warnings, ordered by kind, visit, item and rule.
-        counts: What was counted besides, such as "claimed by the HIS".
+        counts: Other counts, such as "claimed by the HIS".
     """
 
     claims: tuple[Claim, ...] = ()

@@ -1,4 +1,4 @@
-"""From the contract tables of one service day to claims and issues: the way in to this room."""
+"""Makes claims and issues from the contract tables of one service day. This is the entry point of transform."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -50,11 +50,11 @@ RULES = (RATE_UNKNOWN, CONTRACT)
 
 
 def wanted(kinds: Collection[Kind], settings: TransformSettings | None = None) -> Wanted:
-    """What the kinds need of a hospital database; every code ever valid, for a run may look back.
+    """What the kinds need from a hospital database: all codes ever valid, as a run may read past days.
 
     Args:
         kinds: The kinds of claim wanted.
-        settings: What the site has set; its own code lists count here too.
+        settings: The site's settings, for its own code lists.
     """
     codes = read_codes((settings or TransformSettings()).codes_folder)
     diseases = codes.icd10[codes.icd10["kind"].isin(kinds)]
@@ -82,14 +82,14 @@ def make_claims(
         tables: The contract tables of the day.
         kinds: The kinds of claim wanted.
         hcode: The account's facility, 5 digits.
-        history: Claims that are accepted or under way: kind, pid, vn, service_date; rows of the same kind and visit
-            are the claim itself and do not count against it.
-        settings: What the site has set.
-        meant: Somebody means every record to be claimed: it is said of each why it is not even a candidate, and a claim
-            does not go without a result that cannot be used.
+        history: Claims that are accepted or under way: kind, pid, vn, service_date. A row of the same kind and visit is
+            the claim itself and does not count against it.
+        settings: The site's settings.
+        explicit_request: True for workbook input: a record that is not even a candidate gets an issue, and a result that
+            cannot be used holds its claim back.
 
     Raises:
-        ConfigurationError: A code list of the site is not of the form.
+        ConfigurationError: A code list of the site is malformed.
     """
     day = service_day(
         tables,
@@ -99,19 +99,19 @@ def make_claims(
         explicit_request=explicit_request,
     )
     of_visits = [*visits.findings(day.visits, hcode, day.day), *person.findings(day.visits, day.codes)]
-    parts = [
+    results = [
         _of_kind(day, kind_of_claim, of_visits)
         for kind_of_claim in KINDS_OF_CLAIM
         if kind_of_claim.kind in kinds and not getattr(tables, kind_of_claim.table).empty
     ]
-    found = [issue for part in parts for issue in part.issues]
+    found = [issue for result in results for issue in result.issues]
     found += unmapped(day, kinds)
     if explicit_request:
         found += ineligible(day, kinds)
     return Transformed(
-        tuple(claim for part in parts for claim in part.claims),
+        tuple(claim for result in results for claim in result.claims),
         tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),
-        sum((part.counts for part in parts), Counter()),
+        sum((result.counts for result in results), Counter()),
     )
 
 
@@ -135,7 +135,7 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
     claims, refused = _built(day, kind_of_claim, candidates[sendable])
     under_way = {(claim.vn, claim.item) for claim in claims}
     blocking = issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")
-    # A warning goes along with a claim: where none goes, the errors say what there is to do.
+    # A warning is about a claim that is sent; where there is an error, that says what to do.
     warnings = (
         issue
         for issue in issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="warning")
@@ -145,13 +145,13 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
 
 
 def _repeated(day: ServiceDay, kind_of_claim: KindOfClaim, candidates: pd.DataFrame, sendable: Mask) -> Finding:
-    """A person's second claim of an item on one day: the earlier visit claims, the later meets the rule.
+    """Finds a person's second claim of an item on one day; the earlier visit is the one that claims.
 
-    A visit that has claimed already comes first, so that a record keyed in later does not take its place.
+    A visit that has claimed already counts as the earlier one, even if another was entered later with an earlier time.
     """
     claimed = day.history.loc[day.history["kind"] == kind_of_claim.kind, "vn"]
     ordered = candidates[sendable]
-    # Of its own rows: pandas fills a table without rows with those of whatever it is assigned.
+    # Uses the table's own rows: assigning a longer Series to an empty table would add rows.
     ordered = ordered.assign(unclaimed=~ordered["vn"].isin(claimed))
     ordered = ordered.sort_values(["unclaimed", "visit_time", "vn"])
     later = ordered.index[ordered.duplicated(["pid", "item"])]
@@ -188,7 +188,7 @@ def _claim(day: ServiceDay, kind: Kind, row: Any, payload: bytes) -> Claim:
 
 
 def _refused(day: ServiceDay, kind: Kind, row: Any, error: ValidationError) -> Issue:
-    """What the payload models refuse though no rule did: the fields are named, their values are not."""
+    """An issue for what the payload models refuse though no rule did; it names the fields, not their values."""
     fields = sorted({".".join(map(str, fault["loc"])) or error.title for fault in error.errors(include_input=False)})
     message = CONTRACT.sentence(fields=", ".join(fields))
     return Issue(

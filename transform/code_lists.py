@@ -1,4 +1,4 @@
-"""The CSV files in `codes/`, and a site's own in their place: read and checked, one schema a list."""
+"""Reads the CSV files in `codes/`, or a site's own in their place, and checks them against a schema."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -72,20 +72,23 @@ COLUMNS: dict[str, dict[str, pa.Column]] = {
 
 
 def read_list(name: str, folder: Path | None) -> pd.DataFrame:
-    """A list: text, but valid_from and valid_to as days (missing is open-ended).
+    """Read a list.
 
     Args:
-        name: Which, one of `KEYS`.
-        folder: The site's folder, whose file replaces the program's.
+        name: One of `KEYS`.
+        folder: The site's folder, whose file replaces the program's; or None.
+
+    Returns:
+        Columns of text, but valid_from and valid_to as days (missing is open-ended).
 
     Raises:
-        ConfigurationError: The file cannot be read, or is not of the form; names file and column.
+        ConfigurationError: The file cannot be read, or is malformed; names file and column.
     """
     own = FOLDER / f"{name}.csv"
     path = folder / own.name if folder is not None and (folder / own.name).is_file() else own
     columns = list(pd.read_csv(own, dtype="str", nrows=0, encoding="utf-8-sig").columns)
     try:
-        # utf-8-sig: a spreadsheet program puts a byte-order mark in front when a site saves its list.
+        # utf-8-sig: spreadsheet programs put a byte-order mark in front.
         listed = pd.read_csv(path, dtype="str", encoding="utf-8-sig", skipinitialspace=True)
     except (OSError, ValueError):
         raise ConfigurationError(
@@ -108,7 +111,7 @@ def _schema(name: str, columns: list[str]) -> pa.DataFrameSchema:
 
 
 def _days(text: pd.Series) -> pd.Series:
-    """Text as days; missing where it is no day of the form 2026-10-01."""
+    """Text as days; missing if it is not a day such as 2026-10-01."""
     return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
 
 
@@ -124,7 +127,7 @@ def _without_overlap(key: tuple[str, ...]) -> Callable[[pd.DataFrame], bool]:
 
 
 def _wrong_column(error: pa.errors.SchemaErrors, name: str) -> str:
-    """The columns that are missing or surplus, if any; else the first with a wrong value; else those of the periods."""
+    """The missing or surplus columns; if there are none, the first with a wrong value; else those of overlapping periods."""
     cases = error.failure_cases
     names = cases.loc[cases["check"].isin(["column_in_schema", "column_in_dataframe"]), "failure_case"]
     if len(names):

@@ -1,4 +1,4 @@
-"""What code maps say is claimed, held against the lists of what is: a slip of the hand there takes claims away in silence."""
+"""Checks code maps against the lists of claimable codes: a typing error in a map would silently lose claims."""
 
 from collections.abc import Iterator
 
@@ -15,13 +15,13 @@ NOT_LISTED = Message(
 
 
 def check_code_maps(maps: SiteMaps, codes: Codes) -> Iterator[Message]:
-    """One sentence for each local code of a lab item, vaccine or marital status whose code is on no list.
+    """One message for each local code of a lab item, vaccine or marital status that is mapped to an unlisted code.
 
-    Rights, occupations and nationalities have no list that is whole.
+    Rights, occupations and nationalities are not checked, as there is no complete list of them.
 
     Args:
         maps: The site's maps.
-        codes: All lists, whenever valid.
+        codes: All lists, of any validity.
     """
     lists: dict[MapName, set[str]] = {
         "labs": set(codes.labs["code"]),

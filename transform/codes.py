@@ -1,4 +1,4 @@
-"""The lists that change by announcement: CSV files in `codes/`, every row with its validity and its source."""
+"""The code lists, which change by announcement, and what is valid on a service day."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from transform.code_lists import KEYS, read_list
 
 
 class Lab(NamedTuple):
-    """A lab result that is claimed: its NHSO code, its name in the payload, its units and plausible range."""
+    """A lab test that can be claimed: its NHSO code, its name in the payload, its units and plausible range."""
 
     code: str
     name: str
@@ -34,7 +34,7 @@ class Lab(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """All lists, each a DataFrame of text with valid_from and valid_to as days (missing is open-ended)."""
+    """All lists, as `read_list` returns them."""
 
     vaccines: pd.DataFrame
     rights: pd.DataFrame
@@ -47,25 +47,25 @@ class Codes:
     nationalities: pd.DataFrame
 
     def on(self, day: date) -> "CodesOn":
-        """The lists as they stand on a day."""
+        """The lists on one day."""
         return _on(self, day)
 
 
 @dataclass(frozen=True, eq=False)
 class CodesOn:
-    """What holds on one service day.
+    """The lists on one service day.
 
     Args:
         day: The day.
-        vaccines: The whole list: a code must be valid on the day its dose was given.
-        titles: The rows valid on the day, as of the lists that follow.
-        marital_status: As titles.
-        nationalities: As titles.
-        icd10: As titles.
-        rights: The rights that pay for a kind of claim.
-        labs: The lab results claimed for a kind, in the order of the list.
-        rates: Baht an item.
-        limits: By name.
+        vaccines: The whole list, as a code must be valid on the day its dose was given.
+        titles: The rows valid on the day.
+        marital_status: The rows valid on the day.
+        nationalities: The rows valid on the day.
+        icd10: The rows valid on the day.
+        rights: The rights that pay for each kind of claim.
+        labs: The lab tests of each kind, in the order of the list.
+        rates: Baht by item.
+        limits: Limits by name.
     """
 
     day: date
@@ -80,10 +80,10 @@ class CodesOn:
     limits: dict[str, int]
 
     def limit(self, name: str) -> int:
-        """A limit in force.
+        """A limit.
 
         Raises:
-            ConfigurationError: The list gives none for that day.
+            ConfigurationError: The list has none for the day.
         """
         if name not in self.limits:
             raise ConfigurationError(
@@ -95,7 +95,7 @@ class CodesOn:
         return self.limits[name]
 
     def prefixes(self, kind: Kind, *, first_time_only: bool = False) -> tuple[str, ...]:
-        """The ICD-10 codes a kind of claim begins with; or only those that must be newly diagnosed."""
+        """The beginnings of the ICD-10 codes of a kind of claim; or only of those that must be newly diagnosed."""
         listed = self.icd10[self.icd10["kind"] == kind]
         return tuple(listed.loc[(listed["first_time"] == "yes") | (not first_time_only), "prefix"])
 
@@ -142,7 +142,7 @@ def read_codes(folder: Path | None = None) -> Codes:
         folder: The site's folder, or None.
 
     Raises:
-        ConfigurationError: The folder is not there, or a list is not of the form; names file and column.
+        ConfigurationError: The folder is missing, or a list is malformed; names file and column.
     """
     if folder is not None and not folder.is_dir():
         raise ConfigurationError(

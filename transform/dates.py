@@ -1,4 +1,4 @@
-"""Days as claims count them: Buddhist years, ages, months and fiscal years. Naive days are of the Bangkok calendar."""
+"""Arithmetic on days: Buddhist years, ages, months and fiscal years. Days are naive and of the Bangkok calendar."""
 
 from datetime import date
 from typing import Any
@@ -14,15 +14,15 @@ FISCAL_YEAR_FIRST_MONTH = 10
 
 
 def is_buddhist(days: "pd.Series[Any]") -> "pd.Series[bool]":
-    """Whether each day stands in a Buddhist year; a missing day does not."""
+    """Whether each day is in a Buddhist year; False for a missing day."""
     found: pd.Series[bool] = days.dt.year >= FIRST_BUDDHIST_YEAR
     return found
 
 
 def age_years(born: "pd.Series[Any]", on: "pd.Series[Any]") -> "pd.Series[float]":
-    """Completed years from birth to a day; NaN where one is missing.
+    """Completed years from birth to a day; NaN if one is missing.
 
-    Who was born on 29 February completes a year on 1 March where there is no such day.
+    A person born on 29 February completes a year on 1 March in years without that day.
     """
     before_birthday = (on.dt.month * 100 + on.dt.day) < (born.dt.month * 100 + born.dt.day)
     years: pd.Series[float] = on.dt.year - born.dt.year - before_birthday.astype(int)
@@ -30,16 +30,16 @@ def age_years(born: "pd.Series[Any]", on: "pd.Series[Any]") -> "pd.Series[float]
 
 
 def nearer_than_months(one: "pd.Series[Any]", other: "pd.Series[Any]", months: int) -> "pd.Series[bool]":
-    """Whether two days, in whichever order, lie less than so many calendar months apart.
+    """Whether two days, in either order, are less than so many calendar months apart.
 
-    The last day of a shorter month ends a month begun on a day it does not have.
+    If the later month lacks the day, its last day counts: one month after 31 January is 28 February.
     """
     first, second = one.where(one <= other, other), other.where(one <= other, one)
     return first + pd.DateOffset(months=months) > second
 
 
 def fiscal_year(day: date) -> tuple[date, date]:
-    """The first and last day of the fiscal year a day lies in."""
+    """The first and last day of the fiscal year of a day."""
     start = day.year if day.month >= FISCAL_YEAR_FIRST_MONTH else day.year - 1
     return date(start, FISCAL_YEAR_FIRST_MONTH, 1), date(start + 1, FISCAL_YEAR_FIRST_MONTH - 1, 30)
 
@@ -50,7 +50,7 @@ def day_column(day: date, index: pd.Index) -> "pd.Series[Any]":
 
 
 def day_texts(days: "pd.Series[Any]") -> "pd.Series[str]":
-    """Each day as YYYY-MM-DD; missing stays missing."""
+    """Each day as YYYY-MM-DD; missing days stay missing."""
     texts: NDArray[Any] = np.datetime_as_string(days.to_numpy(dtype="datetime64[us]"), unit="D")
     return pd.Series(texts.astype(object), index=days.index, dtype="str").where(days.notna())
 

@@ -1,4 +1,4 @@
-"""The diagnoses of a visit: which make it a candidate, and how they stand in the payload."""
+"""The diagnoses of a visit: which can be sent, the rules about them, and their form in the payload."""
 
 import numpy as np
 import pandas as pd
@@ -38,9 +38,9 @@ RULES = (UNUSABLE, LEFT_OUT)
 
 
 def own_diagnoses(diagnoses: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
-    """The visits' own diagnoses: vn, icd10, dx_type, dx_minute, usable; one row a visit and code, the principal first.
+    """The visits' own diagnoses: vn, icd10, dx_type, dx_minute, usable; one row per visit and code, the principal first.
 
-    A diagnosis without a day or time of its own has the visit's.
+    A diagnosis without a day or time gets the visit's.
 
     Args:
         diagnoses: The contract table.
@@ -51,7 +51,7 @@ def own_diagnoses(diagnoses: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame
     usable = (
         rows["icd10"].str.fullmatch("[A-Z][0-9][0-9A-Z]{1,5}").fillna(False).astype(bool)
         & rows["dx_type"].isin(list("12345"))
-        # A Buddhist year of the visit itself is said of the visit.
+        # A Buddhist year of the visit itself is reported as an issue of the visit.
         & (day_texts(made).str.fullmatch(DAY).fillna(False).astype(bool) | (made == rows["visit_date"]))
     )
     rows = rows.assign(dx_minute=day_texts(made) + " " + rows["dx_time"].fillna(rows["visit_time"]), usable=usable)
@@ -62,13 +62,13 @@ def own_diagnoses(diagnoses: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame
 
 
 def findings(own: pd.DataFrame, candidates: pd.DataFrame, kind: Kind, prefixes: tuple[str, ...]) -> list[Finding]:
-    """Diagnoses that cannot be sent: an error where no other makes the claim, else a warning.
+    """Diagnoses that cannot be sent: an error if the claim has no other that qualifies, else a warning.
 
     Args:
-        own: As `own_diagnoses` gives them.
-        candidates: One row a claim that might be.
+        own: As `own_diagnoses` returns them.
+        candidates: One row per candidate.
         kind: The kind of claim.
-        prefixes: The ICD-10 codes it begins with.
+        prefixes: The beginnings of its ICD-10 codes.
     """
     vn = candidates["vn"]
     rows = own[own["vn"].isin(vn)]
@@ -82,9 +82,11 @@ def findings(own: pd.DataFrame, candidates: pd.DataFrame, kind: Kind, prefixes: 
 
 
 def payload_diagnoses(own: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, tuple[Diagnosis, ...]]:
-    """The `diagnosis` of each visit's payload, principal first; visits without any are not there."""
+    """The `diagnosis` field of each visit's payload, principal first; visits without diagnoses are left out."""
     found: dict[str, list[Diagnosis]] = {}
     for row in own[own["usable"] & own["vn"].isin(candidates["vn"])].itertuples(index=False):
-        part = Diagnosis.model_validate({"dx_date_time": row.dx_minute, "icd10": row.icd10, "dx_type": row.dx_type})
-        found.setdefault(str(row.vn), []).append(part)
+        diagnosis = Diagnosis.model_validate(
+            {"dx_date_time": row.dx_minute, "icd10": row.icd10, "dx_type": row.dx_type}
+        )
+        found.setdefault(str(row.vn), []).append(diagnosis)
     return {vn: tuple(diagnoses) for vn, diagnoses in found.items()}

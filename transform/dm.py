@@ -39,7 +39,7 @@ RULES = (INTERVAL, FISCAL_YEAR)
 
 
 def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
-    """What is wrong with the candidates by the rules of dm."""
+    """Apply the rules of dm to the candidates."""
     return [
         *diagnoses.findings(day.diagnoses, candidates, "dm", day.codes.prefixes("dm")),
         *labs.findings(candidates, day.codes.labs["dm"], explicit_request=day.explicit_request),

@@ -1,4 +1,4 @@
-"""What dm and ht share: a right, a diagnosis and lab results make a candidate and its payload."""
+"""What dm and ht share: candidates by right, diagnosis and lab results, and their payload."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -15,20 +15,20 @@ DmOrHt = Literal["dm", "ht"]
 
 
 def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
-    """Visits whose right and diagnosis qualify and that have any result of the kind's labs, usable or not."""
+    """Visits whose right and diagnosis qualify and that have a result of one of the kind's labs, usable or not."""
     of_kind, rates = day.codes.labs[kind], day.codes.rates
     visits = day.visits[right_qualifies(day, kind) & has_diagnosis(day, kind)]
     visits = with_readings(visits, day.labs, of_kind).reset_index(drop=True)
     baht = pd.Series(0.0, index=visits.index)
     for lab in of_kind:
-        # A missing rate makes the sum missing, which a rule tells.
+        # A missing rate makes the sum missing; a rule reports that.
         baht += visits[f"number_{lab.code}"].notna() * rates.get(lab.code, 0)
         baht = baht.mask(visits[f"number_{lab.code}"].notna() & (lab.code not in rates))
     return visits.assign(item="", baht=baht, his_claimed=visits["his_claim_uid"].notna())
 
 
 def dmht_payloads(day: ServiceDay, sendable: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:
-    """Makes the payload of a candidate of `sendable`."""
+    """A function that makes the payload of one of the candidates."""
     of_kind, payload_diagnoses = day.codes.labs[kind], diagnoses.payload_diagnoses(day.diagnoses, sendable)
 
     def payload(row: Any) -> Payload:

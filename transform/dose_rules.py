@@ -1,4 +1,4 @@
-"""The rules about a vaccine dose, for EPI and dT alike."""
+"""The rules about a vaccine dose that EPI and dT share."""
 
 import pandas as pd
 
@@ -169,7 +169,7 @@ RULES = (
 
 
 def dose_findings(day: ServiceDay, doses: pd.DataFrame, kind: Kind) -> list[Finding]:
-    """What is wrong with the doses; one row a dose, as `doses` gives them."""
+    """Apply the rules to doses as `doses` returns them, one row per dose."""
     return [
         *diagnoses.findings(day.diagnoses, doses, kind, day.codes.prefixes(kind)),
         Finding(CODE_NOT_VALID, doses["name_en"].isna().to_numpy(), {"code": doses["item"], "date": doses["given"]}),
@@ -197,19 +197,19 @@ def _vial(doses: pd.DataFrame) -> list[Finding]:
 
 def _giving(doses: pd.DataFrame) -> list[Finding]:
     name, given, visited = doses["provider_name"], doses["given_date"], doses["visit_date"]
-    elsewhen = given.notna() & (given != visited)
+    other_day = given.notna() & (given != visited)
     in_buddhist_year = is_buddhist(given)
     return [
         Finding(GIVER_MISSING, is_blank(name).to_numpy()),
         Finding(GIVER_UNREADABLE, (is_unreadable(name) & ~is_blank(name)).to_numpy()),
-        # Without a giver there is no licence to look for.
+        # If the name is missing, the licence is not reported as well.
         Finding(LICENSE_MISSING, (is_blank(doses["license_no"]) & ~is_blank(name)).to_numpy()),
-        Finding(GIVEN_BUDDHIST_YEAR, (elsewhen & in_buddhist_year).to_numpy(), {"date": given}),
+        Finding(GIVEN_BUDDHIST_YEAR, (other_day & in_buddhist_year).to_numpy(), {"date": given}),
         Finding(
             GIVEN_TIME_MISSING,
-            (elsewhen & ~in_buddhist_year & doses["given_time"].isna()).to_numpy(),
+            (other_day & ~in_buddhist_year & doses["given_time"].isna()).to_numpy(),
         ),
-        Finding(GIVEN_OTHER_DAY, (elsewhen & ~in_buddhist_year).to_numpy(), {"date": given}),
+        Finding(GIVEN_OTHER_DAY, (other_day & ~in_buddhist_year).to_numpy(), {"date": given}),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Vaccine doses as candidates: one a visit and code, however many families of the hospital database hold it."""
+"""Vaccine doses as candidates: one per visit and code, even if several families of HIS tables have the dose."""
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,12 @@ USEFUL = ("given_date", "given_time", "manufacturer", "vaccine_name", "local_cod
 
 
 def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
-    """Every dose whose code is listed for the kind: columns of the visits and the vaccinations, and besides
+    """Every dose whose code is listed for the kind: the columns of visits and vaccinations, and
 
-    - item the code, baht, his_claimed (by the visit or by the dose in any family);
-    - in_anc: any family says it was given in antenatal care;
-    - given: the day it was given (the visit's where none usable is stored), given_minute its text;
-    - the code's listed row that is valid on that day (name_en is missing where none is): sex_only, age_from, …
+    - item (the code), baht, his_claimed (the visit, or the dose in any family, was claimed by the HIS);
+    - in_anc: the dose is in the antenatal tables;
+    - given: the day it was given (the visit's if no usable one is stored), given_minute: the same with the time, as text;
+    - the columns of the code's row in the list that is valid on that day (all missing if none is): name_en, sex_only, …
     """
     listed = day.codes.vaccines[day.codes.vaccines["service"] == kind]
     rows = day.vaccinations[day.vaccinations["vaccine_code"].isin(listed["code"])]
@@ -68,7 +68,7 @@ def most_complete_doses(vaccinations: pd.DataFrame) -> pd.DataFrame:
 
 
 def _given_time(rows: pd.DataFrame) -> "pd.Series[str]":
-    """The time it was given; the visit's only where the dose has the visit's day or none."""
+    """The time it was given; the visit's time only if the dose has the visit's day or none."""
     own = rows["given_time"].where(rows["given_date"].notna())
     on_visit = rows["given_date"].isna() | (rows["given_date"] == rows["visit_date"])
     time: pd.Series[str] = own.fillna(rows["visit_time"].where(on_visit))
@@ -76,7 +76,7 @@ def _given_time(rows: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _with_listed(rows: pd.DataFrame, listed: pd.DataFrame) -> pd.DataFrame:
-    """The doses with the row of their code that is valid on the day given; missing values where none is."""
+    """The doses with the list's row of their code that is valid on the day given; missing values if none is."""
     columns = ["name_en", "name_th", "sex_only", "age_from", "age_to", "ga_from", "ga_to"]
     bounds = listed.rename(columns={"code": "item", "sex": "sex_only"})[["item", "valid_from", "valid_to", *columns]]
     met = rows[["item", "given"]].assign(row=rows.index).merge(bounds, on="item")

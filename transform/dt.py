@@ -1,4 +1,4 @@
-"""dt: the adult dT booster, from an age on or in pregnancy, for every Thai citizen."""
+"""dt: the adult dT booster, above an age limit or in pregnancy, for all Thai citizens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,17 +44,17 @@ def candidates(day: ServiceDay) -> pd.DataFrame:
 
 
 def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
-    """What is wrong with the doses by the rules of dT."""
+    """Apply the rules of dT to the doses."""
     limit = day.codes.limit("dt_age_years")
     age = age_years(found["dob"], found["given"])
-    # A negative age is a date of birth that other rules refuse.
+    # A negative age is a wrong date of birth, which other rules refuse.
     young = age.between(0, limit, inclusive="left") & ~found["antenatal"] & ~found["in_anc"]
     values: dict[str, str | pd.Series[Any]] = {"age": age.map("{:.0f}".format).astype("str"), "limit": str(limit)}
     return [*dose_findings(day, found, "dt"), Finding(TOO_YOUNG, young.to_numpy(), values)]
 
 
 def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload]:
-    """Makes the payload of a dose of `sendable`."""
+    """A function that makes the payload of one of the doses."""
     payload_diagnoses = diagnoses.payload_diagnoses(day.diagnoses, sendable)
     return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, payload_diagnoses))
 

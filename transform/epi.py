@@ -1,4 +1,4 @@
-"""epi: a dose of the national immunisation programme, for every Thai citizen."""
+"""epi: a dose of the national immunisation programme, for all Thai citizens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +45,7 @@ RULES = (PRENATAL_MISSING, PRENATAL_WEEKS)
 
 
 def candidates(day: ServiceDay) -> pd.DataFrame:
-    """Every dose whose code is listed for EPI, with has_prenatal: both numbers of the pregnancy are there."""
+    """Every dose whose code is listed for EPI, with has_prenatal: P41 with both numbers of the pregnancy."""
     found = doses(day, "epi")
     numbered = _is_count(found["gravida"]) & _is_count(found["ga_week"])
     return found.assign(has_prenatal=(found["item"] == PRENATAL_CODE) & numbered)
@@ -56,7 +56,7 @@ def _is_count(text: "pd.Series[Any]") -> "pd.Series[bool]":
 
 
 def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
-    """What is wrong with the doses by the rules of EPI."""
+    """Apply the rules of EPI to the doses."""
     week = pd.to_numeric(found["ga_week"].where(found["has_prenatal"]))
     outside = (week < found["ga_from"]) | (week > found["ga_to"])
     return [
@@ -67,7 +67,7 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
 
 
 def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload]:
-    """Makes the payload of a dose of `sendable`."""
+    """A function that makes the payload of one of the doses."""
     payload_diagnoses = diagnoses.payload_diagnoses(day.diagnoses, sendable)
 
     def payload(row: Any) -> Payload:

@@ -38,7 +38,7 @@ RULES = (NOT_NEWLY_DIAGNOSED, CLAIMED_BEFORE)
 
 
 def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
-    """What is wrong with the candidates by the rules of ht."""
+    """Apply the rules of ht to the candidates."""
     rows = day.earlier[day.earlier["icd10"].str.startswith(day.codes.prefixes("ht", first_time_only=True))]
     earlier = rows.sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn").set_index("vn")
     vn = candidates["vn"]

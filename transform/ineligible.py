@@ -1,6 +1,6 @@
-"""Why a lab result or a dose is not even a candidate: said where a person has put it there to be claimed, in a workbook.
+"""Why a lab result or a dose is not even a candidate. Reported only for workbooks, whose rows are all to be claimed.
 
-Of a hospital database nothing is said: it is full of results and doses that nobody means to claim.
+It is not reported for a hospital database, which is full of results and doses that are not to be claimed.
 """
 
 from collections.abc import Collection, Iterator
@@ -37,7 +37,7 @@ RULES = (RIGHT, DIAGNOSIS)
 
 
 def ineligible(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
-    """One issue for each lab result's visit and each dose of these kinds that no candidate is made of.
+    """One issue for each visit with a lab result, and each dose, of these kinds that is not a candidate.
 
     Args:
         day: The service day.
@@ -54,7 +54,7 @@ def ineligible(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
 
 
 def _records(day: ServiceDay, kind: Kind) -> pd.DataFrame:
-    """What might be claimed of that kind: vn, hn, scheme and item, one row a visit and item, positions from 0."""
+    """The visits and items with a lab result or dose of a kind: vn, hn, scheme and item; positions from 0."""
     if kind in ("dm", "ht"):
         codes = [lab.code for lab in day.codes.labs[kind]]
         found = day.labs.loc[day.labs["lab_code"].isin(codes), ["vn"]].assign(item="")

@@ -1,4 +1,4 @@
-"""Lab results are text: read strictly as a number of a plausible range, or refused with the reason; never guessed."""
+"""Lab results are text. They are read strictly as a number in a plausible range, or refused with the reason."""
 
 import re
 from collections.abc import Iterable
@@ -60,16 +60,16 @@ Fault = Literal["not a number", "out of range"]
 
 
 class Reading(NamedTuple):
-    """A result read as a number: plain decimal text, or why not."""
+    """A result as plain decimal text, or why it is not a usable number."""
 
     number: str | None
     fault: Fault | None
 
 
 def parse_number(text: str, units: Iterable[str] = ()) -> Decimal | None:
-    """A result as a number: digits (Thai ones too), one point, perhaps one of the units attached; else None.
+    """A result as a number: digits (also Thai ones) with at most one point, optionally followed by one of the units; else None.
 
-    Bounds (`<4.0`), words, decimal commas, signs and several numbers are no number.
+    Bounds (`<4.0`), words, decimal commas, signs and several numbers are refused.
     """
     match = NUMBER.fullmatch(text.strip().translate(THAI_DIGITS))
     if match is None or match[2].casefold() not in {"", *(unit.casefold() for unit in units)}:
@@ -83,7 +83,7 @@ def plain(number: Decimal) -> str:
 
 
 def read(text: str, lab: Lab) -> Reading:
-    """A result text as the number that is sent, or the reason it cannot be."""
+    """A result text as the number to send, or the reason why it cannot be sent."""
     number = parse_number(text, lab.units)
     if number is None:
         return Reading(None, "not a number")
@@ -125,7 +125,7 @@ def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
 
 
 def with_readings(visits: pd.DataFrame, labs: pd.DataFrame, of_kind: tuple[Lab, ...]) -> pd.DataFrame:
-    """The visits that have any result of the labs, each lab's latest reading beside."""
+    """The visits that have a result of any of the labs, with the latest reading of each lab."""
     visits = visits[visits["vn"].isin(labs.loc[labs["lab_code"].isin([lab.code for lab in of_kind]), "vn"])]
     for lab in of_kind:
         visits = visits.merge(latest_readings(labs, lab), on="vn", how="left")
@@ -138,7 +138,7 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 
 
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
-    """Results that cannot be sent: an error where no other can, or all are meant; else a warning. Each rule names all."""
+    """Results that cannot be sent: an error if no other result can, or on explicit request; else a warning. One finding per rule."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
     sendable = usable(candidates, of_kind)
     if explicit_request:

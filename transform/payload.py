@@ -1,7 +1,7 @@
 """The payload contract of MOPH Claim as models, and a payload as canonical bytes.
 
-All scalars are strings; days are YYYY-MM-DD and times YYYY-MM-DD HH:mm of Bangkok, Gregorian years. The same payload
-gives the same bytes: fields in the order of the models, compact JSON, UTF-8, what does not apply is left out.
+All scalars are strings; days are YYYY-MM-DD and times YYYY-MM-DD HH:mm in Bangkok, in Gregorian years. The same payload
+always gives the same bytes: fields in the order of the models, compact JSON, UTF-8, optional fields without a value left out.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from transform.claim import Service
 
 CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
-# 18xx to 21xx: a Buddhist year (24xx, 25xx) can never pass.
+# 18xx to 21xx, so that a Buddhist year (24xx, 25xx) is refused.
 DAY = "(18|19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$")]
@@ -28,9 +28,9 @@ HT_LABS = frozenset({"32202", "32103"})
 
 
 class PayloadModel(BaseModel):
-    """What every part of a payload is: unchangeable, with no field but its own, and never printing its values."""
+    """The base of all payload models: frozen, without unknown fields, and never printing its values."""
 
-    # Validation errors leave a task by way of logs: they must not repeat what they refuse.
+    # Validation errors may be logged, so they must not contain the refused values.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def __repr__(self) -> str:
@@ -79,7 +79,7 @@ class Prenatal(PayloadModel):
 
 
 class Payload(PayloadModel):
-    """What every payload says about the visit and the person."""
+    """The fields about the visit and the person, which every payload has."""
 
     seq: Text
     hn: Text
@@ -122,14 +122,14 @@ class DmhtPayload(Payload):
 
 
 class DtPayload(Payload):
-    """A dT claim: exactly one dose, the visit's diagnoses where it has any."""
+    """A dT claim: exactly one dose, and the visit's diagnoses if it has any."""
 
     vaccine: tuple[Vaccine]
     diagnosis: tuple[Diagnosis, ...] | None = None
 
 
 class EpiPayload(DtPayload):
-    """An EPI claim: exactly one dose, the visit's diagnoses where it has any, the pregnancy with aP (P41) only."""
+    """An EPI claim: exactly one dose, the visit's diagnoses if it has any, and with aP (P41) the pregnancy."""
 
     prenatal: Prenatal | None = None
 

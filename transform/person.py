@@ -1,4 +1,4 @@
-"""The person of a claim: identity number, names, birth, sex, nationality, marital status. Nothing is invented."""
+"""The person of a claim: identity number, names, birth, sex, nationality, marital status. Missing values are never made up."""
 
 from datetime import date
 from typing import Any
@@ -14,7 +14,7 @@ from transform.sources import API, DATABASES
 from transform.text import is_blank, is_unreadable
 
 PLACEHOLDER = r"[0-9]([0-9])\1{10}[0-9]|123456789012[0-9]"
-"""Numbers typed in where there is none: the second to twelfth digit all alike, or counting up."""
+"""Numbers entered for people without one: the second to twelfth digit all the same, or counting up."""
 
 MEND = Message("กรุณาแก้ทะเบียนผู้ป่วยใน HIS", "Mend the patient's record in the HIS.")
 CARD = Message("กรุณาตรวจบัตรประชาชนแล้วแก้ใน HIS", "Check the identity card and mend the patient's record in the HIS.")
@@ -197,7 +197,7 @@ RULES = (
 
 
 def fits_check_digit(pids: "pd.Series[Any]") -> "pd.Series[bool]":
-    """Whether the 13th digit fits the twelve before it; text that is not 13 digits does not.
+    """Whether the 13th digit is the check digit of the first twelve; False for text that is not 13 digits.
 
     Check digit = (11 - sum(d[i] * (13 - i), i = 0..11) mod 11) mod 10.
     """
@@ -209,15 +209,15 @@ def fits_check_digit(pids: "pd.Series[Any]") -> "pd.Series[bool]":
 
 
 def identity_numbers(visits: pd.DataFrame) -> "pd.Series[str]":
-    """Identity numbers as payloads carry them: without the dashes and spaces people type."""
+    """Identity numbers as in payloads: without the dashes and spaces that people type."""
     return visits["cid"].str.replace(r"[-\s]", "", regex=True)
 
 
 def with_person(visits: pd.DataFrame, codes: CodesOn) -> pd.DataFrame:
-    """The visits with the person as payloads say it: pid, sent_title, sent_occupa, sent_marriage, sent_nation, citizen.
+    """The visits with the person's fields as in payloads: pid, sent_title, sent_occupa, sent_marriage, sent_nation, citizen.
 
-    pid is the identity number without dashes and spaces, sent_nation 3 digits or missing; citizen says whether the
-    nationality is one the immunisation fund pays for.
+    pid is the identity number without dashes and spaces; sent_nation has 3 digits or is missing; citizen is whether the
+    immunisation fund pays for the nationality. marriage_known is whether the marital status has a code.
     """
     listed = codes.nationalities
     nation = visits["nation"].where(visits["nation"].str.fullmatch("[0-9]{2,3}").fillna(False)).str.zfill(3)
@@ -235,19 +235,19 @@ def with_person(visits: pd.DataFrame, codes: CodesOn) -> pd.DataFrame:
 
 
 def _titles(titles: "pd.Series[Any]", listed: pd.DataFrame) -> "tuple[pd.Series[Any], pd.Series[Any]]":
-    """The standard title where there is one, and the marital status that a title tells (clergy)."""
+    """The standard title if there is one, and the marital status that follows from a title (clergy)."""
     exact = listed[listed["match"] == "exact"].set_index("title")
     spaceless = titles.str.replace(r"\s", "", regex=True)
     marriage = spaceless.map(exact["marriage"]).astype("str")
     for prefix in listed[listed["match"] == "prefix"].to_dict("records"):
         marriage = marriage.mask(spaceless.str.startswith(prefix["title"]).fillna(False), prefix["marriage"])
-    # A number is the code of a title that nobody has put into words.
+    # A number is the HIS's code of a title, not a title.
     words = titles.mask(spaceless.str.isdecimal().fillna(False).astype(bool))
     return spaceless.map(exact["standard"]).astype("str").fillna(words), marriage
 
 
 def findings(visits: pd.DataFrame, codes: CodesOn) -> list[Finding]:
-    """What is wrong with the person; `visits` as `with_person` gives them, one row a candidate."""
+    """Apply the rules about the person; `visits` as `with_person` returns them, one row per candidate."""
     spoilt = is_unreadable(visits["title"]) | is_unreadable(visits["fname"]) | is_unreadable(visits["lname"])
     names = spoilt.to_numpy()
     missing = (is_blank(visits["fname"]) | is_blank(visits["lname"])).to_numpy()
@@ -292,7 +292,7 @@ def _birth(dob: "pd.Series[Any]", oldest: int, day: date) -> list[Finding]:
 
 
 def _first_of(*chain: "tuple[Rule, pd.Series[bool]]") -> list[Finding]:
-    """One finding a rule, each only where none before it in the chain has found: one fault is said once."""
+    """One finding per rule; a row that an earlier rule of the chain has found is not found again, so one fault is reported once."""
     seen: Mask = np.zeros(len(chain[0][1]), dtype=np.bool_)
     findings = []
     for rule, found in chain:

@@ -1,4 +1,4 @@
-"""A rule and what it finds: the form in which every module of this room says what is wrong with a record."""
+"""Rules and findings: how every module of transform reports what is wrong with a record."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,29 +14,29 @@ from transform.claim import KINDS, Issue, Kind, Severity
 from transform.text import shown
 
 NOTHING_TO_DO = Message("รายการนี้เคลมไม่ได้ ไม่ต้องดำเนินการ", "It cannot be claimed; nothing needs to be done.")
-"""The advice of rules that only say why a record is no claim: no person is called for them."""
+"""The advice of rules that only explain why a record is not a claim; nobody needs to act on them."""
 
 Mask = NDArray[np.bool_]
-"""One flag a row of a table of candidates."""
+"""One flag per candidate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing a record must fulfil to become a claim, or be looked at for.
+    """A condition that a record must fulfil to become a claim, or that should be checked.
 
     Args:
         code: The rule's name, as subject.finding.
-        severity: error blocks the claim, warning goes along with it.
-        column: The contract column it looks at, as table.column.
+        severity: error blocks the claim, warning does not.
+        column: The contract column concerned, as table.column.
         message: What is wrong; may hold `{placeholders}`.
-        advice: What a person does about it.
+        advice: What to do about it.
         source: Where the rule comes from.
-        kinds: The kinds of claim it holds for.
-        valid_from: The first service day it holds for; None is always.
-        valid_to: The last service day it holds for; None is always.
-        of_code: It is about a code of the HIS, and what is wrong is said alike of all its records: it is listed once, with
-            their count.
-        in_workbook: What a person does about it whose record stands in a workbook; None: the same, done there.
+        kinds: The kinds of claim it applies to.
+        valid_from: The first service day it applies to; None for no limit.
+        valid_to: The last service day it applies to; None for no limit.
+        of_code: It is about a code of the HIS and the same for all records with that code: it is listed once, with their
+            count.
+        in_workbook: What to do about it for a record in a workbook; None: the same advice, carried out in the workbook.
     """
 
     code: str
@@ -53,11 +53,11 @@ class Rule:
 
     @property
     def calls_for_a_person(self) -> bool:
-        """Whether there is something to mend."""
+        """Whether somebody can do something about it."""
         return self.advice != NOTHING_TO_DO
 
     def holds(self, kind: Kind, day: date) -> bool:
-        """Whether the rule is in force for that kind of claim on that service day."""
+        """Whether the rule applies to a kind of claim on a service day."""
         return (
             kind in self.kinds
             and (self.valid_from is None or self.valid_from <= day)
@@ -72,12 +72,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
-    """The candidates that meet a rule.
+    """The candidates that break a rule.
 
     Args:
         rule: The rule.
-        found: One flag a candidate, in the order of the candidates.
-        values: What fills the placeholders of the message: one text for all, or one a candidate.
+        found: One flag per candidate, in their order.
+        values: For the placeholders of the message: one text for all candidates, or one per candidate.
     """
 
     rule: Rule
@@ -85,12 +85,12 @@ class Finding:
     values: Mapping[str, "str | pd.Series[Any]"] = field(default_factory=dict)
 
     def at(self, rows: NDArray[np.intp]) -> "Finding":
-        """The same of the candidates that stand in these rows."""
+        """The same finding for the candidates in these rows."""
         values = {name: value if isinstance(value, str) else value.iloc[rows] for name, value in self.values.items()}
         return Finding(self.rule, self.found[rows], values)
 
     def sentences(self) -> Iterator[tuple[int, Message]]:
-        """The position of every candidate found and the sentence about it."""
+        """The position of each candidate found, and its sentence."""
         plain = {} if self.values else {"sentence": self.rule.sentence()}
         for row in np.flatnonzero(self.found).tolist():
             yield row, plain.get("sentence") or self.rule.sentence(**self._filled(row))
@@ -107,12 +107,12 @@ def issues(
     """The findings of one severity as issues.
 
     Args:
-        candidates: Columns vn, hn and item; one row a claim that might be.
-        findings: What the rules found in these candidates.
+        candidates: Columns vn, hn and item; one row per candidate.
+        findings: The findings about these candidates.
         kind: The kind of claim.
         hcode: The account's facility.
         day: The service day.
-        severity: Which findings are wanted.
+        severity: The severity of the findings wanted.
     """
     vns, hns, items = (candidates[name].fillna("").tolist() for name in ("vn", "hn", "item"))
     for finding in findings:
@@ -126,7 +126,7 @@ def issues(
 
 
 def errors(findings: list[Finding], *, kind: Kind, day: date, size: int) -> Mask:
-    """One flag a candidate: whether any error rule in force has found it."""
+    """One flag per candidate: whether it breaks any rule with severity error that applies."""
     blocked = np.zeros(size, dtype=np.bool_)
     for finding in findings:
         if finding.rule.severity == "error" and finding.rule.holds(kind, day):

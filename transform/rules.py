@@ -1,4 +1,4 @@
-"""The registry of rules: everything that can be said of a record, for the documentation and the commands."""
+"""The registry of all rules, for the documentation and the commands."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -25,7 +25,7 @@ from transform.rule import Rule
 
 @cache
 def registry() -> Mapping[str, Rule]:
-    """All rules by their code, in the order in which they are explained."""
+    """All rules by their code, in the order of the documentation."""
     modules = (
         visits,
         person,

@@ -1,4 +1,4 @@
-"""One service day ready for the rules, and what a kind of claim is made of."""
+"""One service day prepared for the rules, and the functions that make one kind of claim."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from transform.visits import with_visit
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
 class ServiceDay:
-    """What the rules of every kind look at.
+    """The data that the rules of all kinds use.
 
     Args:
         day: The service day.
         hcode: The account's facility, 5 digits.
-        visits: The contract table with what `with_person` and `with_visit` add.
-        diagnoses: Those of the visits themselves, as `own_diagnoses` gives them.
+        visits: The contract table with the columns of `with_person` and `with_visit`.
+        diagnoses: Those of the visits themselves, as `own_diagnoses` returns them.
         earlier: The contract table's rows of earlier visits.
         labs: The contract table.
         vaccinations: The contract table.
         history: Claims accepted or under way: kind, pid, vn, service_date.
-        codes: The lists as they stand on that day.
-        settings: What the site has set.
-        meant: Somebody means every record to be claimed, each result of it.
+        codes: The lists on that day.
+        settings: The site's settings.
+        explicit_request: As in `make_claims`.
     """
 
     day: date
@@ -50,11 +50,11 @@ class ServiceDay:
     explicit_request: bool
 
     def other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-        """Claims of that kind for the candidates' persons at other visits: row (the candidate's position), service_date."""
+        """Claims of the candidates' persons at other visits, of one kind: row (the candidate's position), service_date."""
         past = self.history.loc[self.history["kind"] == kind, ["pid", "vn", "service_date"]]
         persons = candidates[["pid", "vn"]].assign(row=np.arange(len(candidates))).dropna(subset=["pid"])
         met = persons.merge(past, on="pid", suffixes=("", "_past"))
-        # The same visit is the claim itself, met again when its day is read again.
+        # A claim of the same visit is the candidate itself, when its day is read again.
         return met.loc[met["vn"] != met["vn_past"], ["row", "service_date"]].sort_values(["row", "service_date"])
 
 
@@ -63,12 +63,12 @@ class KindOfClaim(NamedTuple):
 
     Args:
         kind: dm, ht, epi or dt.
-        table: The contract table without whose rows there is no candidate.
-        candidates: The records that should be a claim: the columns of the visits, with item (the vaccine code or ""),
-            baht (missing where no rate is known) and his_claimed; positions from 0.
-        findings: What is wrong with the candidates by the rules of this kind alone.
+        table: The contract table that candidates come from; without rows in it there are none.
+        candidates: The records that should become claims: the columns of the visits, with item (the vaccine code or ""),
+            baht (missing if no rate is known) and his_claimed; positions from 0.
+        findings: Applies the rules of this kind.
         repeated: The finding for a second claim of a person and item on one day.
-        payloads: For the candidates that go: what makes the payload of one (a named tuple of its columns).
+        payloads: For the candidates to be sent: a function that makes the payload of one (a named tuple of its columns).
     """
 
     kind: Kind
@@ -82,7 +82,7 @@ class KindOfClaim(NamedTuple):
 def service_day(
     tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, explicit_request: bool = False
 ) -> ServiceDay:
-    """The contract tables with what all rules need beside."""
+    """Prepare the contract tables for the rules."""
     codes = read_codes(settings.codes_folder).on(tables.day)
     past = history[["kind", "pid", "vn", "service_date"]].astype({"kind": "str", "pid": "str", "vn": "str"})
     past["service_date"] = pd.to_datetime(past["service_date"]).astype("datetime64[us]")
@@ -103,13 +103,13 @@ def service_day(
 
 
 def right_qualifies(day: ServiceDay, kind: Kind) -> "pd.Series[bool]":
-    """Whether each visit's right pays for a kind of claim; `*` in the list is any right, a missing one too."""
+    """Whether each visit's right pays for a kind of claim; `*` in the list means any right, even a missing one."""
     rights = day.codes.rights[kind]
     scheme = day.visits["scheme"].str.upper()
     return scheme.isin(rights) | ("*" in rights)
 
 
 def has_diagnosis(day: ServiceDay, kind: Kind) -> "pd.Series[bool]":
-    """Whether each visit has a diagnosis of a kind of claim, of any rank."""
+    """Whether each visit has a diagnosis of a kind of claim, of any type."""
     of_kind = day.diagnoses["icd10"].str.startswith(day.codes.prefixes(kind))
     return day.visits["vn"].isin(day.diagnoses.loc[of_kind, "vn"])

@@ -1,4 +1,4 @@
-"""What a site may set about making claims."""
+"""The site's settings for making claims."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TransformSettings(BaseModel):
-    """How records become claims; what the ministry has not written down in public stands here, never in code."""
+    """How records become claims. Values that the ministry has not documented are settings, never constants in code."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Text as hospitals store it: what is blank, what is unreadable, what may be shown."""
+"""Text as hospitals store it: whether it is blank or unreadable, and how it is shown."""
 
 import re
 from typing import Any
@@ -12,17 +12,17 @@ SHOWN_LENGTH = 200
 
 
 def is_unreadable(text: "pd.Series[Any]") -> "pd.Series[bool]":
-    """Whether each text was spoilt by a wrong character set; missing text is not."""
+    """Whether each text is mojibake; False for missing text."""
     return text.str.contains(MOJIBAKE, regex=True).fillna(False).astype(bool)
 
 
 def is_blank(text: "pd.Series[Any]") -> "pd.Series[bool]":
-    """Whether each text is missing or holds neither letter nor digit, such as a dash."""
+    """Whether each text is missing or has neither letter nor digit, such as a dash."""
     return ~text.str.contains(r"[^\W_]", regex=True).fillna(False).astype(bool)
 
 
 def shown(value: Any, length: int = SHOWN_LENGTH) -> str:
-    """A value as it may stand in a message: dates as text, long text cut, runs of nine or more digits hidden."""
+    """A value for a message: dates as text, long text cut, runs of nine or more digits hidden."""
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return ""
     if isinstance(value, pd.Timestamp):

@@ -1,4 +1,4 @@
-"""What a local code of the HIS stands for is not known: said of every record, listed once per code with its count."""
+"""Reports records with a local code of the HIS that is not translated; each code is listed once, with its count."""
 
 from collections.abc import Collection, Iterator
 
@@ -14,7 +14,7 @@ from transform.sources import DATABASES, VACCINE_LIST
 from transform.text import shown
 
 LONGEST_ITEM = 32
-"""Characters of a local code that an issue keeps."""
+"""The longest local code that an issue has room for; longer ones are cut."""
 
 LAB = Rule(
     "lab.code_unmapped",
@@ -59,11 +59,11 @@ RULES = (LAB, VACCINE, SCHEME)
 
 
 def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
-    """Records that should perhaps be claims, nobody can tell: one issue a visit and local code.
+    """Records that may have to be claimed, one issue per visit and local code.
 
     Args:
         day: The service day.
-        kinds: The kinds of claim wanted; what has no kind itself is listed under the first it might be of.
+        kinds: The kinds of claim wanted; a record that could be of several is listed under the first.
     """
     if vaccines := [kind for kind in VACCINE.kinds if kind in kinds]:
         yield from _items(day, day.vaccinations, "vaccine", VACCINE, vaccines[0])
@@ -78,11 +78,11 @@ def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
 
 
 def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kind) -> Iterator[Issue]:
-    """One issue a visit and local code of the lab results or doses that have no code, those that the HIS claimed left out."""
+    """One issue per visit and local code of lab results or doses without a code, except those that the HIS has claimed."""
     rows = rows[rows[f"{what}_code"].isna()].rename(columns={f"{what}_name": "name"})
     if "his_claim_uid" in rows:
         rows = rows[rows["his_claim_uid"].isna()]
-    if rows.empty:  # nearly always
+    if rows.empty:  # the usual case
         return
     visits = day.visits.loc[day.visits["his_claim_uid"].isna(), ["vn", "hn"]]
     found = visits.merge(rows[["vn", "local_code", "name"]], on="vn").drop_duplicates(["vn", "local_code"])
@@ -95,9 +95,9 @@ def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kin
 
 
 def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: Kind) -> Iterator[Issue]:
-    """Visits with a diagnosis and a result of the kind, of a right that nobody knows."""
+    """Visits with a diagnosis and a result of the kind whose right is unknown."""
     unknown = visits["scheme"].isna() & visits["local_scheme"].notna() & visits["his_claim_uid"].isna()
-    if not unknown.any():  # nearly always
+    if not unknown.any():  # the usual case
         return
     codes = [lab.code for lab in day.codes.labs[kind]]
     with_result = visits["vn"].isin(day.labs.loc[day.labs["lab_code"].isin(codes), "vn"])

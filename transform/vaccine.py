@@ -1,4 +1,4 @@
-"""A vaccine dose as EPI and dT payloads say it."""
+"""The fields of a vaccine dose in EPI and dT payloads."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from transform.visits import visit_fields
 
 
 def vaccine_fields(
-    row: Any, hcode: str, settings: TransformSettings, parts: dict[str, tuple[Diagnosis, ...]]
+    row: Any, hcode: str, settings: TransformSettings, diagnoses: dict[str, tuple[Diagnosis, ...]]
 ) -> dict[str, Any]:
     """The fields of `DtPayload` of one dose (a named tuple of its columns).
 
     Args:
         row: The dose.
         hcode: The account's facility.
-        settings: What the site sends where nothing is documented.
-        parts: The diagnoses of each visit; a visit without any has no such field.
+        settings: Has the values of undocumented fields.
+        diagnoses: The diagnoses by visit; a visit without any has no such field.
     """
     dose = {
         "code": row.item,
@@ -32,7 +32,7 @@ def vaccine_fields(
         "name": row.provider_name,
         "note": "",
     }
-    return visit_fields(row, hcode) | {"vaccine": (Vaccine.model_validate(dose),), "diagnosis": parts.get(row.vn)}
+    return visit_fields(row, hcode) | {"vaccine": (Vaccine.model_validate(dose),), "diagnosis": diagnoses.get(row.vn)}
 
 
 def _readable(text: object) -> str:

@@ -77,7 +77,7 @@ RULES = (OTHER_HOSPITAL, HOSPITAL_NAME, HN_MISSING, BUDDHIST_YEAR, OTHER_DAY, TI
 
 
 def with_visit(visits: pd.DataFrame) -> pd.DataFrame:
-    """The visits with dob_text and visit_minute (YYYY-MM-DD HH:MM, missing where the time is)."""
+    """The visits with dob_text and visit_minute (YYYY-MM-DD HH:MM, missing if the time is)."""
     return visits.assign(
         dob_text=day_texts(visits["dob"]),
         visit_minute=day_texts(visits["visit_date"]) + " " + visits["visit_time"],
@@ -85,7 +85,7 @@ def with_visit(visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def findings(visits: pd.DataFrame, hcode: str, day: date) -> list[Finding]:
-    """What is wrong with the visit; one row a candidate."""
+    """Apply the rules about the visit."""
     visited = visits["visit_date"]
     buddhist = is_buddhist(visited)
     other = (visited != day_column(day, visited.index)) & ~buddhist
