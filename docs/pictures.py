@@ -29,7 +29,7 @@ from flows.settings.model import CONFIG_FILE
 from flows.settings.read import read_settings, use_only
 from load.workbook.form import NAME_ROW
 from load.workbook.template import write_template
-from sandbox.his import Mix, build_hosxp
+from sandbox.his import VisitMix, build_hosxp
 from sandbox.process import Sandbox, running_sandbox
 from transform.choices import choices
 from transform.claim import KINDS, SERVICES
@@ -47,7 +47,7 @@ EDGE, WIDE_EDGE = 0.03, 0.3
 """Around a picture, in inches."""
 A3 = 8
 DROP_DOWNS = choices(read_codes(), SAMPLE_DAY)
-DAYS, MIX = 5, Mix(dm=0.3, ht=0.25, epi=0.3, dt=0.15, ht_follow_up=0, dm_without_hba1c=0, dm_of_other_right=0)
+DAYS, MIX = 5, VisitMix(dm=0.3, ht=0.25, epi=0.3, dt=0.15, ht_follow_up=0, dm_without_hba1c=0, dm_of_other_right=0)
 MISTAKES: dict[SheetName, dict[int, dict[str, Value | None]]] = {
     "dmht": {1: {"dob": "31/11/2510"}, 7: {"cid": "19900888888"}, 14: {"result": "-"}, 25: {"scheme": "SSS"}},
     "epi": {2: {"lot_number": None}, 12: {"expiration_date": "31/2/2571"}, 21: {"visit_date": "35/10/2569"}},
