@@ -61,6 +61,7 @@ LONGEST_RESULT = 12
 """Results up to this length are shown: a number with its unit. A longer one is a remark, which may name somebody."""
 
 _SPOILT = re.compile(r"เธ|เน|à[¸¹]|.", re.DOTALL)
+_IDENTITY_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12}(?!\d)")
 
 
 def masked(column: str, value: str) -> str:
@@ -92,3 +93,8 @@ def _masked(letter: str) -> str:
     if letter.isalpha():
         return "X" if letter.isupper() else "x"
     return letter
+
+
+def mask_identity_numbers(text: str) -> str:
+    """Text without 13-digit numbers, however their digits are grouped: a server's words or a file's name may hold one."""
+    return _IDENTITY_NUMBER.sub("•••", text)

@@ -82,9 +82,9 @@ def settle(
 ) -> None:
     """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้ว หรือปล่อยให้ส่งใหม่ / A person says where a claim stands."""
     from flows.cli.scope import settings_in_scope
-    from flows.runs.settle import Settling, settle_claim
+    from flows.runs.settle import SettleRequest, settle_claim
 
     with exit_on_error():
         settings = settings_in_scope(read_settings(), facility)
-        said = settle_claim(settings, Settling.of(vn, as_, note=note, kind=kind, item=item, uid=uid))
+        said = settle_claim(settings, SettleRequest.of(vn, as_, note=note, kind=kind, item=item, uid=uid))
         screen.print(said.say(settings.language), highlight=False, markup=False, soft_wrap=True)

@@ -32,7 +32,7 @@ FacilityOption = Annotated[
 class Exit(IntEnum):
     """What the command's exit says."""
 
-    WELL = 0
+    OK = 0
     NEEDS_A_PERSON = 1
     NOT_DONE = 2
 
@@ -95,7 +95,7 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         sentence = failure.message.say(settings.language)
         errors.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
         return Exit.NOT_DONE
-    return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.WELL
+    return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.OK
 
 
 def _run_flow(flow: Flow, parameters: dict[str, Any]) -> "RunResult":

@@ -24,31 +24,31 @@ CLOSING_CODE_MISSING = 0.02
 ISSUES_SHOWN = 12
 
 
-def play(folder: Path, language: Language, screen: Console) -> Exit:
-    """Build the week, run the night, and show what came of it and where it lies.
+def run_demo(folder: Path, language: Language, screen: Console) -> Exit:
+    """Build the week, run the night, and show its results and where they are.
 
     Args:
-        folder: Where it is built; what an earlier demo left there is replaced.
+        folder: Where it is built; the files of an earlier demo are replaced.
         language: Language of the terminal.
-        screen: Where to tell.
+        screen: The terminal.
 
     Raises:
-        ConfigurationError: The folder holds something that is not a demo's.
+        ConfigurationError: The folder holds files that are not a demo's.
     """
 
-    def tell(th: str, en: str) -> None:
+    def show(th: str, en: str) -> None:
         screen.print(Message(th, en).say(language), highlight=False)
 
     _clear(folder)
     first = today() - timedelta(days=DAYS)
-    tell(f"1/3 สร้างโรงพยาบาลจำลอง {DAYS} วัน ...", f"1/3 Building {DAYS} days of a made-up hospital ...")
+    show(f"1/3 สร้างโรงพยาบาลจำลอง {DAYS} วัน ...", f"1/3 Building {DAYS} days of a made-up hospital ...")
     his = f"sqlite:///{folder / 'hosxp.sqlite'}"
     summary = build_hosxp(his, first_day=first, days=DAYS, visits_a_day=VISITS_A_DAY)
-    tell("2/3 เปิด MOPH Claim จำลอง ...", "2/3 Starting a stand-in of MOPH Claim ...")
+    show("2/3 เปิด MOPH Claim จำลอง ...", "2/3 Starting a stand-in of MOPH Claim ...")
     account = Account(hospital_code=summary.hcode)
     with running_sandbox(accounts=(account,), no_closing_code_share=CLOSING_CODE_MISSING) as moph:
         _configure(folder, language, his, moph.token_url, moph.api_url, account)
-        tell("3/3 ส่งรายการเบิกเหมือนรอบกลางคืน ...", "3/3 Running the night ...")
+        show("3/3 ส่งรายการเบิกเหมือนรอบกลางคืน ...", "3/3 Running the night ...")
         settings = read_settings()
         code = run_once(settings, date_from=first, date_to=today() - timedelta(days=1))
     rows = issue_rows(settings, None, None)
@@ -56,15 +56,15 @@ def play(folder: Path, language: Language, screen: Console) -> Exit:
         screen.print(line, soft_wrap=True)
     screen.print()
     command = f"cd {folder} && {Path(sys.argv[0]).absolute()} issues"
-    tell(
+    show(
         f"แสดง {min(ISSUES_SHOWN, len(rows))} จาก {len(rows)} รายการที่ต้องดู ทั้งหมด: {command}",
         f"{min(ISSUES_SHOWN, len(rows))} of {len(rows)} to look at are shown; all of them: {command}",
     )
-    tell(f"ฐานข้อมูลตรวจสอบ: {folder / 'var' / 'audit.sqlite'}", f"Audit:   {folder / 'var' / 'audit.sqlite'}")
+    show(f"ฐานข้อมูลตรวจสอบ: {folder / 'var' / 'audit.sqlite'}", f"Audit:   {folder / 'var' / 'audit.sqlite'}")
     reports = folder / "var" / "reports"
-    tell(f"รายงาน และไฟล์ Excel สำหรับแก้ไข: {reports}", f"Report, and a workbook to mend what did not go: {reports}")
+    show(f"รายงาน และไฟล์ Excel สำหรับแก้ไข: {reports}", f"Report, and a workbook to mend what did not go: {reports}")
     # That some made-up records need a person is what the demo is to show.
-    return Exit.WELL if code is Exit.NEEDS_A_PERSON else code
+    return Exit.OK if code is Exit.NEEDS_A_PERSON else code
 
 
 def _clear(folder: Path) -> None:
@@ -80,7 +80,7 @@ def _clear(folder: Path) -> None:
 
 
 def _configure(folder: Path, language: Language, his: str, token_url: str, api_url: str, account: Account) -> None:
-    """The demo's own settings, as a hospital would write them; nothing of the environment's comes in."""
+    """The demo's own settings, as a hospital would write them; the environment's are ignored."""
     config = folder / CONFIG_FILE
     config.write_text(
         f'language = "{language}"\n\n[his]\nurl = "{his}"\n\n'

@@ -53,11 +53,11 @@ def check(
     facility: FacilityOption = "",
 ) -> None:
     """ตรวจ SQL ของ HIS กับข้อมูลหนึ่งวัน ไม่แสดงข้อมูลบุคคล / One day through each statement; samples are masked."""
-    from flows.cli.his_check import look
+    from flows.cli.his_check import check_his
 
     with exit_on_error():
         settings = read_settings().of(facility)
-        code = look(settings, day_of(day) or today() - timedelta(days=1), screen)
+        code = check_his(settings, day_of(day) or today() - timedelta(days=1), screen)
     raise typer.Exit(code)
 
 
@@ -75,7 +75,7 @@ def map_(
     with exit_on_error():
         settings = read_settings().of(facility)
         to_review = map_codes(settings, days, folder, screen)
-    raise typer.Exit(Exit.NEEDS_A_PERSON if to_review else Exit.WELL)
+    raise typer.Exit(Exit.NEEDS_A_PERSON if to_review else Exit.OK)
 
 
 def _say(settings: Settings, *sentences: Message) -> None:

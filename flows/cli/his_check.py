@@ -55,13 +55,13 @@ TRY_NO_DAY = Message(
 )
 
 
-def look(settings: Settings, day: date, screen: Console) -> Exit:
-    """Look at a HIS's folder with a day's data, and say what was found.
+def check_his(settings: Settings, day: date, screen: Console) -> Exit:
+    """Check a HIS's folder against a day's data, and show what was found.
 
     Args:
         settings: The settings in force.
         day: The service day, Gregorian.
-        screen: Where it is said.
+        screen: The terminal.
 
     Raises:
         ConfigurationError: A setting or `his.toml` cannot be used.
@@ -97,7 +97,7 @@ def look(settings: Settings, day: date, screen: Console) -> Exit:
     if checked.unreadable:
         return Exit.NOT_DONE
     well = proof.is_proven and checked.visits and not checked.needs_attention and not slips
-    return Exit.WELL if well else Exit.NEEDS_A_PERSON
+    return Exit.OK if well else Exit.NEEDS_A_PERSON
 
 
 def _server(dialect: Dialect) -> str:

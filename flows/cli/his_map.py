@@ -36,7 +36,7 @@ def map_codes(settings: Settings, days: int, folder: Path | None, screen: Consol
         settings: The settings in force.
         days: How many days, up to yesterday.
         folder: Where the maps lie; None: where the settings say, else `maps`, with several facilities a folder in it each.
-        screen: Where it is said.
+        screen: The terminal.
 
     Returns:
         How many local codes a person should look at, for nobody has said what they stand for.

@@ -170,10 +170,10 @@ def demo(
     language: Annotated[str, typer.Option(help="th / en")] = "th",
 ) -> None:
     """สาธิตทั้งระบบด้วยข้อมูลจำลอง / Everything with made-up people: no account, server or configuration."""
-    from flows.cli.demo import play
+    from flows.cli.demo import run_demo
 
     with exit_on_error():
-        code = play(folder.absolute(), "en" if language == "en" else "th", screen)
+        code = run_demo(folder.absolute(), "en" if language == "en" else "th", screen)
     raise typer.Exit(code)
 
 
@@ -218,7 +218,7 @@ def issues(
                 Message(f"เขียน {len(rows)} แถวลง {out}", f"{len(rows)} rows written to {out}").say(settings.language),
                 markup=False,
             )
-    raise typer.Exit(Exit.NEEDS_A_PERSON if len(rows) else Exit.WELL)
+    raise typer.Exit(Exit.NEEDS_A_PERSON if len(rows) else Exit.OK)
 
 
 @app.command()
@@ -229,16 +229,16 @@ def doctor(facility: FacilityOption = "") -> None:
     with exit_on_error():
         settings = read_settings()
         some = [settings.of(facility)] if facility else settings.each()
-    ill, last = False, ""
+    all_ok, last = True, ""
     for one, finding in examine_each(some):
         if one.facility_key != last:
             last = one.facility_key
             screen.print(last, style="bold", markup=False, highlight=False)
-        mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
-        screen.print(f"{mark} {finding.what.say(settings.language)}: ", end="")
-        screen.print(finding.said.say(settings.language), highlight=False, markup=False, soft_wrap=True)
-        ill = ill or not finding.well
-    raise typer.Exit(Exit.NOT_DONE if ill else Exit.WELL)
+        mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        screen.print(f"{mark} {finding.subject.say(settings.language)}: ", end="")
+        screen.print(finding.message.say(settings.language), highlight=False, markup=False, soft_wrap=True)
+        all_ok = all_ok and finding.ok
+    raise typer.Exit(Exit.OK if all_ok else Exit.NOT_DONE)
 
 
 @app.command()

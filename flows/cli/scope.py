@@ -1,4 +1,4 @@
-"""What the commands that look into the audit look at: one facility, or all of them."""
+"""The scope of the commands that read the audit: one facility, or all of them."""
 
 from core.errors import ConfigurationError
 from core.messages import Message
@@ -14,15 +14,15 @@ _WHICH_ENVIRONMENT = Message(
 
 
 def settings_in_scope(settings: Settings, facility: str) -> Settings:
-    """The settings to look with: those of one facility, its code known; or of all, with no code, so that nobody is left out.
+    """The settings of one facility with its code resolved; or of all facilities, without a code, which selects all of them.
 
     Args:
         settings: The settings in force.
-        facility: Which; empty: all there are.
+        facility: Its name; empty: all.
 
     Raises:
-        MophClaimError: There is no such facility, its HIS had to be asked for its code and cannot be, or all cannot be
-            looked at together.
+        MophClaimError: There is no such facility, its HIS had to be asked for its code and cannot be, or the facilities
+            are in different environments.
     """
     if not settings.facilities:
         return settings.of(facility)

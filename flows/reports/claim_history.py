@@ -1,7 +1,6 @@
-"""What the audit says in words: whether it proves itself, and the life of a claim as a timeline in Bangkok time."""
+"""The audit in words: the result of its verification, and a claim's history as a timeline in Bangkok time."""
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime
 from textwrap import indent
@@ -11,6 +10,7 @@ from rich.text import Text
 from sqlalchemy import Row
 
 from core.clock import BANGKOK
+from core.masking import mask_identity_numbers
 from core.messages import Language, Message
 from load.claim_history import ClaimHistory
 from load.names import KIND_NAMES, STATE_NAMES
@@ -22,16 +22,14 @@ _CALLS = {
     "eligibility": Message("สอบถามสิทธิ", "eligibility asked"),
     "status": Message("สอบถามสถานะธุรกรรม", "status asked"),
 }
-# However its digits are grouped: the server's own words may quote one.
-_IDENTITY_NUMBER = re.compile(r"(?<!\d)\d(?:[ -]?\d){12}(?!\d)")
 
 
 def verification_message(checked: VerificationResult, run: str = "") -> Message:
-    """One sentence: all that was checked fits, or the first thing that does not.
+    """One sentence: everything fits, or the first thing that does not.
 
     Args:
         checked: What was found.
-        run: The run that was asked for, if one was.
+        run: The run that was verified, if it was only one.
     """
     if mismatch := checked.mismatch:
         place, what = mismatch.place, mismatch.what
@@ -51,24 +49,24 @@ def verification_message(checked: VerificationResult, run: str = "") -> Message:
     )
 
 
-def render_history(life: ClaimHistory, language: Language, *, bodies: bool) -> Iterator[Text]:
-    """A claim's life for the screen: a heading, then a line an event in order of time.
+def render_history(history: ClaimHistory, language: Language, *, bodies: bool) -> Iterator[Text]:
+    """A claim's history for the screen: a heading, then one line an event, in order of time.
 
     Args:
-        life: The claim.
-        language: Of the words.
+        history: The claim and its events.
+        language: The language.
         bodies: Show requests and answers as well, which are personal data; without them nothing personal appears.
     """
-    c = life.claim
+    c = history.claim
     key = " ".join(filter(None, [KIND_NAMES[c.kind].say(language), c.item, "VN", c.vn]))
     baht = Message(f"{c.baht:,} บาท", f"{c.baht:,} baht").say(language)
     uid = c.transaction_uid and f"UID {c.transaction_uid}"
     yield Text(
         "  ".join(filter(None, [key, c.hcode, f"{c.service_date}", baht, uid, _state(c.state, language)])), "bold"
     )
-    events = [(s.at, _step(s, language), s) for s in life.changes]
-    events += [(e.sent_at, _exchange(e, language), e) for e in life.exchanges]
-    events += [(r.started_at, _origin(r, language), r) for r in life.workbook_rows]
+    events = [(s.at, _step(s, language), s) for s in history.changes]
+    events += [(e.sent_at, _exchange(e, language), e) for e in history.exchanges]
+    events += [(r.started_at, _origin(r, language), r) for r in history.workbook_rows]
     for at, line, row in sorted(events, key=lambda event: event[0]):
         yield Text(f"  {_moment(at)}  {line}  · {_run(row, language)}")
         if bodies and "request" in row._mapping:
@@ -76,23 +74,23 @@ def render_history(life: ClaimHistory, language: Language, *, bodies: bool) -> I
 
 
 def _step(step: Row[Any], language: Language) -> str:
-    """A step of its history: from where to where, why, and what a person noted."""
+    """A change of state: from, to, why, and the note of a person."""
     before = _state(step.before, language) if step.before else "–"
-    note = f" “{_masked(step.message)}”" if step.cause == Cause.PERSON and step.message else ""
+    note = f" “{mask_identity_numbers(step.message)}”" if step.cause == Cause.PERSON and step.message else ""
     return f"{before} → {_state(step.after, language)}: {CAUSES[Cause(step.cause)].say(language)}{note}"
 
 
 def _origin(r: Row[Any], language: Language) -> str:
-    """A row of a workbook that it came from."""
-    name, sheet, number = _masked(r.file_name), r.sheet, r.row_number
+    """A row of a workbook that gave the claim."""
+    name, sheet, number = mask_identity_numbers(r.file_name), r.sheet, r.row_number
     return Message(
         f"จากไฟล์ “{name}” แผ่นงาน {sheet} แถว {number}", f"from workbook “{name}”, sheet {sheet}, row {number}"
     ).say(language)
 
 
 def _exchange(e: Row[Any], language: Language) -> str:
-    """An exchange: what was asked, and what came of it."""
-    said = f"“{_masked(e.message)}”" if e.message else None
+    """An exchange: the call and its answer."""
+    said = f"“{mask_identity_numbers(e.message)}”" if e.message else None
     uid = e.transaction_uid and f"UID {e.transaction_uid}"
     came = [e.http_status and f"HTTP {e.http_status}", e.failure, f"{e.duration_ms:,} ms", e.outcome, said, uid]
     call = _CALLS[e.call].say(language)
@@ -125,7 +123,3 @@ def _run(row: Row[Any], language: Language) -> str:
         return row.run_id or Message("ก่อนมีประวัติ", "before histories were kept").say(language)
     begun = Message("เริ่ม", "started").say(language)
     return f"{row.flow} {row.run_id[:8]} ({begun} {_moment(row.started_at)})"
-
-
-def _masked(said: str) -> str:
-    return _IDENTITY_NUMBER.sub("•••", said)

@@ -133,7 +133,7 @@ def _ledger_counts(run: ImportRun) -> LedgerCounts:
 
 
 def _issue_counts(run: ImportRun) -> pd.DataFrame:
-    """How many parts met which rule: rule, severity, kind, records."""
+    """How many claims met which rule: columns rule, severity, kind, records."""
     met = Counter((i.rule, i.severity, i.kind, key) for key, issues in run.issues.items() for i in issues)
     counts = Counter(key[:3] for key in met)
     rows = [(rule, severity, kind, n) for (rule, severity, kind), n in counts.items()]

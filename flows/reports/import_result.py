@@ -66,7 +66,7 @@ def _summary(run: ImportRun, outcomes: list[RowOutcome], failure: MophClaimError
 
 
 def _counts(run: ImportRun, outcomes: list[RowOutcome]) -> list[Count]:
-    """Claims and baht by kind and outcome; a claim counts once, whatever rows it has, a row without one by itself."""
+    """Claims and baht by kind and outcome: a claim counts once, however many rows it has; a row without a claim counts as one."""
     standing = run.standing()
     counted: dict[tuple[Message, Message, OutcomeCategory], tuple[int, int]] = {}
     seen: set[ItemKey] = set()
@@ -88,12 +88,12 @@ def _counts(run: ImportRun, outcomes: list[RowOutcome]) -> list[Count]:
 
 
 def _sheet_title(layout: SheetName) -> Message:
-    """What to call the rows of which it is not known what kind they are: as the one kind of their sheet, if it has one."""
+    """The name of rows whose kind is unknown: the kind of their sheet if it has only one, else the sheet's title."""
     return KIND_NAMES.get(layout, layouts()[layout].title)
 
 
 def _notes(run: ImportRun) -> list[Message]:
-    """What a person should know of how the file was understood."""
+    """Notes on how the file was read."""
     answered = sheets_of_earlier_results(run)
     notes = [m for m in run.reading.left_out if m not in answered]
     for sheet in run.reading.sheets:

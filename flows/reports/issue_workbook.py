@@ -1,4 +1,4 @@
-"""What did not go, as a workbook: a list of all of it, and the rows that can be mended, filled with what was read."""
+"""The claims and records that were not accepted, as a workbook: a list of all, and sheets in which they can be mended."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from core.messages import Language, Message
 from extract.workbook.layout import SheetLayout, layouts, outcome_columns
 from extract.workbook.records import from_json
 from flows.reports.reasons import reason_of
-from flows.reports.row_outcomes import ASIDE, CATEGORIES, REFUSED
-from flows.reports.tables import HEADINGS, in_words, write_csv
+from flows.reports.row_outcomes import CATEGORIES, NOTHING_TO_CLAIM, REFUSED
+from flows.reports.tables import HEADINGS, issue_frame, write_csv
 from flows.runs.import_workbook import dropdown_choices
 from flows.settings.model import Settings
 from load.database import audit_engine
@@ -32,8 +32,8 @@ from load.workbook.style import OutcomeCategory
 from transform.claim import SERVICES
 from transform.rules import registry
 
-OUTCOMES: dict[bool, tuple[Message, OutcomeCategory]] = {True: (REFUSED, "refused"), False: (ASIDE, "aside")}
-"""Of a record that is no claim, by whether it can be mended."""
+OUTCOMES: dict[bool, tuple[Message, OutcomeCategory]] = {True: (REFUSED, "refused"), False: (NOTHING_TO_CLAIM, "aside")}
+"""The outcome of a record that is no claim, by whether it can be mended."""
 WIDTHS = {"service_date": 13, "kind": 24, "vn": 17, "hn": 13, "item": 11, "status": 20, "reason": 110}
 HEADLINE = Message(
     "รายการที่ยังไม่ได้เบิก: แก้ใน HIS แล้วระบบจะส่งเอง หรือแก้ในแผ่นงานสำหรับแก้ไข แล้วนำเข้าไฟล์นี้",
@@ -42,7 +42,7 @@ HEADLINE = Message(
 
 
 def write_issues(settings: Settings, rows: pd.DataFrame, out: Path, first: date | None, last: date | None) -> None:
-    """Write what did not go and why to a .csv file, a list, or to a workbook, in which it can be mended.
+    """Write what was not accepted and why: a list as .csv, or a workbook in which it can be mended.
 
     Args:
         settings: The settings in force.
@@ -68,7 +68,7 @@ def write_issues(settings: Settings, rows: pd.DataFrame, out: Path, first: date 
 def write_issue_workbook(
     settings: Settings, engine: Engine, out: Path, first: date | None, last: date | None, *, hcode: str = ""
 ) -> None:
-    """Write what did not go and why, of some days.
+    """Write what was not accepted and why, of some days.
 
     Args:
         settings: The settings in force.
@@ -97,7 +97,7 @@ def write_issue_workbook(
     counts = sorted([*_counts(ledger), *_refused(records)], key=lambda count: kinds.index(count.kind))
     summary = Summary(HEADLINE, counts, facts)
     offered, language = dropdown_choices(settings, today()), settings.language
-    listing = _listing(in_words(claims, issues, language), language)
+    listing = _listing(issue_frame(claims, issues, language), language)
     write_result(out, summary, mendable, offered, language, listing=listing)
 
 
@@ -119,7 +119,7 @@ def _of_claims(claims: pd.DataFrame) -> Iterator[Mendable]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Record:
-    """A record that is no claim: its kind, what is said of it, and whether that is something a person can mend."""
+    """A record that is no claim: its kind, its issues, and whether a person can mend it."""
 
     kind: str
     issues: Sequence[Mapping[Hashable, Any]]
@@ -138,7 +138,7 @@ def _records(issues: pd.DataFrame) -> Iterator[_Record]:
 
 
 def _of_issues(records: Iterable[_Record]) -> Iterator[Mendable]:
-    """The records that are no claims for something a person can mend."""
+    """Those of the records that a person can mend."""
     for record in records:
         if record.mendable:
             said = [(r["field"], Message(r["message_th"], r["message_en"])) for r in record.issues]

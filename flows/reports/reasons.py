@@ -1,4 +1,4 @@
-"""Why a claim or a record did not go, and what to do about it: sentences for people."""
+"""Why a claim or a record was not accepted, and what to do: sentences for people."""
 
 from string import Formatter
 
@@ -36,7 +36,7 @@ NEXT_STEPS = {
     State.READY: Message("รายการที่ยังไม่ได้ส่งจะส่งในรอบถัดไป", "Claims not sent yet go in the next run."),
 }
 # Why a claim stands there, where the server's last words do not say it.
-WHY = {
+STATE_REASONS = {
     State.PRESUMED_ACCEPTED: Message(
         "ส่งครั้งแรกไม่ได้คำตอบ ส่งอีกครั้งระบบแจ้งว่าเคยเบิกแล้ว จึงน่าจะรับแล้ว → ตรวจกับหน้าเว็บ MOPH Claim แล้วบันทึกผลด้วย `moph-claim settle`",
         "The first sending got no answer, the second was refused as claimed already, so it was probably accepted. → Look it "
@@ -48,28 +48,28 @@ WHY = {
         'confirmed, `moph-claim run --send "only failed"` for its day sends it, or `moph-claim settle VN --as again`.',
     ),
 }
-MEND_HERE = Message("กรุณาแก้แล้วนำเข้าใหม่", "Mend it and import it again.")
+MEND_IN_WORKBOOK = Message("กรุณาแก้แล้วนำเข้าใหม่", "Mend it and import it again.")
 
 
 def reason_of(
     state: State, meaning_th: object, meaning_en: object, said: object, *, in_workbook: bool = False
 ) -> Message:
-    """Why a claim stands where it does, with the server's own words, and what to do.
+    """Why a claim is in its state, with the server's own words, and what to do.
 
     Args:
-        state: Where it stands.
-        meaning_th: What its last answer means, as the ledger keeps it; None or a float where there was none.
+        state: Its state.
+        meaning_th: What its last answer means, as the ledger has it; None or a float where there was none.
         meaning_en: The same in English.
         said: The server's words.
         in_workbook: It is mended in a workbook, not in the HIS.
     """
     # Where the server said nothing, the database's NULL comes as a float.
     quoted = f" “{said}”" if isinstance(said, str) and said else ""
-    if state in WHY:
-        return Message(WHY[state].th + quoted, WHY[state].en + quoted)
+    if state in STATE_REASONS:
+        return Message(STATE_REASONS[state].th + quoted, STATE_REASONS[state].en + quoted)
     advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
     if advice and in_workbook:
-        advice = here_not_in_his(advice)
+        advice = advice_for_workbook(advice)
 
     def reason(meaning: object, to_do: str) -> str:
         known = meaning if isinstance(meaning, str) else ""
@@ -78,26 +78,26 @@ def reason_of(
     return Message(reason(meaning_th, advice.th if advice else ""), reason(meaning_en, advice.en if advice else ""))
 
 
-def here_not_in_his(advice: Message) -> Message:
-    """What to do about something in a workbook: what is advised for the HIS is done in the workbook."""
-    return MEND_HERE if "HIS" in advice.en else advice
+def advice_for_workbook(advice: Message) -> Message:
+    """The same advice for a row of a workbook: what is to be done in the HIS is done in the workbook."""
+    return MEND_IN_WORKBOOK if "HIS" in advice.en else advice
 
 
-def advice_here(rule: Rule) -> Message:
-    """What a rule advises whoever has the record in a workbook."""
-    return rule.in_workbook or here_not_in_his(rule.advice)
+def rule_advice_for_workbook(rule: Rule) -> Message:
+    """A rule's advice for a row of a workbook."""
+    return rule.in_workbook or advice_for_workbook(rule.advice)
 
 
 def describe_rule(code: str, *, of_workbook: bool) -> Message:
     """What a rule finds, or what is wrong with a workbook's cell, and what to do."""
     if rule := registry().get(code):
-        wrong, advice = _without_values(rule.message), advice_here(rule) if of_workbook else rule.advice
+        wrong, advice = _without_values(rule.message), rule_advice_for_workbook(rule) if of_workbook else rule.advice
         return Message(f"{wrong.th} → {advice.th}", f"{wrong.en} → {advice.en}")
     return _without_values(REASONS[code]) if code in REASONS else Message(code, code)
 
 
 def _without_values(message: Message) -> Message:
-    """A rule's sentence without what one record would fill in: a report holds nothing of a record."""
+    """A rule's sentence without a record's values: a report holds nothing personal."""
     names = {name for text in (message.th, message.en) for _, name, _, _ in Formatter().parse(text) if name}
     return message.fill(**dict.fromkeys(names, "…"))
 

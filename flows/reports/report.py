@@ -1,4 +1,4 @@
-"""What a run leaves a claims officer: a page of Markdown. Nothing personal in it."""
+"""The report of a run for the claims officer: a page of Markdown, with nothing personal in it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What became of each row of a workbook, in words: the result workbook and the report are made of this."""
+"""The outcome of each row of a workbook, in words, for the result workbook and the report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from core.errors import MophClaimError
 from core.messages import Message
 from extract.workbook.layout import layouts
 from extract.workbook.rows import Row
-from flows.reports.reasons import advice_here, reason_of
+from flows.reports.reasons import reason_of, rule_advice_for_workbook
 from flows.runs.import_workbook import ImportRun, join_sentences
 from load.names import STATE_NAMES
 from load.queue import RegisteredClaim
@@ -28,11 +28,11 @@ CATEGORIES: Mapping[State, OutcomeCategory] = {
     State.WITHDRAWN: "aside",
 }
 REFUSED = Message("ยังเบิกไม่ได้", "not claimed")
-ASIDE = Message("ไม่ต้องเบิก", "nothing to claim")
+NOTHING_TO_CLAIM = Message("ไม่ต้องเบิก", "nothing to claim")
 REPEATED = Message("ซ้ำกับแถวอื่น", "repeats another row")
 SAME_AS = Message("เหมือนแผ่นงาน {sheet} แถว {number}", "The same as sheet {sheet}, row {number}.")
 NO_REASON = Message("แถวนี้ไม่เข้าเงื่อนไขของรายการใด", "The row does not make any claim.")
-TAKEN_OTHERWISE = Message("รับแล้ว ด้วยข้อมูลเดิม", "taken, with other content")
+ACCEPTED_OTHERWISE = Message("รับแล้ว ด้วยข้อมูลเดิม", "taken, with other content")
 NOT_SENT_AGAIN = Message(
     "รายการนี้รับไปแล้วด้วยข้อมูลที่ต่างจากแถวนี้ จึงไม่ได้ส่งแถวนี้ หากมีผลต่อการเบิกกรุณาแจ้ง MOPH Claim",
     "The claim was taken with other content than this row's, which was not sent: if it matters, tell MOPH Claim.",
@@ -42,7 +42,7 @@ WOULD_GO = Message("จะส่ง (ทดลอง)", "would be sent")
 
 
 def row_outcomes(run: ImportRun, failure: MophClaimError | None = None) -> list[RowOutcome]:
-    """What became of every row of the run's workbook, in order.
+    """The outcome of every row of the run's workbook, in order.
 
     Args:
         run: The run.
@@ -63,11 +63,11 @@ def _row_outcome(
         return _refused(row, [])
     issues, claim, s = run.issues.get(key, []), run.claims.get(key), standing.get(key)
     if s and s.state in ACCEPTED_STATES and (claim is None or claim.payload_hash != s.payload_hash):
-        return _said(row, "aside", TAKEN_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
+        return _said(row, "aside", ACCEPTED_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
     if claim is None:
         return _refused(row, [i for i in issues if i.severity == "error"])
     if s is None or claim.key in run.would_send:
-        return _said(row, "waiting", WOULD_GO, [here(i) for i in issues])
+        return _said(row, "waiting", WOULD_GO, [message_for_workbook(i) for i in issues])
     return _of_standing(row, s, failure)
 
 
@@ -82,18 +82,18 @@ def _of_standing(row: Row, s: RegisteredClaim, failure: MophClaimError | None) -
 
 
 def _refused(row: Row, errors: list[Issue]) -> RowOutcome:
-    """A row that no claim came of."""
+    """A row that is no claim."""
     rules = registry()
     layout = layouts()[row.layout]
     faulty = {layout.column(f.column).field for f in row.faults}
     # What is wrong with another row of the claim is said here too; it is marked there.
     marked = [i for i in errors if i.rule in rules and i.column not in faulty and _is_here(row, i)]
     marks = [Mark(f.column, f.message) for f in row.faults] + [m for i in marked if (m := _mark(row, i))]
-    reasons = [f.message for f in row.faults] + [here(i) for i in errors]
+    reasons = [f.message for f in row.faults] + [message_for_workbook(i) for i in errors]
     # What can be mended is nothing where something else keeps the row from ever being a claim.
     nobody = any(i.rule in rules and not rules[i.rule].calls_for_a_person for i in errors)
     if nobody:
-        return _said(row, "aside", ASIDE, reasons, marks)
+        return _said(row, "aside", NOTHING_TO_CLAIM, reasons, marks)
     return replace(_said(row, "refused", REFUSED, reasons or [NO_REASON], marks), mendable=True)
 
 
@@ -109,20 +109,20 @@ def _said(
 
 
 def _is_here(row: Row, issue: Issue) -> bool:
-    """Whether an issue is about this row's own cell: of several results of a claim it names those that cannot be used."""
+    """Whether an issue is about this row's own cell: among several results of a claim it names those that cannot be used."""
     return issue.column != "labs.result" or f"“{shown(row.values.get('result'), RESULT_LENGTH)}”" in issue.message.en
 
 
 def _mark(row: Row, issue: Issue) -> Mark | None:
     column = layouts()[row.layout].column_of(issue.column)
-    return Mark(column.name, here(issue)) if column else None
+    return Mark(column.name, message_for_workbook(issue)) if column else None
 
 
-def here(issue: Issue) -> Message:
-    """An issue's sentence for who has it in a workbook."""
+def message_for_workbook(issue: Issue) -> Message:
+    """An issue's sentence for the row of a workbook."""
     rule = registry().get(issue.rule)
     if rule is None:
         return issue.message
-    advice = advice_here(rule)
+    advice = rule_advice_for_workbook(rule)
     wrong = Message(issue.message.th.removesuffix(rule.advice.th), issue.message.en.removesuffix(rule.advice.en))
     return Message(wrong.th + advice.th, wrong.en + advice.en)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.errors import MophClaimError
 from core.messages import Language, Message
-from flows.reports.reasons import NEXT_STEPS, WHY, describe_rule, here_not_in_his
+from flows.reports.reasons import NEXT_STEPS, STATE_REASONS, advice_for_workbook, describe_rule
 from flows.reports.report import Section, Table
 from flows.runs.claim_run import ClaimRun
 from flows.runs.days import DayRegistrar
@@ -55,8 +55,8 @@ def ledger_counts(run: ClaimRun, first: date, last: date) -> LedgerCounts:
 
 
 def next_steps(counts: LedgerCounts, failure: MophClaimError | None) -> list[Message]:
-    """What a person should do, the reason of a stop first."""
-    # What goes by itself goes only once the reason of a stop is out of the way.
+    """What a person should do; first, why the run stopped."""
+    # Claims that are sent again by themselves are sent only once the cause of the stop is mended.
     waits = (State.IN_DOUBT, State.RETRY, State.READY) if failure else ()
     steps = [m for state, m in NEXT_STEPS.items() if counts.claims(state) and state not in waits]
     return [failure.message, *steps] if failure else steps
@@ -115,11 +115,11 @@ def refusals_by_reason(refused: pd.DataFrame, language: Language, *, of_workbook
         state = STATE_NAMES[State(str(r["state"]))].say(language)
         advice = advice_for(str(r["meaning_en"]))
         if advice and of_workbook:
-            advice = here_not_in_his(advice)
+            advice = advice_for_workbook(advice)
         todo = f" → {advice.say(language)}" if advice else ""
         why = f"{r[f'meaning_{language}'] or ''}{todo}"
-        if r["state"] in WHY:
-            why = WHY[State(str(r["state"]))].say(language)
+        if r["state"] in STATE_REASONS:
+            why = STATE_REASONS[State(str(r["state"]))].say(language)
         lines.append(f"**{r['claims']}** {state}: {why}")
     return Section(WHY_NOT, lines)
 

@@ -78,7 +78,7 @@ def _counting_table(title: Message, heads: Sequence[Message], language: Language
 
 
 def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.DataFrame:
-    """What did not go and why, in the settings' language: one row a record, or a local code that nobody knows.
+    """What was not accepted and why, in the settings' language: one row a record, or a local code that is on no list.
 
     Returns:
         Columns service_date, kind, vn, hn, item, status, reason, before them hcode where several facilities are looked
@@ -89,11 +89,13 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
         of: dict[str, Any] = {"first": first, "last": last, "hcode": settings.facility.hcode}
         claims = claims_not_accepted(engine, settings.api.environment, **of)
         records = open_issues(engine, settings.api.environment, **of)
-    return in_words(claims, records, settings.language, several=bool(settings.facilities))
+    return issue_frame(claims, records, settings.language, several=bool(settings.facilities))
 
 
-def in_words(claims: pd.DataFrame, records: pd.DataFrame, language: Language, *, several: bool = False) -> pd.DataFrame:
-    """The rows of `issue_rows`, of what `claims_not_accepted` and `open_issues` give."""
+def issue_frame(
+    claims: pd.DataFrame, records: pd.DataFrame, language: Language, *, several: bool = False
+) -> pd.DataFrame:
+    """The rows of `issue_rows`, made of the frames of `claims_not_accepted` and `open_issues`."""
     whose = list(OF_FACILITY) if several else []
     claims["status"] = [STATE_NAMES[State(s)].say(language) for s in claims["state"]]
     claims["reason"] = [
@@ -109,7 +111,7 @@ def in_words(claims: pd.DataFrame, records: pd.DataFrame, language: Language, *,
 
 
 def _by_code(records: pd.DataFrame, whose: Sequence[str], language: Language) -> pd.DataFrame:
-    """One row a code, the most frequent first: what is wrong is said alike of all its records."""
+    """One row a code, the most frequent first: all its records have the same sentence."""
     columns = [*whose, *HEADINGS]
     if records.empty:
         return records[columns]
@@ -126,7 +128,7 @@ def _by_code(records: pd.DataFrame, whose: Sequence[str], language: Language) ->
 
 
 def issue_list(rows: pd.DataFrame, language: Language) -> Iterator[Text]:
-    """The rows for a screen, each a line that says whose it is and a line that says why."""
+    """The rows for a screen: two lines each, the record and the reason."""
     for row in rows.head(SCREEN_ROWS).astype(str).to_dict("records"):
         kind = KIND_NAMES[row["kind"]].say(language)
         hcode = f"{row['hcode']}  " if "hcode" in row else ""
@@ -162,6 +164,6 @@ def write_csv(rows: pd.DataFrame, out: Path, language: Language) -> None:
 
 
 def _harmless(cell: object) -> str:
-    """Text that a spreadsheet would take for a formula stays text."""
+    """Text that a spreadsheet would take for a formula, made plain text."""
     text = str(cell)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,4 +1,4 @@
-"""A person settles a claim: looks it up on MOPH Claim's own pages, or corrects it, and says where it stands."""
+"""`moph-claim settle`: a person has looked a claim up on MOPH Claim's own pages, and decides its state."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,19 +15,19 @@ from load.names import STATE_NAMES
 from load.runs import start_run
 from load.states import Cause, State, transitions
 
-STATES = {"accepted": State.ACCEPTED, "refused": State.FINAL, "again": State.READY}
+DECISIONS = {"accepted": State.ACCEPTED, "refused": State.FINAL, "again": State.READY}
 NOTE_LIMIT = 500
 UID_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Settling:
-    """What a person says.
+class SettleRequest:
+    """What a person has decided.
 
     Args:
         vn: The visit.
-        kind: Which of its claims: dm, ht, epi or dt; empty: the only one there is to settle.
-        item: The vaccine code, likewise.
+        kind: Which of its claims: dm, ht, epi or dt; empty: the only one that can be settled.
+        item: The vaccine code; empty: as for the kind.
         state: accepted, final or ready.
         uid: The transaction number of one accepted, or empty.
         note: How the person knows.
@@ -41,14 +41,14 @@ class Settling:
     note: str
 
     @classmethod
-    def of(cls, vn: str, word: str, *, note: str, kind: str = "", item: str = "", uid: str = "") -> "Settling":
-        """What a person said, checked.
+    def of(cls, vn: str, word: str, *, note: str, kind: str = "", item: str = "", uid: str = "") -> "SettleRequest":
+        """The options of the command, checked.
 
         Raises:
-            ConfigurationError: It cannot be meant so.
+            ConfigurationError: One cannot be used.
         """
         note, uid = note.strip(), uid.strip()
-        if word not in STATES:
+        if word not in DECISIONS:
             raise ConfigurationError(
                 Message(
                     f"--as {word} ใช้ไม่ได้ ให้เป็น accepted, refused หรือ again",
@@ -69,52 +69,54 @@ class Settling:
                     f"--uid goes with --as accepted only, and has at most {UID_LIMIT} characters.",
                 )
             )
-        return cls(vn, kind, item, STATES[word], uid, note)
+        return cls(vn, kind, item, DECISIONS[word], uid, note)
 
 
-def settle_claim(settings: Settings, said: Settling) -> Message:
-    """Settle the one claim that is meant, as a run of its own.
+def settle_claim(settings: Settings, request: SettleRequest) -> Message:
+    """Settle one claim, as a run of its own.
 
     Returns:
         What was changed.
 
     Raises:
-        ConfigurationError: There is no such claim, there are several, or it stands where no person may move it.
+        ConfigurationError: There is no such claim, there are several, or a person may not change its state so.
         FacilityBusy: A run is under way.
         AuditError: The audit cannot be used.
     """
     with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
-        hcode = _the_one(engine, settings, said).hcode
+        hcode = _find_claim(engine, settings, request).hcode
         at_once = settings.audit.model_copy(update={"lock_wait_seconds": 0})
-        environment, parameters = settings.api.environment, {"state": said.state}
+        environment, parameters = settings.api.environment, {"state": request.state}
         of_run = {"environment": environment, "hcode": hcode, "flow": "settle", "parameters": parameters}
         with start_run(engine, at_once, **of_run) as run:
-            # Once more: a run that ended just now may have moved it.
-            claim = _the_one(engine, settings, said)
+            # Read again now that this run holds the facility: a run that ended just now may have changed it.
+            claim = _find_claim(engine, settings, request)
             ledger = Ledger(engine, run)
-            if said.uid and ledger.queue.is_uid_of_another_claim(said.uid, claim.id):
-                raise ConfigurationError(_ANOTHERS.fill(uid=said.uid))
-            ledger.writer.settle([claim.id], said.state, transaction_uid=said.uid or None, note=said.note)
+            if request.uid and ledger.queue.is_uid_of_another_claim(request.uid, claim.id):
+                raise ConfigurationError(_ANOTHERS.fill(uid=request.uid))
+            ledger.writer.settle([claim.id], request.state, transaction_uid=request.uid or None, note=request.note)
             run.counts["settled"] = 1
-    before, after = STATE_NAMES[State(claim.state)], STATE_NAMES[said.state]
+    before, after = STATE_NAMES[State(claim.state)], STATE_NAMES[request.state]
     key = _key(claim)
     return Message(f"{key}: {before.th} → {after.th}", f"{key}: {before.en} → {after.en}")
 
 
-def _the_one(engine: Engine, settings: Settings, said: Settling) -> Row[Any]:
-    """The claim that is meant: of those of the visit, the only one that may be moved so."""
-    found = [life.claim for life in claim_histories(engine, settings.api.environment, said.vn, settings.facility.hcode)]
-    meant = [c for c in found if c.vn == said.vn and said.kind in ("", c.kind) and said.item in ("", c.item)]
-    if not meant:
-        raise ConfigurationError(_NONE.fill(vn=said.vn, kind=said.kind, item=said.item))
-    may = [c for c in meant if (State(c.state), said.state, Cause.PERSON) in set(transitions())]
-    if len(may) == 1:
-        return may[0]
-    several = len({c.hcode for c in may or meant}) > 1
-    names = [(_key(c, c.hcode if several else ""), STATE_NAMES[State(c.state)]) for c in may or meant]
+def _find_claim(engine: Engine, settings: Settings, request: SettleRequest) -> Row[Any]:
+    """Of the visit's claims that fit, the only one that a person may change so."""
+    found = [
+        life.claim for life in claim_histories(engine, settings.api.environment, request.vn, settings.facility.hcode)
+    ]
+    fitting = [c for c in found if c.vn == request.vn and request.kind in ("", c.kind) and request.item in ("", c.item)]
+    if not fitting:
+        raise ConfigurationError(_NONE.fill(vn=request.vn, kind=request.kind, item=request.item))
+    changeable = [c for c in fitting if (State(c.state), request.state, Cause.PERSON) in set(transitions())]
+    if len(changeable) == 1:
+        return changeable[0]
+    several = len({c.hcode for c in changeable or fitting}) > 1
+    names = [(_key(c, c.hcode if several else ""), STATE_NAMES[State(c.state)]) for c in changeable or fitting]
     th = ", ".join(f"{key} ({state.th})" for key, state in names)
     en = ", ".join(f"{key} ({state.en})" for key, state in names)
-    if may:
+    if changeable:
         raise ConfigurationError(
             Message(
                 f"มีหลายรายการ: {th} กรุณาระบุ --kind และ --item" + (" หรือ --facility" if several else ""),

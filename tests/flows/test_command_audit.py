@@ -10,7 +10,7 @@ from command_line import moph_claim
 from night_shift import FIRST_DAY, Site, Trial, people_of
 
 from core.errors import ConfigurationError
-from flows.runs.settle import Settling
+from flows.runs.settle import SettleRequest
 from load.database import open_audit
 from load.runs import start_run
 from load.settings import AuditSettings
@@ -232,7 +232,7 @@ def test_a_transaction_number_of_another_claim_is_refused(after: Site) -> None:
 )
 def test_what_cannot_be_meant_so_is_one_sentence(word: str, more: dict[str, str], sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
-        Settling.of("690000000001", word, **{"note": "x", **more})
+        SettleRequest.of("690000000001", word, **{"note": "x", **more})
 
 
 def test_a_claim_that_there_is_not_is_one_sentence(after: Site) -> None:

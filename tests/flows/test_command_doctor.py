@@ -24,10 +24,10 @@ def ills(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, 
     def look() -> dict[str, str]:
         monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
         found = list(examine(read_settings()))
-        names = [finding.what.en for finding in found]
+        names = [finding.subject.en for finding in found]
         assert names in (SOUND, [name for name in SOUND if name != GUEST])  # a guest has to be let in first
         said: Language = "en"
-        return {finding.what.en: finding.said.say(said) for finding in found if not finding.well}
+        return {finding.subject.en: finding.message.say(said) for finding in found if not finding.ok}
 
     return look
 

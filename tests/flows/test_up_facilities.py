@@ -22,7 +22,7 @@ from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 
 from core.errors import ConfigurationError
 from flows.cli.scope import settings_in_scope
-from flows.runs.settle import Settling, settle_claim
+from flows.runs.settle import SettleRequest, settle_claim
 from flows.service.deployments import remove_obsolete
 from flows.service.work_pool import POOL
 from flows.settings.read import read_settings
@@ -230,7 +230,7 @@ def test_settling_a_visit_number_that_both_have_says_whose_unless_one_is_named(
 ) -> None:
     same = nights.site.rows("select vn from claim group by vn having count(distinct hcode) = 2")
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(nights.site.config))
-    said = Settling.of(same[0]["vn"], "again", note="looked up")
+    said = SettleRequest.of(same[0]["vn"], "again", note="looked up")
     with pytest.raises(ConfigurationError) as error:  # what was accepted is never sent again
         settle_claim(settings_in_scope(read_settings(), facility), said)
     assert [f"{hcode} " in error.value.message.en for hcode in HCODES.values()] == told
