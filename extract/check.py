@@ -19,10 +19,10 @@ from core.messages import Message
 from core.mojibake import MOJIBAKE
 from extract import contract, normalise
 from extract.contract import TableName, Wanted
-from extract.failures import plainly
+from extract.failures import translate_errors
 from extract.meanings import columns as agreed_columns
 from extract.query_plan import Step, explain
-from extract.reader import VISITS_A_STATEMENT, Reader, Rows, named, typed
+from extract.reader import VISITS_A_STATEMENT, Reader, Rows, typed_frame, visit_parameters
 from extract.values import as_text, column
 
 OF_DAY: tuple[TableName, ...] = ("labs", "vaccinations")
@@ -173,13 +173,13 @@ class _StatementRun:
         visits: Sequence[str] | None = None,
     ) -> None:
         self._reader, self._wanted = reader, wanted
-        self.table, self._file, self._asked = table, f"{table}.sql", set(visits or ())
-        self._values = values | named([*(visits or ())][:VISITS_A_STATEMENT])
+        self.table, self._file, self._wanted_visits = table, f"{table}.sql", set(visits or ())
+        self._values = values | visit_parameters([*(visits or ())][:VISITS_A_STATEMENT])
         self.fault: Message | None = None
         started = time.monotonic()
         self.names, self.rows = self._tried(lambda: self._run(visits)) or ([], [])
         self.seconds = time.monotonic() - started
-        self.frame = _complete(table, typed(table, self.names, self.rows), len(self.rows))
+        self.frame = _complete(table, typed_frame(table, self.names, self.rows), len(self.rows))
         self.normalised = self._normalised()
         self.numbers = set() if visits is not None else set(self.normalised["vn"].dropna())
 
@@ -232,7 +232,7 @@ class _StatementRun:
     def _plan(self) -> tuple[Step, ...] | None:
         reader = self._reader
         try:
-            return plainly(
+            return translate_errors(
                 reader.at,
                 self._file,
                 lambda: explain(reader.connection, reader.statement(self._file, self._wanted), self._values),
@@ -242,17 +242,17 @@ class _StatementRun:
 
     def _absent(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The tables and columns it looked for that do not exist, and the columns that are NULL only for that reason."""
-        reader, asked = self._reader, dict[str, None]()
+        reader, looked_up = self._reader, dict[str, None]()
 
         def has(*names: str) -> bool:
-            asked.update(dict.fromkeys(names))
+            looked_up.update(dict.fromkeys(names))
             return reader.catalogue.has(*names)
 
-        here = reader.statement(self._file, self._wanted, has).text
-        everywhere = reader.statement(self._file, self._wanted, lambda *_: True).text
-        always = set(_ALWAYS_NULL.findall(everywhere))
-        costs = [name for name in _ALWAYS_NULL.findall(here) if name not in always]
-        return tuple(reader.catalogue.missing(asked)), tuple(dict.fromkeys(costs))
+        rendered = reader.statement(self._file, self._wanted, has).text
+        rendered_in_full = reader.statement(self._file, self._wanted, lambda *_: True).text
+        always_null = set(_ALWAYS_NULL.findall(rendered_in_full))
+        costs = [name for name in _ALWAYS_NULL.findall(rendered) if name not in always_null]
+        return tuple(reader.catalogue.missing(looked_up)), tuple(dict.fromkeys(costs))
 
     def _columns(self) -> list[ColumnCheck]:
         values_of = dict(zip(self.names, zip(*self.rows, strict=True), strict=True)) if self.rows else {}
@@ -282,7 +282,7 @@ class _StatementRun:
         found += [Violation(table, c.name, "no date", c.lost) for c in columns if c.lost == c.filled >= SAMPLES]
         if table == "visits" and (twice := int(self.normalised["vn"].dropna().duplicated(keep=False).sum())):
             found.append(Violation(table, "vn", "twice", twice))
-        if table == "visits" and (lacking := len(self._asked - set(self.normalised["vn"]))):
+        if table == "visits" and (lacking := len(self._wanted_visits - set(self.normalised["vn"]))):
             found.append(Violation(table, "vn", "not given", lacking))
         return found
 

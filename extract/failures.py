@@ -100,7 +100,7 @@ _BY_TEXT: dict[str, Message] = {
 }
 
 
-def plainly(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
+def translate_errors(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
     """Call `read` and turn any error of the database driver into a `SourceError`.
 
     Args:

@@ -72,11 +72,11 @@ def local_codes(raw: Frames, normalised: Frames, his_maps: HisMaps) -> pd.DataFr
         Columns map, local_code, his_code, name, by (`HIS`, `FOLDER` or ""), records; "" for what is unknown.
     """
     days = [pd.DataFrame(columns=["map", "local_code", "his_code", "name", "by", "records"])]
-    for name, (table, local, code, called) in _WHERE.items():
+    for name, (table, local, code, label) in _WHERE.items():
         rows = normalised[table]
         given = raw[table][code].reindex(rows.index).str.upper() if table in raw else rows[code]
         by_folder = given.isin([own.upper() for own in his_maps.get(name, {})])
-        found = pd.DataFrame({"local_code": rows[local], "his_code": rows[code], "name": rows[called]})
+        found = pd.DataFrame({"local_code": rows[local], "his_code": rows[code], "name": rows[label]})
         found = found.assign(by=by_folder.map({True: FOLDER, False: HIS}).where(found["his_code"].notna(), ""))
         found = found[found["local_code"].notna()].fillna("")
         days.append(
@@ -151,13 +151,13 @@ def _is_a_persons(old: Mapping[str, str]) -> bool:
 
 def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
     names = list(dict.fromkeys([*OWN_COLUMNS, *(name for row in rows for name in row)]))
-    beside = path.with_suffix(".tmp")
+    temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte-order mark
+        with temporary.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte-order mark
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
             writer.writerows({name: as_cell(cell) for name, cell in row.items()} for row in rows)
-        beside.replace(path)  # atomic: never half a file
+        temporary.replace(path)  # atomic: never half a file
     except OSError as error:
         raise ConfigurationError(NOT_WRITTEN.fill(path=path, why=error.strerror)) from None

@@ -71,8 +71,8 @@ def explain(connection: sa.Connection, statement: sa.TextClause, values: Mapping
         "postgresql": ("EXPLAIN (VERBOSE, FORMAT JSON)", _of_postgresql),
     }.get(server, ("EXPLAIN", _of_mysql))
     names = set(statement.compile().params)
-    asked = sa.text(f"{command} {statement.text}").bindparams(*(PARAMETERS[name] for name in names))
-    rows = connection.execute(asked, {name: values[name] for name in names}).mappings().all()
+    explained = sa.text(f"{command} {statement.text}").bindparams(*(PARAMETERS[name] for name in names))
+    rows = connection.execute(explained, {name: values[name] for name in names}).mappings().all()
     steps = dict.fromkeys(read([dict(row) for row in rows], _sources(statement.text)))
     return tuple(_sized(connection, step) for step in steps)
 

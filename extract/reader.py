@@ -16,11 +16,11 @@ from core.messages import Message
 from extract import contract
 from extract.catalogue import Catalogue
 from extract.contract import ZERO_DAY, TableName, Wanted
-from extract.failures import plainly
+from extract.failures import translate_errors
 from extract.his_file import NAME as HIS_FILE
 from extract.his_file import Server
 from extract.query_plan import explain
-from extract.session import can_hash_join, hash_joins, parse_url, read_only_connection, where
+from extract.session import can_hash_join, display_address, hash_joins, parse_url, read_only_connection
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps, read_site_maps
 from extract.statements import Statements
@@ -65,7 +65,9 @@ def open_reader(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator
     if server in get_args(Server) and server not in his.servers:
         raise ConfigurationError(WRONG_SERVER.fill(his=his.name, server=server))
     with read_only_connection(settings, his) as connection:
-        yield Reader(connection, statements, read_site_maps(settings.maps_folder) if maps is None else maps, where(url))
+        yield Reader(
+            connection, statements, read_site_maps(settings.maps_folder) if maps is None else maps, display_address(url)
+        )
 
 
 class Reader:
@@ -92,7 +94,7 @@ class Reader:
         """Required tables ("ovst") and columns ("ovst.an") that do not exist; empty if all do."""
         required = self.statements.his.required
         with self.snapshot():
-            return plainly(self.at, HIS_FILE, lambda: self.catalogue.missing(required))
+            return translate_errors(self.at, HIS_FILE, lambda: self.catalogue.missing(required))
 
     def check_statements(self) -> None:
         """Render the four statements for this database, as reading a day does.
@@ -103,7 +105,7 @@ class Reader:
         """
         with self.snapshot():
             for file in (f"{table}.sql" for table in contract.TABLES):
-                plainly(self.at, file, partial(self.statement, file, Wanted()))
+                translate_errors(self.at, file, partial(self.statement, file, Wanted()))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -155,7 +157,7 @@ class Reader:
                 names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result has keys but is not a mapping
                 return names, [tuple(row) for row in result]
 
-        return plainly(self.at, file, read)
+        return translate_errors(self.at, file, read)
 
     def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
         """Whether the server must read a whole large table for this statement, for lack of an index; looked up once per file."""
@@ -177,17 +179,19 @@ class Reader:
         names: list[str] = []
         rows: list[tuple[object, ...]] = []
         for start in range(0, len(visits), VISITS_A_STATEMENT):
-            names, found = self.rows(file, wanted, values | named(visits[start : start + VISITS_A_STATEMENT]))
+            names, found = self.rows(
+                file, wanted, values | visit_parameters(visits[start : start + VISITS_A_STATEMENT])
+            )
             rows.extend(found)
         return names, rows
 
 
-def named(visits: list[str]) -> dict[str, object]:
+def visit_parameters(visits: list[str]) -> dict[str, object]:
     """Visit numbers as the parameters of statements: as text, and as integers for a HIS that stores integers."""
     return {"visits": visits, "visit_numbers": [int(vn) for vn in visits if vn.isdecimal()]}
 
 
-def typed(table: TableName, names: list[str], rows: list[tuple[object, ...]]) -> pd.DataFrame:
+def typed_frame(table: TableName, names: list[str], rows: list[tuple[object, ...]]) -> pd.DataFrame:
     """Rows as a contract table with its helper columns, other columns left out."""
     kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
     by_column = list(zip(*rows, strict=True)) or [()] * len(names)

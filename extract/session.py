@@ -21,7 +21,7 @@ from core.clock import BANGKOK
 from core.errors import ConfigurationError
 from core.messages import Message
 from extract.errors import SourceError
-from extract.failures import BAD_CHARSET, BAD_OPTIONS, plainly
+from extract.failures import BAD_CHARSET, BAD_OPTIONS, translate_errors
 from extract.his_file import HisFile
 from extract.settings import HisSettings
 
@@ -69,7 +69,7 @@ NO_FILE = Message(
 )
 
 
-def where(url: sa.URL) -> str:
+def display_address(url: sa.URL) -> str:
     """The address without user, password and query, as it may be shown."""
     if url.get_backend_name() == "sqlite":
         return url.database or ":memory:"
@@ -122,7 +122,7 @@ def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Con
         settings.statement_timeout_seconds or his.statement_timeout_seconds,
     )
     engine = _engine(url, limits)
-    connection = _connected(engine, url)
+    connection = _connect(engine, url)
     try:
         yield connection
     finally:
@@ -131,11 +131,11 @@ def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Con
         engine.dispose()
 
 
-def _connected(engine: sa.Engine, url: sa.URL) -> sa.Connection:
+def _connect(engine: sa.Engine, url: sa.URL) -> sa.Connection:
     try:
-        return plainly(where(url), "", engine.connect)
+        return translate_errors(display_address(url), "", engine.connect)
     except (TypeError, ValueError, OSError):  # the driver does not know an option, or a file it names is missing
-        raise ConfigurationError(BAD_OPTIONS.fill(at=where(url))) from None
+        raise ConfigurationError(BAD_OPTIONS.fill(at=display_address(url))) from None
 
 
 def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
@@ -168,7 +168,7 @@ def _connect_arguments(backend: str, url: sa.URL, limits: _Limits) -> dict[str, 
     seconds = limits.statement_seconds + _NOTICE_SECONDS
     if backend in ("mysql", "mariadb"):
         if None in map(charset_by_name, filter(None, (limits.charset, limits.stored_charset))):
-            raise ConfigurationError(BAD_CHARSET.fill(at=where(url)))
+            raise ConfigurationError(BAD_CHARSET.fill(at=display_address(url)))
         # The read time-out is the only limit on servers without a statement time-out, and notices a lost network.
         return {"charset": limits.charset, "connect_timeout": limits.connect_seconds, "read_timeout": seconds}
     if backend == "postgresql":
@@ -245,7 +245,7 @@ _SESSION = {"mysql": _prepare_mysql, "mariadb": _prepare_mysql, "postgresql": _p
 def _open_sqlite(url: sa.URL, limits: _Limits) -> sqlite3.Connection:
     path = Path(url.database or "")
     if not path.is_file():
-        raise SourceError(NO_FILE.fill(at=where(url)))
+        raise SourceError(NO_FILE.fill(at=display_address(url)))
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=limits.connect_seconds, factory=_LimitedSqlite
     )

@@ -14,7 +14,7 @@ from extract import contract, normalise
 from extract.contract import DayTables, TableName, Wanted
 from extract.errors import SourceError
 from extract.his_file import NAME as HIS_FILE
-from extract.reader import HELPER_COLUMNS, Reader, open_reader, typed
+from extract.reader import HELPER_COLUMNS, Reader, open_reader, typed_frame
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps
 from extract.statements import FACILITY
@@ -182,7 +182,7 @@ class HisSource:
         twice = {name for name in names if names.count(name) > 1}
         if wrong := set(names) ^ set(agreed) | twice:
             raise contract.broken(str(self._statements.path(file)), wrong)
-        frame = typed(table, names, rows)
+        frame = typed_frame(table, names, rows)
         if frame["vn"].isna().any():
             raise contract.broken(str(self._statements.path(file)), {"vn"})
         return frame

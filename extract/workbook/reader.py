@@ -19,10 +19,10 @@ from extract.workbook.visits import Draft, join_visits
 
 FIRST_DAY = date(2020, 1, 1)
 """A visit date before this day is taken for a mistyped year."""
-WHOSE = ("vn", "cid")
-WHAT = ("lab_code", "vaccine_code")
-"""A row is data if it has a known test or vaccine; or a cell of `WHOSE` and one of `WHAT`; or one of either and at least
-`LEAST_CELLS` cells. All other rows are notes."""
+VISIT_COLUMNS = ("vn", "cid")
+ITEM_COLUMNS = ("lab_code", "vaccine_code")
+"""A row is data if it has a known test or vaccine; or a cell of `VISIT_COLUMNS` and one of `ITEM_COLUMNS`; or one of
+either and at least `LEAST_CELLS` cells. All other rows are notes."""
 LEAST_CELLS = 3
 MOST_DOUBTFUL = 20
 
@@ -213,14 +213,17 @@ def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser]) 
 
 
 def _is_data(draft: Draft, row: Sequence[CellValue]) -> bool:
-    whose, what = ([draft.raw[name] for name in names if name in draft.raw] for names in (WHOSE, WHAT))
-    known = any(name in draft.values for name in WHAT)
-    if not known and not (whose and what) and not ((whose or what) and len(draft.raw) >= LEAST_CELLS):
+    visit_cells, item_cells = (
+        [draft.raw[name] for name in names if name in draft.raw] for names in (VISIT_COLUMNS, ITEM_COLUMNS)
+    )
+    known = any(name in draft.values for name in ITEM_COLUMNS)
+    several = bool(visit_cells or item_cells) and len(draft.raw) >= LEAST_CELLS
+    if not (known or (visit_cells and item_cells) or several):
         return False
     if not (draft.values or draft.faults):  # only dashes
         return False
     # Headings repeated on a later page.
-    if len(draft.faults) >= 2 and any(map(_is_heading, whose + what)) and is_heading_row(row):
+    if len(draft.faults) >= 2 and any(map(_is_heading, visit_cells + item_cells)) and is_heading_row(row):
         return False
     return not _is_example(draft)
 
@@ -231,11 +234,11 @@ def _is_example(draft: Draft) -> bool:
 
 def _is_doubtful(draft: Draft, row: Sequence[CellValue]) -> bool:
     """Whether a row that is not taken as data may be data."""
-    numbers = [str(draft.raw.get(name, "")) for name in WHOSE]
+    numbers = [str(draft.raw.get(name, "")) for name in VISIT_COLUMNS]
     # A note may be in the column of visit or identity numbers; a number is short and has digits.
-    whose = any(len(number) <= LONGEST_CODE and any(map(str.isdigit, number)) for number in numbers)
-    what = any(name in draft.faults for name in WHAT)
-    return (whose or what) and not _is_example(draft) and not is_heading_row(row)
+    has_visit = any(len(number) <= LONGEST_CODE and any(map(str.isdigit, number)) for number in numbers)
+    has_item = any(name in draft.faults for name in ITEM_COLUMNS)
+    return (has_visit or has_item) and not _is_example(draft) and not is_heading_row(row)
 
 
 def _is_heading(value: CellValue) -> bool:

@@ -1,5 +1,5 @@
-{# All diagnoses of the visits; then, for a visit with a diagnosis that pays only when new, the person's earlier ones:
-   at another visit, on an earlier day or earlier that day. A day stored in Buddhist years is compared as such. -#}
+{# All diagnoses of the visits; and for a visit with a diagnosis that is paid only when new, the person's earlier ones:
+   those of other visits on an earlier day, or earlier on the same day. Days stored in Buddhist years are compared with each other. -#}
 
 SELECT d.vn, d.icd10, d.diagtype AS dx_type, d.vstdate AS dx_date, d.vsttime AS dx_time, 0 AS earlier
 FROM ovstdiag d
@@ -10,7 +10,7 @@ UNION ALL
 
 SELECT o.vn, b.icd10, MIN(b.diagtype), MIN(p.vstdate), CAST(NULL AS TIME), 1
 FROM (
-    -- first the few visits that matter
+    -- the few visits with such a diagnosis
     SELECT DISTINCT n.vn
     FROM ovstdiag n
     WHERE n.vn IN :visits AND UPPER(SUBSTR(TRIM(n.icd10), 1, 3)) IN :first_time_icd10

@@ -1,8 +1,8 @@
 {# The day's results of wanted lab items, at visits with a wanted diagnosis.
 
-   The NHSO code of an item, strongest first: the site's own map (applied afterwards; mapped_labs are its items), the
-   billing code, the system lab name, the ministry's lab code. 32001 is the Na/K/Cl/CO2 panel and says nothing of its
-   components. Never by a pattern on the name. For inpatients lab_head.vn holds the AN. -#}
+   The NHSO code of an item is taken from the first of: the site's own map (applied afterwards; mapped_labs are its items),
+   the billing code, the system lab name, the ministry's lab code; never from a pattern in the name. 32001 is the
+   Na/K/Cl/CO2 panel and does not identify a component. For inpatients lab_head.vn contains the AN. -#}
 
 {% set by_billing = has("nondrugitems.nhso_adp_code", "lab_items.icode") %}
 {% set by_system = has("sys_lab_link.lab_items_code", "sys_lab_code.sys_lab_name") %}
@@ -41,7 +41,7 @@ SELECT
     CASE WHEN h.report_date > :zero_day THEN h.report_date ELSE h.order_date END AS result_date,
     CASE WHEN h.report_date > :zero_day THEN h.report_time ELSE h.order_time END AS result_time
 FROM (
-    -- first the few visits that matter, so that the server looks up their labs by number
+    -- the few visits with a wanted diagnosis come first, so that the server looks up their labs by index
     SELECT v.vn, {{ "v.an" if has("ovst.an") else "NULL" }} AS an
     FROM ovst v
     WHERE v.vstdate IN (:day, :buddhist_day)
@@ -50,7 +50,7 @@ FROM (
             WHERE d.vn = v.vn AND UPPER(SUBSTR(TRIM(d.icd10), 1, 3)) IN :icd10_prefixes
         )
 ) o
--- each paired with the two numbers its labs may stand under, so that the day's visits are read once
+-- each visit twice, as its labs may be stored under its VN or its AN, so that the visits are read once
 LEFT JOIN (SELECT 'vn' AS number UNION ALL SELECT 'an') n ON n.number = 'vn' OR o.an <> ''
 JOIN lab_head h ON h.vn = CASE n.number WHEN 'vn' THEN o.vn ELSE o.an END
 JOIN lab_order l ON l.lab_order_number = h.lab_order_number
@@ -60,7 +60,7 @@ LEFT JOIN nondrugitems b ON b.icode = i.icode
 {% endif %}
 {% if by_system %}
 LEFT JOIN (
-    -- an item linked to two different names is no item we know
+    -- an item linked to two different codes has none
     SELECT k.lab_items_code, MIN({{ system_code }}) AS code
     FROM sys_lab_link k
     JOIN sys_lab_code c ON c.sys_lab_code_id = k.sys_lab_code_id
@@ -74,7 +74,7 @@ WHERE l.confirm = 'Y'
         {{ nhso_code }} IN :lab_codes
         OR CAST(i.lab_items_code AS CHAR(20)) IN :mapped_labs
         {% if "labs" in reviewed %}
-        -- an item that neither the site's map nor the HIS knows is said to a person
+        -- results of items unknown to both the site's map and the HIS, which are reported
         OR ({{ nhso_code }} IS NULL AND CAST(i.lab_items_code AS CHAR(20)) NOT IN :decided_labs)
         {% endif %}
     )

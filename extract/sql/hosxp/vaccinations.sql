@@ -1,8 +1,8 @@
-{# The day's vaccinations of the five families, as stored: a dose may stand in two of them.
+{# The day's vaccinations of the five families of tables, as stored: a dose may be in two of them.
 
-   The day's visits are read once, each paired with the families; a row holds what one family holds, all others are NULL
-   in it. given_at is the moment of the dose where the family keeps one; else given_date, the service's where it keeps a day,
-   and given_time, the visit's, count. In ovst_vaccine lot and expiry are spelt differently from the other four. -#}
+   The day's visits are read once and joined with each family; a row has the columns of one family, the others are NULL.
+   given_at is the time of the dose, in families that store it; otherwise given_date (the day of the service, if stored)
+   and given_time (the visit's) are used. Lot and expiry have other column names in ovst_vaccine. -#}
 
 {% set by_doctor = has("doctor.code", "doctor.name", "doctor.licenseno") %}
 {% set by_his = has("ovst_vaccine_eligible.ovst_vaccine_id", "ovst_vaccine_eligible.claim_transaction_uid") %}
@@ -36,7 +36,7 @@
 {% macro of_any(column) %}
 COALESCE({{ families | map(attribute=column) | join(", ") }}, NULL)
 {%- endmacro %}
-{# for the other families a number that no visit has, and not NULL: MariaDB goes through all rows without a visit for it #}
+{# for the other families a number that no visit has; not NULL, for which MariaDB would read all rows without a visit #}
 {% macro of_visit(alias, name) %}
 {{ alias }}_{{ name }}.vn = CASE f.family WHEN '{{ name }}' THEN o.vn ELSE '-' END AND f.family = '{{ name }}'
 {%- endmacro %}
@@ -57,7 +57,7 @@ SELECT
     {{ "r.licenseno" if by_doctor else "NULL" }} AS license_no,
     f.family,
     {% if families[0].name == "ovst" and by_his %}
-    -- newer HOSxP sends claims itself: the dose is claimed already
+    -- newer HOSxP sends claims itself, so the dose may be claimed already
     (SELECT MAX(q.claim_transaction_uid) FROM ovst_vaccine_eligible q WHERE q.ovst_vaccine_id = d_ovst.ovst_vaccine_id)
     {%- else %}
     NULL
@@ -84,12 +84,12 @@ WHERE o.vstdate IN (:day, :buddhist_day)
     AND (
         {% for f in families %}
         {{ "" if loop.first else "OR " }}d_{{ f.name }}.{{ f.parent }} IS NOT NULL
-            {# antenatal services are mostly no vaccinations: one has a vaccine's code, or at least a lot #}
+            {# most antenatal services are not vaccinations; those that are have a vaccine's code, or at least a lot #}
             {{ "AND (TRIM(v_anc.export_vaccine_code) <> '' OR TRIM(d_anc.vaccine_lotno) <> '')" if f.name == "anc" else "" }}
         {% endfor %}
     )
 {% else %}
-{# no vaccine table at all: no rows #}
+{# without any vaccine table: no rows #}
 SELECT
     o.vn, NULL AS vaccine_code, NULL AS local_code, NULL AS vaccine_name, NULL AS lot_number, NULL AS expiration_date,
     NULL AS given_at, NULL AS given_date, NULL AS given_time, NULL AS dose_quantity, NULL AS manufacturer,

@@ -1,7 +1,7 @@
 {# The visits that have a wanted lab result or a vaccination, one row each.
 
-   visit_pttype and the eligibility tables may hold several rows a visit: each is brought down to one row a visit
-   before it is joined. -#}
+   visit_pttype and the eligibility tables may have several rows per visit; each is reduced to one row per visit before
+   it is joined. -#}
 
 SELECT
     (SELECT MAX(c.hospitalcode) FROM opdconfig c) AS hcode,
@@ -61,7 +61,7 @@ LEFT JOIN nationality n ON n.nationality = p.nationality
 {% endif %}
 {% if has("visit_pttype.auth_code") or has("visit_pttype.claim_code") %}
 LEFT JOIN (
-    -- EP (closed) comes before PP (opened, not closed), in the alphabet too; older sites keep it in claim_code
+    -- EP (closed) is preferred to PP (opened, not closed), and is also first in the alphabet; older sites store it in claim_code
     SELECT v.vn, MIN(CASE
         {% for start in ["EP", "PP"] %}
         {% for column in ["auth_code", "claim_code"] if has("visit_pttype." ~ column) %}
@@ -76,7 +76,7 @@ LEFT JOIN (
 {% endif %}
 {% if has("ovst_nhso_eligible.claim_transaction_uid") %}
 LEFT JOIN (
-    -- newer HOSxP sends claims itself: the visit is claimed already
+    -- newer HOSxP sends claims itself, so the visit may be claimed already
     SELECT q.vn, MAX(q.claim_transaction_uid) AS uid
     FROM ovst_nhso_eligible q
     WHERE q.vn IN :visits

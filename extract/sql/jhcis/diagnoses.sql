@@ -1,6 +1,6 @@
-{# All diagnoses of the visits; then, for a visit with a diagnosis that pays only when new, the person's earlier ones:
-   at another visit, on an earlier day or earlier that day. A local code stands for the disease it is mapped to; of the two
-   characters of a type the last counts. -#}
+{# All diagnoses of the visits; and for a visit with a diagnosis that is paid only when new, the person's earlier ones:
+   those of other visits on an earlier day, or earlier on the same day. A local code is replaced by the
+   disease it is mapped to; of the two characters of a type the last is used. -#}
 
 {% set mapped = has("cdisease.diseasecode", "cdisease.mapdisease") %}
 {% macro icd10(diagnosis, disease) %}
@@ -14,7 +14,7 @@ SELECT
     d.visitno AS vn,
     {{ icd10("d", "c") }} AS icd10,
     SUBSTR(TRIM(d.dxtype), LENGTH(TRIM(d.dxtype)), 1) AS dx_type,
-    -- of the visit's own the time is the visit's
+    -- own diagnoses have the time of the visit
     CAST(NULL AS DATE) AS dx_date,
     CAST(NULL AS TIME) AS dx_time,
     0 AS earlier
@@ -36,7 +36,7 @@ SELECT
     NULL,
     1
 FROM (
-    -- first the few visits that matter
+    -- the few visits with such a diagnosis
     SELECT DISTINCT n.pcucode, n.visitno
     FROM visitdiag n
     {% if mapped %}

@@ -1,8 +1,8 @@
 {# The day's results of wanted lab items, at visits with a wanted diagnosis that were not cancelled.
 
-   The list of lab items can be edited at the site: its own map comes first, then the map in his.toml. A result stands as
-   a number; where there is none (or 0, which the form leaves behind), as text; without either there is none. Servers spell a whole number each in
-   its own way ("72", "72.0"): it is spelt as one. -#}
+   Sites can edit the list of lab items, so the site's own map is used first, then the map in his.toml. A result is stored
+   as a number; without one (or with 0, which the form stores when left empty) as text; without either there is no result.
+   Servers return whole numbers differently ("72", "72.0"), so they are written in one form here. -#}
 
 {% set mapped = has("cdisease.diseasecode", "cdisease.mapdisease") %}
 SELECT
@@ -33,11 +33,11 @@ WHERE o.visitdate IN (:day, :buddhist_day)
         UPPER(TRIM(l.labcode)) IN :lab_codes
         OR TRIM(l.labcode) IN :mapped_labs
         {% if "labs" in reviewed %}
-        -- an item that the site's map does not know is said to a person
+        -- results of items unknown to the site's map, which are reported
         OR TRIM(l.labcode) NOT IN :decided_labs
         {% endif %}
     )
-    -- few visits have such a result: only their diagnoses are looked up
+    -- few visits have such a result, so only their diagnoses are looked up
     AND EXISTS (
         SELECT 1
         FROM visitdiag d

@@ -1,7 +1,7 @@
-{# The day's vaccinations, of visits that were not cancelled. A dose without a visit's number is history from elsewhere.
+{# The day's vaccinations, of visits that were not cancelled. Doses without a visit number were given elsewhere.
 
-   A vaccine is a drug of type 05, and files18epi its standard code: 201 to 205 are doses of antenatal care. The visit's
-   user has given it; of one name a user that was deleted counts only where there is no other. -#}
+   A vaccine is a drug of type 05; files18epi is its standard code, 201 to 205 being doses in antenatal care. It was given
+   by the visit's user; of several users of one name, deleted ones are used only if there is no other. -#}
 
 {% set by_user = has("user.username", "user.fullname", "user.noofoccupation", "visit.username") %}
 {% if has("visitepi.vaccinecode", "cdrug.files18epi") %}
@@ -37,7 +37,7 @@ WHERE v.visitdate IN (:day, :buddhist_day)
     AND COALESCE(v.flagservice, '') <> '99'
     AND v.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
 {% else %}
-{# no vaccine table at all: no rows #}
+{# without any vaccine table: no rows #}
 SELECT
     v.visitno AS vn, NULL AS vaccine_code, NULL AS local_code, NULL AS vaccine_name, NULL AS lot_number,
     NULL AS expiration_date, NULL AS given_at, NULL AS given_date, NULL AS given_time, NULL AS dose_quantity,

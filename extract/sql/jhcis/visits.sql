@@ -1,7 +1,7 @@
 {# The visits that have a wanted lab result or a vaccination, one row each.
 
-   There is no hospital number: it is the person's number, pid. The visit's scheme is main_inscl, else the group of its
-   right, which the map in his.toml translates. -#}
+   JHCIS has no hospital number; the person's number, pid, is used. The scheme is the visit's main_inscl, else the group
+   of its right, which the map in his.toml translates. -#}
 
 SELECT
     v.pcucode AS hcode,
