@@ -41,7 +41,7 @@ def as_discreet(error: BaseException) -> Message:
 
 
 def as_sentence(error: BaseException) -> Message:
-    """The sentence to show for any error. For a bug it gives the place in the code, not its text, which may quote a record."""
+    """The sentence to show for any error. For a bug: its place in the code, not its text, which may quote a record."""
     if isinstance(error, MophClaimError):
         return error.message
     frames = traceback.extract_tb(error.__traceback__)

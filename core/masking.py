@@ -55,7 +55,7 @@ SHOWN = frozenset(
 )
 """Columns that are shown as they are."""
 PARTLY = {"dob": re.compile(r"\A\d{4}"), "closing_code": re.compile(r"\A(EP|PP)")}
-"""Columns of which the beginning is shown: the year of a date of birth (of either calendar), the kind of a closing code."""
+"""Columns of which the beginning is shown: the year of a date of birth, the kind of a closing code."""
 
 LONGEST_RESULT = 12
 """Results up to this length are shown: a number with its unit. A longer one is a remark, which may name somebody."""

@@ -1,4 +1,4 @@
-"""Which tables and columns a hospital database has. They differ between versions of a HIS, so they are looked up first."""
+"""Which tables and columns a hospital database has, as they differ between versions of a HIS."""
 
 import warnings
 from collections.abc import Iterable

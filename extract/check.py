@@ -1,7 +1,7 @@
 """Checks a HIS's folder on one day: compares what its statements return with the contract, and shows plans and times.
 
-Unlike reading a day it continues after an error, so that everything to correct is reported at once. Of the rows it keeps
-only counts and masked samples.
+Unlike reading a day it continues after an error, so that everything to correct is reported at once. Of the rows it
+keeps only counts and masked samples.
 """
 
 import re
@@ -66,8 +66,9 @@ class Violation:
     Args:
         table: The table.
         column: The column.
-        fault: The column is missing, unknown or repeated; it is empty and may not be, or has no date or time in any row;
-            a visit number is in several rows ("twice"); or visits with a result or a dose are missing ("not given").
+        fault: The column is missing, unknown or repeated; it is empty and may not be, or has no date or time in any
+            row; a visit number is in several rows ("twice"); or visits with a result or a dose are missing ("not
+            given").
         rows: In how many rows; 0 for all.
     """
 
@@ -241,7 +242,7 @@ class _StatementRun:
             return None
 
     def _absent(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The tables and columns it looked for that do not exist, and the columns that are NULL only for that reason."""
+        """The tables and columns it looked for that do not exist, and the columns that are NULL for that reason."""
         reader, looked_up = self._reader, dict[str, None]()
 
         def has(*names: str) -> bool:

@@ -1,4 +1,4 @@
-"""Turns the errors of database drivers into one sentence for a person, never with the driver's text, which may quote data.
+"""Turns the errors of database drivers into one sentence, without the driver's own text, which may quote data.
 
 One table maps the error codes of all servers. Sources: MySQL and MariaDB server error references, PostgreSQL appendix A
 (SQLSTATE), SQLite result texts.
@@ -82,7 +82,7 @@ _BY_CODE: dict[int | str, Message] = {
     **dict.fromkeys((1969, 3024, 1317, "57014"), TOO_SLOW),
     **dict.fromkeys((2006, 2013, 2055, 1927, 1053, 1152, 1184, "57P01", "57P02", "08003", "08007"), LOST),
 }
-# For errors without a code: SQLite's fixed texts, and libpq's while connecting (in the server's language, mostly English).
+# For errors without a code: SQLite's fixed texts, and libpq's while connecting (mostly in English).
 _BY_TEXT: dict[str, Message] = {
     "interrupted": TOO_SLOW,
     "no such table": NO_TABLE,

@@ -1,4 +1,4 @@
-"""The local codes a hospital has used, the HIS's own translation of them, and the site's maps of them (CSV, see `site_maps`).
+"""The local codes a hospital uses, their translation by the HIS, and the site's maps of them (CSV, see `site_maps`).
 
 A map is first filled in from the HIS. Codes that a person has entered or changed are never overwritten.
 """
@@ -105,7 +105,7 @@ def update_maps(folder: Path, seen: pd.DataFrame) -> Iterator[MapCount]:
 
 
 def _by_local_code(seen: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """Each local code with its most frequent name, its number of records, the HIS's codes for it, and who translated it."""
+    """Each local code with its most frequent name, number of records, the HIS's codes for it, and who translated it."""
     rows = {}
     for local, some in seen.groupby("local_code"):
         coded = some[some["his_code"] != ""]

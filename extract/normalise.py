@@ -1,4 +1,4 @@
-"""Turns a HIS's typed rows into the contract's: codes translated, repeated rows dropped, the same order on every server.
+"""Turns a HIS's typed rows into the contract's: codes translated, repeated rows dropped, sorted.
 
 A local code is translated by the site's own maps; where they have no entry, the HIS's code counts, translated by the
 maps of its folder. A local code that the site's map declares to be nothing is removed, so that nobody is asked again.
@@ -29,14 +29,14 @@ def visits(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.Dat
         found = translated(rows[local], rows[code], site_maps.get(name, {}), his_maps.get(name, {}))
         decided = found == NOTHING
         rows = rows.assign(**{local: rows[local].mask(decided), code: found.mask(decided)})
-    # A number that no map translates is a group of the HIS, not a scheme; kept, its visits would silently not be claimed.
+    # A number that no map translates is not a scheme; if it were kept, its visits would silently not be claimed.
     group = rows["scheme"].str.isdecimal().fillna(False).astype(bool)
     rows = rows.assign(scheme=rows["scheme"].mask(group))
     return _ordered(rows).drop_duplicates()
 
 
 def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
-    """ICD-10 diagnoses without dots. Procedures (ICD-9, which begin with a digit) are dropped; of earlier ones the first is kept."""
+    """ICD-10 diagnoses without dots; procedures (ICD-9 begins with a digit) are dropped, of earlier ones the first is kept."""
     rows = rows.assign(icd10=rows["icd10"].str.upper().str.replace(r"[.\s]", "", regex=True))
     rows = _ordered(rows[rows["icd10"].str.match(r"[A-Z]", na=False)]).drop_duplicates()
     earlier = rows[rows["earlier"]].sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn")
@@ -44,7 +44,7 @@ def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
-    """Wanted lab results that are not blank, one per visit, order and item; at the same time the later order comes last.
+    """Wanted lab results that are not blank, one per visit, order and item; if simultaneous, later orders come last.
 
     If the HIS's folder has a map, only the items in it count as known to the HIS. If the site has a map of its own,
     results of unknown items are kept too, without a code, so that they can be reported.
@@ -78,7 +78,7 @@ def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: 
 def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
     """Vaccinations. Where the HIS stores when the dose was given, that replaces the visit's date and time.
 
-    Local codes are only unique within a family of tables, so the family is put in front: "wbc:12", as in the site's map.
+    Local codes are only unique within a family of tables, so they get its name: "wbc:12", as in the site's map.
     """
     local = (rows["family"] + ":" + rows["local_code"]).astype(rows["local_code"].dtype)
     given = rows["vaccine_code"].str.upper()

@@ -78,7 +78,7 @@ def explain(connection: sa.Connection, statement: sa.TextClause, values: Mapping
 
 
 Sources = Mapping[tuple[int, str], str]
-"""Tables by the number of their SELECT in the statement, from 1, and their alias. Number 0 has the aliases of all SELECTs;
+"""Tables by the number of their SELECT in the statement, from 1, and their alias. Number 0 has all aliases;
 " / " separates tables that share an alias."""
 
 

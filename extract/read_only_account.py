@@ -1,4 +1,4 @@
-"""Proves that the account cannot write to the hospital's database: it tries a harmless write, which the server must refuse."""
+"""Proves that the account cannot write to the hospital's database: the server must refuse a harmless write."""
 
 import re
 import sqlite3

@@ -35,8 +35,7 @@ HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "labs": {"lab_order": "text"},
     "vaccinations": {"given_at": "text"},
 }
-"""Columns that a SQL file returns besides the contract's: the name of a local code, the order of a lab result, the time of a
-dose."""
+"""Columns of the SQL files that are not in the contract: names of local codes, the order of a result, the time of a dose."""
 
 Rows = tuple[list[str], list[tuple[object, ...]]]
 """The column names (lower case) and rows of a statement."""
@@ -160,7 +159,7 @@ class Reader:
         return translate_errors(self.at, file, read)
 
     def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
-        """Whether the server must read a whole large table for this statement, for lack of an index; looked up once per file."""
+        """Whether the server must read a whole large table, for lack of an index; looked up once per file."""
         if file not in self._reads_whole:
             self._reads_whole[file] = can_hash_join(self.connection) and self._plan_reads_whole(statement, values)
         return self._reads_whole[file]

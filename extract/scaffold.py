@@ -1,4 +1,4 @@
-"""Writes the folder of a new HIS: `his.toml` and four commented SQL files with every column of the contract (`skeleton/`)."""
+"""Writes the folder of a new HIS from `skeleton/`: `his.toml` and four commented SQL files with all columns."""
 
 import re
 from collections.abc import Mapping

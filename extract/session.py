@@ -1,7 +1,7 @@
 """One read-only connection to a hospital's production database, with a time limit on every statement.
 
-It takes no locks and changes nothing. Old servers lack some of the protection (MySQL before 5.6 has no read-only session,
-before 5.7 no statement time-out), so the account should only have the right to read.
+It takes no locks and changes nothing. Old servers lack some of the protection (MySQL before 5.6 has no read-only
+session, before 5.7 no statement time-out), so the account should only have the right to read.
 """
 
 import sqlite3

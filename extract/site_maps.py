@@ -1,4 +1,4 @@
-"""The site's own maps from its local codes to the codes of claims. A person has reviewed them; they override all others.
+"""The site's own maps from its local codes to the codes of claims; reviewed by a person, they override all others.
 
 A folder of CSV files, one per map, with the columns local_code and code; other columns are notes. An empty code is
 undecided: the HIS's own code is used. "-" means that the local code is nothing that is claimed.
@@ -40,7 +40,7 @@ def read_site_maps(folder: Path | None) -> SiteMaps:
     """The maps of a site; empty without a folder.
 
     Raises:
-        ConfigurationError: The folder is missing, or a file cannot be read, lacks a column, or has two codes for a local code.
+        ConfigurationError: The folder is missing, or a file cannot be read, lacks a column, or contradicts itself.
     """
     if folder is None:
         return MappingProxyType({})
@@ -80,7 +80,7 @@ def read_map(path: Path) -> dict[str, dict[str, str]]:
 def translated(
     local: "pd.Series[Any]", given: "pd.Series[Any]", site_map: Mapping[str, str], his_map: Mapping[str, str]
 ) -> "pd.Series[Any]":
-    """Translate local codes: by the site's map, else by the HIS's code and the map of its folder, else to the HIS's code.
+    """Translate local codes by the site's map; else the HIS's code by the map of its folder; else take the HIS's code.
 
     Args:
         local: Local codes.
@@ -96,7 +96,7 @@ def translated(
 
 
 def as_cell(text: str) -> str:
-    """Text as a cell that a spreadsheet program does not change: no formula, no number that loses zeros. "-" is not a formula."""
+    """Text as a cell that a spreadsheet program does not take for a formula or number; "-" alone is safe."""
     return f"'{text}" if _NO_TEXT.match(text) or _KEPT_AS_TEXT.match(text) else text
 
 

@@ -131,7 +131,7 @@ class HisSource:
         return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
 
     def read_frames(self, day: date, wanted: Wanted) -> tuple[Frames, Frames]:
-        """The day's tables with helper columns, not yet checked: as the HIS returns them, and normalised; rows keep their index."""
+        """The day's unchecked tables with helper columns: as the HIS returns them, and normalised; rows keep their index."""
         self._require_tables()
         time.sleep(max(0.0, self._next_day_at - time.monotonic()))
         his, maps = self._statements.his, self.reader.maps

@@ -1,4 +1,4 @@
-"""A HIS is a folder of SQL files. Jinja renders a statement for the tables that exist; values are bound, never written in.
+"""A HIS is a folder of SQL files. Jinja renders each statement for the tables that exist; values are bound.
 
 For its structure a file may use `has("table", "table.column")`, `wanted` (see `extract.contract.Wanted`), `reviewed`
 (the names of the site's own code maps) and `quoted("name")` (for names that are SQL keywords); for its values the bound
@@ -31,8 +31,8 @@ PARAMETERS = (
     | {"visit_numbers": sa.bindparam("visit_numbers", type_=sa.BigInteger(), expanding=True)}
 )
 """The parameters of statements: the service day (also in the Buddhist year, as some sites store it), the last day that
-means "no date", the first day of Buddhist years, visit numbers (as text and as integers), and lists of codes. `mapped_labs`
-are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map."""
+means "no date", the first day of Buddhist years, visit numbers (as text and as integers), and lists of codes.
+`mapped_labs` are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map."""
 
 FACILITY = "facility"
 """The statement that is in his.toml, not in a file of its own."""

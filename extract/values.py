@@ -33,7 +33,7 @@ def as_text(value: object) -> str | None:
 
 
 def as_day(value: object) -> date | None:
-    """The calendar day as stored, in Buddhist years too; None for empty values, zero dates and text that is not a date."""
+    """The calendar day as stored, in Buddhist years too; None for empty values, zero dates and other text."""
     if isinstance(value, datetime):
         day = value.date()
     elif isinstance(value, date):

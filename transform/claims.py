@@ -85,8 +85,8 @@ def make_claims(
         history: Claims that are accepted or under way: kind, pid, vn, service_date. A row of the same kind and visit is
             the claim itself and does not count against it.
         settings: The site's settings.
-        explicit_request: True for workbook input: a record that is not even a candidate gets an issue, and a result that
-            cannot be used holds its claim back.
+        explicit_request: True for workbook input: a record that is not even a candidate gets an issue, and a result
+            that cannot be used holds its claim back.
 
     Raises:
         ConfigurationError: A code list of the site is malformed.

@@ -127,7 +127,7 @@ def _without_overlap(key: tuple[str, ...]) -> Callable[[pd.DataFrame], bool]:
 
 
 def _wrong_column(error: pa.errors.SchemaErrors, name: str) -> str:
-    """The missing or surplus columns; if there are none, the first with a wrong value; else those of overlapping periods."""
+    """The missing or surplus columns; else the first with a wrong value; else the columns of overlapping periods."""
     cases = error.failure_cases
     names = cases.loc[cases["check"].isin(["column_in_schema", "column_in_dataframe"]), "failure_case"]
     if len(names):

@@ -38,7 +38,7 @@ RULES = (UNUSABLE, LEFT_OUT)
 
 
 def own_diagnoses(diagnoses: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
-    """The visits' own diagnoses: vn, icd10, dx_type, dx_minute, usable; one row per visit and code, the principal first.
+    """The visits' own diagnoses: vn, icd10, dx_type, dx_minute, usable; one row per visit and code, principal first.
 
     A diagnosis without a day or time gets the visit's.
 

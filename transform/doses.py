@@ -18,7 +18,7 @@ def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
 
     - item (the code), baht, his_claimed (the visit, or the dose in any family, was claimed by the HIS);
     - in_anc: the dose is in the antenatal tables;
-    - given: the day it was given (the visit's if no usable one is stored), given_minute: the same with the time, as text;
+    - given: the day it was given (the visit's if no usable one is stored); given_minute: that day and time, as text;
     - the columns of the code's row in the list that is valid on that day (all missing if none is): name_en, sex_only, …
     """
     listed = day.codes.vaccines[day.codes.vaccines["service"] == kind]

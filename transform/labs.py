@@ -67,7 +67,7 @@ class Reading(NamedTuple):
 
 
 def parse_number(text: str, units: Iterable[str] = ()) -> Decimal | None:
-    """A result as a number: digits (also Thai ones) with at most one point, optionally followed by one of the units; else None.
+    """A result as a number: digits (also Thai ones) with at most one point, and optionally one of the units; else None.
 
     Bounds (`<4.0`), words, decimal commas, signs and several numbers are refused.
     """
@@ -138,7 +138,7 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 
 
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
-    """Results that cannot be sent: an error if no other result can, or on explicit request; else a warning. One finding per rule."""
+    """Results that cannot be sent: an error if no other can, or on explicit request; else a warning."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
     sendable = usable(candidates, of_kind)
     if explicit_request:

@@ -1,7 +1,8 @@
 """The payload contract of MOPH Claim as models, and a payload as canonical bytes.
 
 All scalars are strings; days are YYYY-MM-DD and times YYYY-MM-DD HH:mm in Bangkok, in Gregorian years. The same payload
-always gives the same bytes: fields in the order of the models, compact JSON, UTF-8, optional fields without a value left out.
+always gives the same bytes: fields in the order of the models, compact JSON, UTF-8, optional fields without a value
+left out.
 """
 
 from typing import Annotated, Any, Literal, Self

@@ -1,4 +1,4 @@
-"""The person of a claim: identity number, names, birth, sex, nationality, marital status. Missing values are never made up."""
+"""The person of a claim: identity number, names, birth, sex, nationality, marital status. No value is made up."""
 
 from datetime import date
 from typing import Any
@@ -214,7 +214,7 @@ def identity_numbers(visits: pd.DataFrame) -> "pd.Series[str]":
 
 
 def with_person(visits: pd.DataFrame, codes: CodesOn) -> pd.DataFrame:
-    """The visits with the person's fields as in payloads: pid, sent_title, sent_occupa, sent_marriage, sent_nation, citizen.
+    """The visits with the person's fields of payloads: pid, sent_title, sent_occupa, sent_marriage, sent_nation, citizen.
 
     pid is the identity number without dashes and spaces; sent_nation has 3 digits or is missing; citizen is whether the
     immunisation fund pays for the nationality. marriage_known is whether the marital status has a code.
@@ -292,7 +292,7 @@ def _birth(dob: "pd.Series[Any]", oldest: int, day: date) -> list[Finding]:
 
 
 def _first_of(*chain: "tuple[Rule, pd.Series[bool]]") -> list[Finding]:
-    """One finding per rule; a row that an earlier rule of the chain has found is not found again, so one fault is reported once."""
+    """One finding per rule, without rows that an earlier rule of the chain has found: each fault is reported once."""
     seen: Mask = np.zeros(len(chain[0][1]), dtype=np.bool_)
     findings = []
     for rule, found in chain:

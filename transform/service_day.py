@@ -50,7 +50,7 @@ class ServiceDay:
     explicit_request: bool
 
     def other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-        """Claims of the candidates' persons at other visits, of one kind: row (the candidate's position), service_date."""
+        """Claims of one kind of the candidates' persons at other visits: row (the candidate's position), service_date."""
         past = self.history.loc[self.history["kind"] == kind, ["pid", "vn", "service_date"]]
         persons = candidates[["pid", "vn"]].assign(row=np.arange(len(candidates))).dropna(subset=["pid"])
         met = persons.merge(past, on="pid", suffixes=("", "_past"))
@@ -64,11 +64,12 @@ class KindOfClaim(NamedTuple):
     Args:
         kind: dm, ht, epi or dt.
         table: The contract table that candidates come from; without rows in it there are none.
-        candidates: The records that should become claims: the columns of the visits, with item (the vaccine code or ""),
-            baht (missing if no rate is known) and his_claimed; positions from 0.
+        candidates: The records that should become claims: the columns of the visits, with item (the vaccine code or
+            ""), baht (missing if no rate is known) and his_claimed; positions from 0.
         findings: Applies the rules of this kind.
         repeated: The finding for a second claim of a person and item on one day.
-        payloads: For the candidates to be sent: a function that makes the payload of one (a named tuple of its columns).
+        payloads: For the candidates to be sent: a function that makes the payload of one (a named tuple of its
+            columns).
     """
 
     kind: Kind

@@ -78,7 +78,7 @@ def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
 
 
 def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kind) -> Iterator[Issue]:
-    """One issue per visit and local code of lab results or doses without a code, except those that the HIS has claimed."""
+    """One issue per visit and local code of lab results or doses without a code that the HIS has not claimed."""
     rows = rows[rows[f"{what}_code"].isna()].rename(columns={f"{what}_name": "name"})
     if "his_claim_uid" in rows:
         rows = rows[rows["his_claim_uid"].isna()]

@@ -45,7 +45,7 @@ class ClaimRows:
     rows: Mapping[ItemKey, list[Row]]
 
     def value(self, key: ItemKey, column: str) -> Value | None:
-        """A claim's value in a column of the visit: from the first row that has one, as the cell may be faulty in others."""
+        """A claim's value in a column of the visit, from its first row where the cell is not faulty or empty."""
         return next((row.values[column] for row in self.rows[key] if column in row.values), None)
 
 
@@ -115,8 +115,8 @@ def records_of(tables: DayTables, keys: Iterable[ItemKey], codes: Codes) -> dict
 def records_of_rows(claim_rows: ClaimRows, keys: Iterable[ItemKey]) -> dict[tuple[str, str, str], str]:
     """The officer's own rows of claims as JSON, in the form of `records_of`.
 
-    For a claim without a faulty row it is the text that `records_of` makes of its tables. Faulty rows, and rows that may
-    belong to the claim, are included without the values of their faulty cells.
+    For a claim without a faulty row it is the text that `records_of` makes of its tables. Faulty rows, and rows that
+    may belong to the claim, are included without the values of their faulty cells.
 
     Args:
         claim_rows: All rows of the workbook.
@@ -146,7 +146,8 @@ def hold_back_faulty(
         conflicting: Claims whose visit number is another visit's in the ledger.
 
     Returns:
-        The other claims; and the issues, with one for each faulty cell instead of those that the rules found in its column.
+        The other claims; and the issues, with one for each faulty cell instead of those that the rules found in its
+        column.
     """
     of_day = {key: rows for key, rows in claim_rows.rows.items() if claim_rows.value(key, "visit_date") == day}
     faulty = {key: [r for r in rows if r.faults] for key, rows in of_day.items()}

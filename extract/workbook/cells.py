@@ -212,7 +212,7 @@ def _matching_codes(text: str, choices: tuple[Choice, ...]) -> tuple[str, ...]:
 
 
 def _similar_codes(text: str, choices: tuple[Choice, ...]) -> list[str]:
-    """The codes with a name that begins with the text or, if there are none, is spelt nearly like it, in the order of the list."""
+    """The codes with a name that begins with the text; if there are none, those with a similar name; in the list's order."""
     if len(text) > _NAME_LENGTH:  # cells can have text of any length
         return []
     spelt = spelling(text)

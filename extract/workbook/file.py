@@ -183,7 +183,7 @@ def _child(file: BufferedReader, named: str, limits: WorkbookSettings) -> Iterat
 def _until_done(
     process: subprocess.Popen[bytes], lines: IO[bytes], late: threading.Event, limits: WorkbookSettings
 ) -> Iterator[bytes]:
-    """The lines about sheets. If the last line is missing, the process died: of the time limit, another limit, or the file."""
+    """The lines about sheets. If the last line is missing, the process died: of a limit, or of the file."""
     for line in lines:
         if line == b'{"done":true}\n':
             return

@@ -35,7 +35,7 @@ def sheet_row(sheet: SheetLayout, visit: Record, diagnoses: Mapping[str, str], i
 
 
 def typed_row(row: Row) -> dict[str, Value]:
-    """A row of an officer's workbook as `sheet_row` would give it: its columns in the same order, the same ones left out.
+    """A row of an officer's workbook in the form of `sheet_row`: the same order of columns, the same ones left out.
 
     Args:
         row: As it was read. Faulty cells have no value.

@@ -72,8 +72,9 @@ class _Diagnosis(NamedTuple):
 def service_days(rows: Iterable[Row], *, hcode: str, hospital_name: str) -> Iterator[DayTables]:
     """The contract tables of each service day, the oldest first.
 
-    Rows without a visit number, a visit date, a lab test and result or a vaccine are left out. Of two rows of a visit about
-    the same lab test or vaccine the first counts (the reader reports the second). Faulty cells are missing values.
+    Rows without a visit number, a visit date, a lab test and result or a vaccine are left out. Of two rows of a visit
+    about the same lab test or vaccine the first counts (the reader reports the second). Faulty cells are missing
+    values.
 
     Args:
         rows: The rows read.
@@ -178,7 +179,7 @@ def _diagnoses(visit: _Visit) -> Iterator[_Diagnosis]:
 
 
 def _earlier(visit: _Visit, past: dict[Value, dict[str, _Diagnosed]]) -> Iterator[_Diagnosis]:
-    """The first occurrence of each diagnosis at an earlier visit of the person in this workbook; visits are in order."""
+    """The first occurrence of each diagnosis at the person's earlier visits in this workbook; visits come in order."""
     person = visit.values.get("cid")
     if person is None:
         return

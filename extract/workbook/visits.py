@@ -50,7 +50,7 @@ class Draft:
 
 
 def join_visits(drafts: Iterable[Draft]) -> None:
-    """Complete the rows of each visit from one another, and mark missing, contradicting and repeated values as faults."""
+    """Complete the rows of each visit from one another; missing, contradicting and repeated values become faults."""
     visits: dict[Value, list[Draft]] = defaultdict(list)
     for draft in drafts:
         vn = draft.values.get("vn")

@@ -141,7 +141,7 @@ def _with_broken(row: list[object], broken: Mapping[int, str]) -> list[object]:
 
 
 def _merged(rows: Rows, ranges: Iterable[MergedRange]) -> Rows:
-    """The rows with the value of merged cells of one column in each of their rows that is not empty; files have it in the first."""
+    """The rows, with the value of cells merged over rows, which files keep in the first, in every row that is not empty."""
     beginning: dict[int, dict[int, int]] = {}
     for (first, column), (last, last_column) in ranges:
         if column == last_column and first < last:

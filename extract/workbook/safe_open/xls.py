@@ -137,7 +137,7 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_other_book(held: bytes) -> bool:
-    """Whether a record links to another book: not this one, an add-in, or the sheet itself (one character, 0 or blank)."""
+    """Whether a record links to another book, not to this one, an add-in, or the sheet itself (one character, 0 or blank)."""
     length = int.from_bytes(held[2:4], "little")
     return length not in OWN_BOOKS and not (length == 1 and held[-1:] in (b"\x00", b" "))
 
