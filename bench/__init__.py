@@ -1,1 +1,1 @@
-"""What the pipeline costs, as ratios within one run of the bench; never an assertion, machines differ."""
+"""Measures the pipeline, as ratios within one run of the bench. It asserts nothing, as machines differ."""

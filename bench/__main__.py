@@ -1,7 +1,7 @@
 """`python -m bench`: every figure of docs/performance.md, measured in one go on this machine.
 
 Options: --claims N (end to end, default 5000), --quick (a tenth of it, to see that it works); --workbook, --night-cost,
---year (each that alone); --fingerprint (hashes of claims and issues, to compare two versions).
+--year (only that one); --fingerprint (hashes of claims and issues, to compare two versions).
 """
 
 import argparse
@@ -50,7 +50,7 @@ from transform.claims import make_claims, wanted
 LARGE = 2740
 """Visits a day of a large hospital: a million a year."""
 FISCAL_YEAR = VisitMix(dm=0.05, ht=0.025, epi=0.03, dt=0.015)
-"""What its visits are for: 150,000 claims of the million."""
+"""The reasons of its visits: 150,000 of the million are claims."""
 
 
 def main() -> None:
@@ -58,31 +58,31 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--claims", type=int, default=5000)
     options.add_argument("--quick", action="store_true")
-    alone = options.add_mutually_exclusive_group()
-    for name in PARTS:
-        alone.add_argument(f"--{name}", dest="part", action="store_const", const=name)
-    asked = options.parse_args()
-    if asked.part:
-        with tempfile.TemporaryDirectory() as place:
-            PARTS[asked.part](Path(place), asked.quick)
+    single = options.add_mutually_exclusive_group()
+    for name in MEASUREMENTS:
+        single.add_argument(f"--{name}", dest="measurement", action="store_const", const=name)
+    arguments = options.parse_args()
+    if arguments.measurement:
+        with tempfile.TemporaryDirectory() as temporary:
+            MEASUREMENTS[arguments.measurement](Path(temporary), arguments.quick)
         return
-    wish = asked.claims // 10 if asked.quick else asked.claims
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        night = build(folder / "night", days=1, visits_a_day=int(wish * 0.8), mix=DENSE)
+    target = arguments.claims // 10 if arguments.quick else arguments.claims
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        night = build(folder / "night", days=1, visits_a_day=int(target * 0.8), mix=DENSE)
         claims, seconds = transform(night)
         print(f"\nOne night of {len(claims):,} claims, {CONNECTIONS} connections\n")
         print(f"transform: {len(claims) / seconds:,.0f} claims/s ({seconds:.2f} s)\n")
         for latency_ms in (0, 150):
             end_to_end(folder, night, claims, latency_ms)
         ledger(folder, night, len(claims))
-        memory(folder, (1, 7, 14) if asked.quick else (1, 7, 60))
-        for part in (workbook, night_cost, year):
-            part(folder, asked.quick)
+        memory(folder, (1, 7, 14) if arguments.quick else (1, 7, 60))
+        for measurement in (workbook, night_cost, year):
+            measurement(folder, arguments.quick)
 
 
 def transform(hospital: Hospital) -> tuple[tuple[Claim, ...], float]:
-    """The night's claims, and the best of three times that transform took for them."""
+    """The night's claims, and how many seconds transform takes for them: the best of three."""
     with open_source(HisSettings(url=hospital.url)) as source:
         hcode = source.facility().hcode
         tables = source.read_day(hospital.last, wanted(KINDS))
@@ -95,25 +95,25 @@ def transform(hospital: Hospital) -> tuple[tuple[Claim, ...], float]:
 
 
 def end_to_end(folder: Path, hospital: Hospital, claims: Sequence[Claim], latency_ms: int) -> None:
-    """The real flow beside a plain loop and the bare pool, over the same payloads and the same server."""
+    """Compare the real flow with a plain loop and a bare pool: the same payloads, the same server."""
     rates: dict[str, float] = {}
     with moph_claim(latency_ms) as sandbox:
-        # A loop that waits for every answer needs no more claims to show its rate.
+        # The loop waits for every answer, so a few claims are enough to measure its rate.
         few = claims[: max(50, len(claims) // 50)] if latency_ms else claims
         rates["plain loop, one at a time"] = _rate(lambda: plain_loop(sandbox, few), len(few))
         sandbox.reset()
         rates["bare connection pool"] = _rate(lambda: bare_pool(sandbox, claims), len(claims))
         sandbox.reset()
         config = configure(folder / f"latency-{latency_ms}", hospital, sandbox)
-        told = run_flow(config, hospital)
-        taken = sandbox.stats()["accepted"]
-    rates["the nightly run"] = len(claims) / float(str(told["seconds"]))
+        result = run_flow(config, hospital)
+        accepted = sandbox.stats()["accepted"]
+    rates["the nightly run"] = len(claims) / float(str(result["seconds"]))
     ours = rates["the nightly run"]
-    print(f"latency {latency_ms} ms: the run took {told['seconds']:.1f} s, {taken:,} accepted")
+    print(f"latency {latency_ms} ms: the run took {result['seconds']:.1f} s, {accepted:,} accepted")
     rows = [[name, f"{rate:,.0f}", f"{ours / rate:.2f}"] for name, rate in rates.items()]
     if latency_ms:
-        allowed = CONNECTIONS * 1000 / latency_ms
-        rows.append(["what latency and connections allow", f"{allowed:,.0f}", f"{ours / allowed:.2f}"])
+        limit = CONNECTIONS * 1000 / latency_ms
+        rows.append(["what latency and connections allow", f"{limit:,.0f}", f"{ours / limit:.2f}"])
     _print_table(["", "claims/s", "the run is"], rows)
 
 
@@ -123,7 +123,7 @@ def _rate(work: Callable[[], None], claims: int) -> float:
     return claims / (time.perf_counter() - started)
 
 
-def _signed(sandbox: Sandbox) -> dict[str, str]:
+def _headers(sandbox: Sandbox) -> dict[str, str]:
     account = Account()
     settings = ApiSettings(username=account.username, password=account.password, secret_key=account.secret_key)
     body = credentials(settings, account.hospital_code)
@@ -136,24 +136,24 @@ def _path(claim: Claim) -> str:
 
 
 def plain_loop(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
-    """What the home-made pages do: a request, its answer, the next; each over a new connection."""
-    headers = _signed(sandbox)
+    """Send one claim after the other, each over a new connection, as hospitals' home-made programs do."""
+    headers = _headers(sandbox)
     for claim in claims:
         answer = requests.post(sandbox.api_url + _path(claim), data=claim.payload, headers=headers, timeout=90)
         assert answer.status_code == 200
 
 
 def bare_pool(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
-    """The same payloads over kept-alive connections with no ledger, no rules, no retries: as fast as it goes."""
-    headers = _signed(sandbox)
+    """Send the same payloads over persistent connections, without ledger, rules and retries: the upper limit."""
+    headers = _headers(sandbox)
     pool = urllib3.HTTPConnectionPool("127.0.0.1", sandbox.port, maxsize=CONNECTIONS, block=True)
-    todo = iter(claims)
+    remaining = iter(claims)
     lock = threading.Lock()
 
     def post() -> None:
         while True:
             with lock:
-                claim = next(todo, None)
+                claim = next(remaining, None)
             if claim is None:
                 return
             assert pool.request("POST", _path(claim), body=claim.payload, headers=headers).status == 200
@@ -164,14 +164,14 @@ def bare_pool(sandbox: Sandbox, claims: Iterable[Claim]) -> None:
 
 
 def ledger(folder: Path, hospital: Hospital, claims: int) -> None:
-    """What writing everything down costs: the real flow at no latency, its audit in memory, in a file, on a server."""
+    """Measure what the audit costs: the real flow without latency, its audit in memory, in a file, on a server."""
     with ExitStack() as stack:
         audits = {"in memory": "sqlite:///:memory:", "a SQLite file": ""}
         if postgresql := stack.enter_context(database_for_audit()):
             audits["PostgreSQL"] = postgresql
         sandbox = stack.enter_context(moph_claim())
         seconds: dict[str, list[float]] = {name: [] for name in audits}
-        # In turns, and the best of each: other work on the machine meets them all alike.
+        # In turns, and the best of each, so that other load on the machine affects all alike.
         for turn in range(3):
             for name, url in audits.items():
                 sandbox.reset()
@@ -189,13 +189,13 @@ def ledger(folder: Path, hospital: Hospital, claims: int) -> None:
 
 
 def memory(folder: Path, lengths: tuple[int, ...]) -> None:
-    """Peak memory of the run's process over windows of different length, the same number of visits a day."""
+    """Measure the run's peak memory for windows of different length with the same number of visits a day."""
     peaks = {}
     for days in lengths:
         hospital = build(folder / f"days-{days}", days=days, visits_a_day=300)
         with moph_claim() as sandbox:
-            told = run_flow(configure(folder / f"days-{days}", hospital, sandbox), hospital)
-        peaks[days] = float(str(told["memory_mb"]))
+            result = run_flow(configure(folder / f"days-{days}", hospital, sandbox), hospital)
+        peaks[days] = float(str(result["memory_mb"]))
     first = peaks[lengths[0]]
     print("peak memory of the run, 300 visits a day")
     _print_table(
@@ -204,7 +204,7 @@ def memory(folder: Path, lengths: tuple[int, ...]) -> None:
 
 
 def workbook(folder: Path, quick: bool) -> None:
-    """A large workbook imported (dry run, with its result), beside pandas with openpyxl reading the same file."""
+    """Compare the import of a large workbook (dry run, with its result) with pandas reading the same file."""
     rows, days = 5_000 if quick else 50_000, 30
     hospital = build(folder / "workbook", days=days, visits_a_day=rows // days, mix=DENSE)
     file, result = folder / "claims.xlsx", folder / "claims.result.xlsx"
@@ -225,7 +225,7 @@ def workbook(folder: Path, quick: bool) -> None:
 
 
 def night_cost(_folder: Path, quick: bool) -> None:
-    """Rows that a server examines for one night in a database of two years, 2 million visits."""
+    """Count the rows that a server examines for one night, in a database of two years and 2 million visits."""
     days = 73 if quick else 730
     lines, parts = [], []
     for system in SYSTEMS:
@@ -243,40 +243,42 @@ def night_cost(_folder: Path, quick: bool) -> None:
 
 
 def year(folder: Path, quick: bool) -> None:
-    """A dry run over the fiscal year of a large hospital: time per day and memory, early and late."""
-    days, some = (60, 10) if quick else (365, 30)
+    """Measure a dry run over the fiscal year of a large hospital: time a day and memory, early and late."""
+    days, sample = (60, 10) if quick else (365, 30)
     hospital = build(folder / "year", days=days, visits_a_day=LARGE, mix=FISCAL_YEAR)
     with moph_claim() as sandbox:
         config = configure(folder / "year", hospital, sandbox)
-    told = _in_child("year_child", str(config), f"{hospital.first}", f"{hospital.last}")
-    if told["failure"]:
-        sys.exit(str(told["failure"]))
-    seconds, memory_mb = told["seconds"], told["memory_mb"]
+    result = _in_child("year_child", str(config), f"{hospital.first}", f"{hospital.last}")
+    if result["failure"]:
+        sys.exit(str(result["failure"]))
+    seconds, memory_mb = result["seconds"], result["memory_mb"]
     lines = [
-        (f"{name} a day, median of the first and the last {some}", median(of[:some]), median(of[-some:]), ".2f")
-        for name, of in (("s", seconds), ("s of its own CPU time", told["cpu_seconds"]))
+        (f"{name} a day, median of the first and the last {sample}", median(of[:sample]), median(of[-sample:]), ".2f")
+        for name, of in (("s", seconds), ("s of its own CPU time", result["cpu_seconds"]))
     ]
     lines += [
         (f"MB at most, {name}", memory_mb[days // 3], late, ".0f")
         for name, late in (
             ("after a third and after two thirds", memory_mb[2 * days // 3]),
             ("after a third and after the last day", memory_mb[-1]),
-            ("after a third and after the report", told["end_mb"]),
+            ("after a third and after the report", result["end_mb"]),
         )
     ]
-    print(f"{days} days, {hospital.summary.visits:,} visits, {told['claims']:,} claims, dry run: {sum(seconds):,.0f} s")
+    print(
+        f"{days} days, {hospital.summary.visits:,} visits, {result['claims']:,} claims, dry run: {sum(seconds):,.0f} s"
+    )
     _print_table(
         ["", "early", "late", "late of early"],
         [[name, f"{early:{form}}", f"{late:{form}}", f"{late / early:.2f}"] for name, early, late, form in lines],
     )
 
 
-def _in_child(module: str, *words: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-m", f"bench.{module}", *words], capture_output=True, text=True)
+def _in_child(module: str, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run([sys.executable, "-m", f"bench.{module}", *arguments], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -287,8 +289,8 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print()
 
 
-PARTS = {"workbook": workbook, "night-cost": night_cost, "year": year, "fingerprint": fingerprint}
-"""What can be measured alone."""
+MEASUREMENTS = {"workbook": workbook, "night-cost": night_cost, "year": year, "fingerprint": fingerprint}
+"""The measurements that can be made on their own."""
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def peak_mb() -> float:
 
 
 def main(config: str, first: str, last: str, connections: str) -> None:
-    """Run the flow, then tell its seconds, its failure if any, and peak memory."""
+    """Run the flow; print its seconds, its failure if any, and the peak memory."""
     run_flow = ready_flow(Path(config))
     parameters = {
         "date_from": date.fromisoformat(first),
@@ -52,8 +52,8 @@ def main(config: str, first: str, last: str, connections: str) -> None:
     }
     started = time.perf_counter()
     failure = run_flow(**parameters).failure
-    told = {"failure": failure and str(failure), "seconds": time.perf_counter() - started, "memory_mb": peak_mb()}
-    sys.stdout.write(json.dumps(told) + "\n")
+    figures = {"failure": failure and str(failure), "seconds": time.perf_counter() - started, "memory_mb": peak_mb()}
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 if __name__ == "__main__":

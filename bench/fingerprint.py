@@ -1,4 +1,4 @@
-"""What the program makes of the synthetic hospitals, as hashes: the same before and after a change that should change nothing.
+"""Hashes of the claims and issues of the synthetic hospitals, to show that a change of the code did not change them.
 
 Each hospital is built on SQLite, MariaDB and PostgreSQL and sent by the real flow, its audit on the same kind of server;
 `python -m bench --fingerprint` prints a line for each, and two versions are compared with `diff`.
@@ -39,11 +39,11 @@ class _Case:
     """A synthetic hospital.
 
     Args:
-        name: What it is.
-        kind: Its system.
+        name: Its name.
+        kind: Its HIS.
         build: Fills a database with it.
         days: How many days it has.
-        options: What else it is built with.
+        options: Further arguments of `build`.
     """
 
     name: str
@@ -66,13 +66,13 @@ def fingerprint(folder: Path, _quick: bool) -> None:
     for case in CASES:
         for server, address in SERVERS.items():
             with ExitStack() as stack:
-                place = folder / f"{case.name}-{server}"
-                place.mkdir()
-                his, audit = (stack.enter_context(_database(address, place / name)) for name in ("his", "audit"))
+                subfolder = folder / f"{case.name}-{server}"
+                subfolder.mkdir()
+                his, audit = (stack.enter_context(_database(address, subfolder / name)) for name in ("his", "audit"))
                 summary = case.build(his, first_day=FIRST_DAY, days=case.days, **case.options)
                 hospital = Hospital(his, FIRST_DAY, FIRST_DAY + timedelta(days=case.days - 1), summary)
                 sandbox = stack.enter_context(moph_claim())
-                run_flow(configure(place, hospital, sandbox, audit, his_kind=case.kind), hospital)
+                run_flow(configure(subfolder, hospital, sandbox, audit, his_kind=case.kind), hospital)
                 claims, issues = _rows(audit, CLAIMS), _rows(audit, ISSUES)
             states = ", ".join(f"{state} {n}" for state, n in sorted(Counter(row[8] for row in claims).items()))
             print(f"{case.name}, {server}: {len(claims)} claims {_hash(claims)} ({states}), ", end="")
@@ -81,7 +81,7 @@ def fingerprint(folder: Path, _quick: bool) -> None:
 
 @contextmanager
 def _database(server: str, file: Path) -> Iterator[str]:
-    """The URL of a new database on a server while the block lasts; without a server, of a SQLite file."""
+    """Create a database on a server while the block lasts; without a server, a SQLite file. Yields its URL."""
     if not server:
         yield f"sqlite:///{file}.sqlite"
         return

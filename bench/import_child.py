@@ -1,6 +1,6 @@
-"""One import of a workbook (dry run), or pandas reading it, in a process of its own; prints what it took as JSON.
+"""Imports a workbook (dry run), or reads it with pandas, in a process of its own; prints time and memory as JSON.
 
-`python -m bench.import_child CONFIG WORKBOOK RESULT`, or with the two last left out: pandas alone, CONFIG the workbook.
+`python -m bench.import_child CONFIG WORKBOOK RESULT`, or for pandas `python -m bench.import_child WORKBOOK`.
 """
 
 import json
@@ -20,10 +20,10 @@ from flows.settings.read import read_settings, use_only
 
 
 class Clocked:
-    """Something whose methods are timed.
+    """Measures how long the methods of an object take.
 
     Attributes:
-        seconds: What they took so far.
+        seconds: Their total so far.
     """
 
     def __init__(self, inner: Any) -> None:
@@ -44,7 +44,7 @@ class Clocked:
 
 
 def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
-    """Import a workbook as a dry run; tells the seconds of its parts."""
+    """Import a workbook as a dry run; returns the number of claims, and the seconds in total and of each step."""
     use_only(config)
     parameters = ImportParameters(dry_run=True)
     started = time.perf_counter()
@@ -67,14 +67,14 @@ def import_dry(config: Path, workbook: Path, result: Path) -> dict[str, float]:
 
 
 def read_with_pandas(workbook: Path) -> dict[str, float]:
-    """Read every cell of a workbook as pandas does with openpyxl."""
+    """Read every cell of a workbook with pandas and openpyxl; returns the seconds."""
     started = time.perf_counter()
     pd.read_excel(workbook, sheet_name=None, engine="openpyxl", dtype=str)
     return {"seconds": time.perf_counter() - started}
 
 
 def main(first: str, *rest: str) -> None:
-    """Do it, then tell what it took, and peak memory of this process and of the largest of its children."""
+    """Print the measurements, with the peak memory of this process and of the largest of its children."""
     took = import_dry(Path(first), *map(Path, rest)) if rest else read_with_pandas(Path(first))
     memory = {
         name: resource.getrusage(whose).ru_maxrss / 1024

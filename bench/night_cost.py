@@ -1,7 +1,7 @@
-"""What a night costs the hospital: the rows its server examines, beside those that the night's visits own.
+"""Load on the hospital's server: the rows it examines for one night, compared with the rows that belong to its visits.
 
-A hospital system is one row of `SYSTEMS` and one file in `bench/owned`: which rows belong to visits, counted by plain SQL
-that knows nothing of how they are read.
+Each HIS is one row of `SYSTEMS` and one file in `bench/owned`, which counts the rows that belong to visits with plain SQL,
+independently of how the program reads them.
 """
 
 import csv
@@ -37,13 +37,13 @@ SERVERS = {
 
 @dataclass(frozen=True)
 class System:
-    """A hospital system.
+    """A hospital information system (HIS).
 
     Args:
-        name: As people call it.
-        kind: Its folder of SQL, and its file in `bench/owned`.
-        build: Fills a database with a synthetic hospital of it.
-        servers: The servers it runs on.
+        name: Its name.
+        kind: Name of its folder of SQL and of its file in `bench/owned`.
+        build: Fills a database with a synthetic hospital.
+        servers: The database servers it runs on.
     """
 
     name: str
@@ -60,14 +60,14 @@ SYSTEMS = (
 
 @dataclass(frozen=True)
 class NightCost:
-    """One day read from a database of many.
+    """The cost of reading one day from a database of many.
 
     Args:
         candidates: Visits that become a claim or an issue.
         claims: Claims found.
         examined: Rows examined, by contract table.
-        owned: Rows that belong to the candidates ("visits"), rows of code lists they point at ("dictionaries"), and
-            rows of the day's other visits that must be seen to tell that they are none ("other visits").
+        owned: Rows that belong to the candidates ("visits"), rows of code lists that those refer to ("dictionaries"),
+            and rows of the day's other visits that must be read to exclude them ("other visits").
     """
 
     candidates: int
@@ -78,7 +78,7 @@ class NightCost:
 
 @contextmanager
 def large_hospital(system: System, server: str, *, days: int, visits_a_day: int) -> Iterator[str]:
-    """The URL of a synthetic hospital whose last day was yesterday, while the block lasts; "" without such a server."""
+    """Build a synthetic hospital whose last day was yesterday; yields its URL, "" if the server cannot be reached."""
     url = sa.make_url(SERVERS[server]).set(database=f"bench_{uuid.uuid4().hex[:12]}")
     address = url.render_as_string(hide_password=False)
     try:
@@ -96,7 +96,7 @@ def large_hospital(system: System, server: str, *, days: int, visits_a_day: int)
 
 
 def analyze(url: str) -> None:
-    """Bring the statistics up to date, as a server in service does by itself."""
+    """Update the statistics, which a server in daily use does by itself."""
     engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         tables = sa.inspect(connection).get_table_names()
@@ -105,11 +105,11 @@ def analyze(url: str) -> None:
 
 
 def measure(url: str, kind: str, day: date) -> NightCost:
-    """Read one day as the nightly run does, counting.
+    """Read one day as the nightly run does, and count the rows.
 
     Args:
         url: The database, on MariaDB or PostgreSQL.
-        kind: The hospital system's folder of SQL.
+        kind: The HIS: name of its folder of SQL.
         day: The service day.
     """
     with open_source(HisSettings(url=SecretStr(url), kind=kind)) as source:
@@ -124,15 +124,15 @@ def measure(url: str, kind: str, day: date) -> NightCost:
 
 
 def rows_owned(connection: sa.Connection, kind: str, visits: list[str], hcode: str, day: date) -> Counter[str]:
-    """The rows of `bench/owned/<kind>.csv`: each counted for every visit that has it, though two share it."""
+    """Count the rows of `bench/owned/<kind>.csv`; a row that belongs to two visits counts twice."""
     owned: Counter[str] = Counter()
     numbers = [int(vn) for vn in visits if vn.isdecimal()]
-    asked: dict[str, object] = {"visits": visits, "visit_numbers": numbers, "hcode": hcode, "day": day}
+    parameters: dict[str, object] = {"visits": visits, "visit_numbers": numbers, "hcode": hcode, "day": day}
     quoted = connection.dialect.identifier_preparer.quote_identifier
     with (OWNED / f"{kind}.csv").open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             count = sa.text(f"SELECT COUNT(*) FROM {line['rows'].format(user=quoted('user'))}")
-            bound = {name: asked[name] for name in count.compile().params}
+            bound = {name: parameters[name] for name in count.compile().params}
             lists = (sa.bindparam(name, expanding=True) for name, value in bound.items() if isinstance(value, list))
             owned[line["what"]] += connection.execute(count.bindparams(*lists), bound).scalar_one()
     return owned

@@ -1,4 +1,4 @@
-"""A folder with a hospital, a stand-in of MOPH Claim and settings, for one measurement."""
+"""What a measurement needs: a hospital, a stand-in of MOPH Claim, an audit, and settings."""
 
 import json
 import os
@@ -26,13 +26,13 @@ CONNECTIONS = 16
 
 @dataclass(frozen=True)
 class Hospital:
-    """A synthetic hospital in a SQLite file, all its days before today.
+    """A synthetic hospital in a SQLite file; all its days are before today.
 
     Args:
-        url: Its address.
+        url: The database's URL.
         first: Its first day.
         last: Its last day.
-        summary: What it holds.
+        summary: Its contents.
     """
 
     url: str
@@ -42,7 +42,7 @@ class Hospital:
 
 
 def build(folder: Path, *, days: int, visits_a_day: int, mix: VisitMix | None = None) -> Hospital:
-    """Build a hospital without traps: every ordinary claim goes."""
+    """Build a hospital without traps: every claim is accepted."""
     folder.mkdir(parents=True, exist_ok=True)
     first = today() - timedelta(days=days)
     url = f"sqlite:///{folder / 'hosxp.sqlite'}"
@@ -52,14 +52,14 @@ def build(folder: Path, *, days: int, visits_a_day: int, mix: VisitMix | None = 
 
 @contextmanager
 def moph_claim(latency_ms: float = 0) -> Iterator[Sandbox]:
-    """A stand-in with a latency."""
+    """Run a stand-in with a latency while the block lasts."""
     with running_sandbox(latency_ms=latency_ms, refuse_library_user_agents=False) as sandbox:
         yield sandbox
 
 
 @contextmanager
 def database_for_audit() -> Iterator[str]:
-    """A new PostgreSQL database (server: BENCH_POSTGRES_URL) while the block lasts; empty where there is no server."""
+    """Create a PostgreSQL database (server: BENCH_POSTGRES_URL) while the block lasts; yields "" if there is no server."""
     server = make_url(os.environ.get("BENCH_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"))
     url = server.set(database=f"bench_{uuid.uuid4().hex[:12]}").render_as_string(hide_password=False)
     try:
@@ -74,7 +74,7 @@ def database_for_audit() -> Iterator[str]:
 
 
 def empty_audit(url: str) -> None:
-    """As new: the next measurement finds no claim."""
+    """Drop and recreate the audit database, so that the next measurement finds no claim."""
     drop_database(url)
     create_database(url)
 
@@ -96,12 +96,12 @@ def configure(
 
 
 def run_flow(config: Path, hospital: Hospital) -> dict[str, object]:
-    """The real flow in a process of its own: what `bench.child` prints."""
+    """Run the real flow in a process of its own; returns what `bench.child` prints."""
     command = [sys.executable, "-m", "bench.child", str(config), f"{hospital.first}", f"{hospital.last}"]
     done = subprocess.run([*command, str(CONNECTIONS)], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
-    told: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    if told["failure"]:
-        sys.exit(str(told["failure"]))
-    return told
+    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    if result["failure"]:
+        sys.exit(str(result["failure"]))
+    return result

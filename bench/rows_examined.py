@@ -1,4 +1,4 @@
-"""Rows that a database server examines, as the server itself counts them: no time, so no other work disturbs it."""
+"""Rows that a database server examines, by its own counters; unlike time, other load does not affect them."""
 
 from collections import Counter
 from typing import Any
@@ -9,9 +9,9 @@ from extract.contract import TABLES
 from extract.reader import HELPER_COLUMNS
 
 _COUNTED = {
-    # Rows of stored tables; look-ups that find nothing and the server's own temporary tables are no rows of them.
+    # Rows read from tables; not counted are look-ups that find nothing, and the server's temporary tables.
     "mysql": "SHOW SESSION STATUS LIKE 'Rows_read'",
-    # seq_tup_read of the tables and idx_tup_read of the indexes, of this transaction: each row once, by either way.
+    # seq_tup_read of the tables and idx_tup_read of the indexes in this transaction: a row is counted in one of them.
     "postgresql": "SELECT 'rows', COALESCE(SUM(pg_stat_get_xact_tuples_returned(c.oid)), 0) FROM pg_class c "
     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind IN ('r', 'i')",
 }
@@ -19,13 +19,13 @@ _TABLE_OF = {frozenset(columns) | frozenset(HELPER_COLUMNS[table]): table for ta
 
 
 class RowsExamined:
-    """Counts on the very connection that reads, around every statement; nothing of what reads is changed.
+    """Counts around every statement on the connection that reads; the reading code is not changed.
 
     Attributes:
-        by_table: Rows examined so far, by contract table; "" for every other statement.
+        by_table: Rows examined so far, by contract table; "" for all other statements.
 
     Args:
-        connection: To MariaDB or PostgreSQL.
+        connection: A connection to MariaDB or PostgreSQL.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -36,7 +36,7 @@ class RowsExamined:
         sa.event.listen(connection.engine, "after_cursor_execute", self._end)
 
     def clear(self) -> None:
-        """Begin again at nothing."""
+        """Reset the counts to zero."""
         self.by_table.clear()
 
     def _begin(self, _connection: Any, cursor: Any, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A large workbook of claims, for one measurement: a month of a synthetic hospital as an officer would type it."""
+"""A large workbook of claims: a month of a synthetic hospital, as an officer would type it."""
 
 import random
 from collections import defaultdict
@@ -32,19 +32,19 @@ FAULTS: tuple[tuple[str, str | float | None], ...] = (
     ("expiration_date", "31/2/2570"),
     ("license_no", None),
 )
-"""What is wrong with a faulty row: a column, and what stands in it instead."""
+"""The faults of faulty rows: a column, and its wrong value."""
 
 
 def write_month(path: Path, hospital: Hospital, rows: int) -> int:
-    """Write what a hospital's database says of its days into the sheets of a workbook.
+    """Write the days of a hospital's database into the sheets of a workbook.
 
     Args:
         path: The .xlsx file.
-        hospital: What is read.
-        rows: How many rows at most.
+        hospital: The hospital.
+        rows: Maximum number of rows.
 
     Returns:
-        How many rows it has.
+        The number of rows written.
     """
     chance = random.Random(1)
     book = Workbook(write_only=True)

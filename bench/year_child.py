@@ -31,7 +31,7 @@ def main(config: str, first: str, last: str) -> None:
     SubmitRun.extract_day = noted  # type: ignore[assignment, method-assign]
     parameters = {"date_from": date.fromisoformat(first), "date_to": date.fromisoformat(last), "dry_run": True}
     failure = run_flow(**parameters).failure
-    told = {
+    figures = {
         "failure": failure and str(failure),
         "claims": runs[0].registrar.counts.would_send,
         "seconds": [after[0] - before[0] for before, after in pairwise(began)],
@@ -39,7 +39,7 @@ def main(config: str, first: str, last: str) -> None:
         "memory_mb": [peak for *_, peak in began],
         "end_mb": peak_mb(),
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 if __name__ == "__main__":
