@@ -22,9 +22,7 @@ from typing import Any
 import requests
 import urllib3
 
-from bench.fingerprint import fingerprint
-from bench.night_cost import HEADS, NO_HISTORY, SYSTEMS, large_hospital, measure, table_row
-from bench.place import (
+from bench.environment import (
     CONNECTIONS,
     Hospital,
     build,
@@ -34,6 +32,8 @@ from bench.place import (
     moph_claim,
     run_flow,
 )
+from bench.fingerprint import fingerprint
+from bench.night_cost import HEADS, NO_HISTORY, SYSTEMS, large_hospital, measure, table_row
 from bench.workbook_file import write_month
 from core.clock import today
 from extract.contract import TABLES

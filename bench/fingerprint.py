@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench.place import Hospital, configure, moph_claim, run_flow
+from bench.environment import Hospital, configure, moph_claim, run_flow
 from sandbox.his import DENSE, HisSummary, build_hosxp, build_jhcis
 from sandbox.his.database import create_database, drop_database
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from openpyxl import Workbook
 
-from bench.place import Hospital
+from bench.environment import Hospital
 from extract.settings import HisSettings
 from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts

@@ -1,6 +1,7 @@
 """The control endpoints under /_sandbox, with which tests and demos read and change the stand-in; without log-in."""
 
 import json
+from collections.abc import Callable
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -9,34 +10,12 @@ from starlette.routing import Route
 
 from sandbox.site import Site
 
+PUBLIC = ("hcode", "kind", "seq", "item", "transaction_uid", "sha256", "taken_at")
+"""The fields of an accepted claim that /_sandbox/accepted shows."""
+
 
 def control_routes(site: Site) -> list[Route]:
     """The control endpoints of a site."""
-
-    async def stats(_request: Request) -> Response:
-        return JSONResponse(statistics(site))
-
-    async def accepted(_request: Request) -> Response:
-        return JSONResponse(
-            [
-                {
-                    "hcode": claim.hcode,
-                    "kind": claim.kind,
-                    "seq": claim.seq,
-                    "item": claim.item,
-                    "transaction_uid": claim.transaction_uid,
-                    "sha256": claim.sha256,
-                    "taken_at": claim.taken_at,
-                }
-                for claim in site.ledger.accepted
-            ]
-        )
-
-    async def received(_request: Request) -> Response:
-        return JSONResponse([[*key, times] for key, times in site.ledger.received.items()])
-
-    async def tokens(_request: Request) -> Response:
-        return JSONResponse(list(site.logins.sessions))
 
     async def world(request: Request) -> Response:
         if request.method == "POST":
@@ -46,23 +25,30 @@ def control_routes(site: Site) -> list[Route]:
                 return JSONResponse({"message": str(error)}, 422)
         return JSONResponse(site.world.model_dump(mode="json"))
 
-    async def expire_tokens(_request: Request) -> Response:
-        site.logins.expire_all()
-        return JSONResponse({})
-
-    async def reset(_request: Request) -> Response:
-        site.reset()
-        return JSONResponse({})
-
     return [
-        Route("/_sandbox/stats", stats, methods=["GET"]),
-        Route("/_sandbox/accepted", accepted, methods=["GET"]),
-        Route("/_sandbox/received", received, methods=["GET"]),
-        Route("/_sandbox/tokens", tokens, methods=["GET"]),
+        _read("stats", lambda: statistics(site)),
+        _read("accepted", lambda: [{name: getattr(claim, name) for name in PUBLIC} for claim in site.ledger.accepted]),
+        _read("received", lambda: [[*key, times] for key, times in site.ledger.received.items()]),
+        _read("tokens", lambda: list(site.logins.sessions)),
         Route("/_sandbox/world", world, methods=["GET", "POST"]),
-        Route("/_sandbox/expire-tokens", expire_tokens, methods=["POST"]),
-        Route("/_sandbox/reset", reset, methods=["POST"]),
+        _act("expire-tokens", lambda: site.logins.expire_all()),
+        _act("reset", site.reset),
     ]
+
+
+def _read(name: str, content: Callable[[], object]) -> Route:
+    async def answer(_request: Request) -> Response:
+        return JSONResponse(content())
+
+    return Route(f"/_sandbox/{name}", answer, methods=["GET"])
+
+
+def _act(name: str, action: Callable[[], None]) -> Route:
+    async def answer(_request: Request) -> Response:
+        action()
+        return JSONResponse({})
+
+    return Route(f"/_sandbox/{name}", answer, methods=["POST"])
 
 
 def statistics(site: Site) -> dict[str, object]:

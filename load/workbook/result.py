@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from openpyxl import Workbook
+
 from core.errors import MophClaimError
 from core.messages import Language, Message
 from extract.workbook.layout import Choices, Column, layouts, outcome_columns
@@ -57,21 +59,34 @@ def write_result(
     """
     check_suffix(out)
     book = load_source(source, reading) if reading else None
-    if reading and book:
-        writer = WorkbookWriter(book, out, language)
-        dropdowns = _add_ours(writer, summary, mendable, choices)
-        try:
-            add_outcomes(writer, reading, outcomes)
-            dropdowns.add_sheet()
-            writer.save()
-        except MophClaimError:
-            raise
-        except Exception:
-            # No free column, or openpyxl cannot write what it has loaded. The claims are sent already: the officer must
-            # get their outcomes, in a workbook that we build anew.
-            book = None
-    if book is None:
+    if not (reading and book and _write_into(book, out, summary, mendable, choices, language, reading, outcomes)):
         _write_rebuilt(out, summary, mendable, choices, language, reading, outcomes, listing)
+
+
+def _write_into(
+    book: Workbook,
+    out: Path,
+    summary: Summary,
+    mendable: Sequence[Mendable],
+    choices: Choices,
+    language: Language,
+    reading: Reading,
+    outcomes: Sequence[RowOutcome],
+) -> bool:
+    """Write a result that keeps the officer's loaded workbook; False if the workbook does not allow it."""
+    writer = WorkbookWriter(book, out, language)
+    dropdowns = _add_ours(writer, summary, mendable, choices)
+    try:
+        add_outcomes(writer, reading, outcomes)
+        dropdowns.add_sheet()
+        writer.save()
+    except MophClaimError:
+        raise
+    except Exception:
+        # No free column, or openpyxl cannot write what it has loaded. The claims are sent already: the officer must get
+        # their outcomes.
+        return False
+    return True
 
 
 def _write_rebuilt(
