@@ -1,1 +1,1 @@
-"""HOSxP: what its tables hold, and how it writes people and visits down."""
+"""HOSxP: its tables and code lists, and how people and visits become rows."""

@@ -1,4 +1,4 @@
-"""The tables a hospital on HOSxP fills once: rights, staff, lab items, vaccines and the code lists."""
+"""The rows of HOSxP that do not depend on visits: rights, staff, lab items, vaccines and code lists."""
 
 from sandbox.his import lookups
 from sandbox.his.database import Row
@@ -29,12 +29,12 @@ LAB_ICODES: dict[int, str] = {item: icode for item, _, _, icode, *_ in _LAB_ITEM
 
 
 def vaccine_item(family: str, code: str) -> int:
-    """The number that `code` bears in the family's own vaccine list."""
+    """The number of `code` in the family's vaccine list."""
     return lookups.FAMILIES[family].index(code) + 1
 
 
 def lookup_rows(hcode: str, hospital_name: str) -> dict[str, list[Row]]:
-    """The rows of every table that does not grow with the visits."""
+    """The rows of all tables that do not depend on visits."""
     return {
         "opdconfig": [(hcode, hospital_name)],
         "pttype": [(*right, "Y") for right in lookups.RIGHTS],

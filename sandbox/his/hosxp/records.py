@@ -1,4 +1,4 @@
-"""How a hospital on HOSxP writes people and visits down."""
+"""How people and visits become rows of HOSxP."""
 
 from datetime import date, timedelta
 
@@ -12,7 +12,7 @@ class HosxpRecords(Records):
     """People in `patient` and `person`, visits in `ovst` and the tables around it."""
 
     def register(self, patient: Patient) -> None:
-        """Register a person, at the desk (`patient`) and in the community (`person`)."""
+        """Add a person to `patient` (the hospital) and `person` (the community)."""
         p = patient
         self.add(
             "patient",
@@ -23,7 +23,7 @@ class HosxpRecords(Records):
         self.add("person", p.number, cid, p.title, p.fname, p.lname, p.born, p.sex, p.marriage, p.nationality, p.hn)
 
     def visit(self, visit: Visit) -> str:
-        """Write one visit down and give its VN."""
+        """Add a visit; returns its VN."""
         vn, hn = visit.number, visit.patient.hn
         day = visit.stored_day or visit.day.isoformat()
         time = clock(visit.second) if visit.stored_time == "" else visit.stored_time
@@ -83,7 +83,7 @@ class HosxpRecords(Records):
                 self.add("opitemrece", vn, hn, visit.an, icode, 1, 60.0, 60.0, day, "02")
 
     def _write_antenatal(self, visit: Visit, vn: str, antenatal: Antenatal) -> int:
-        """The pregnancy and its service at this visit; gives the service's number."""
+        """Add the pregnancy and its service at this visit; returns the service's number."""
         pregnancy, service = self.serial("person_anc"), self.serial("person_anc_service")
         self.add("person_anc", pregnancy, visit.patient.number, antenatal.gravida, None)
         self.add("person_anc_service", service, pregnancy, vn, visit.day.isoformat(), antenatal.weeks)
@@ -115,13 +115,13 @@ class HosxpRecords(Records):
             self.add(list_, service, item, dose.lot, dose.expiry, dose.doctor)
 
     def given_elsewhere(self, patient: Patient, code: str, day: date) -> None:
-        """Note a dose that another hospital gave in `person_vaccine_elsewhere`."""
+        """Add a dose that another hospital gave to `person_vaccine_elsewhere`."""
         self.add(
             "person_vaccine_elsewhere", patient.number, vaccine_item("ovst", code), day.isoformat(), OTHER_HOSPITAL
         )
 
 
-# The child health book and the school keep theirs alike.
+# The tables of the child health book and of the school have the same columns.
 _REGISTERS = {
     "epi": ("person_epi", "person_epi_vaccine_list"),
     "school": ("village_student", "village_student_vaccine_list"),

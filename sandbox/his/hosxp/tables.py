@@ -57,5 +57,5 @@ ovst_vaccine_eligible(ovst_vaccine_eligible_id int pk, ovst_nhso_eligible_id int
 
 
 def hosxp_tables() -> sa.MetaData:
-    """All HOSxP tables the project reads, and those around them, in the order they are best filled."""
+    """All HOSxP tables the project reads, and those around them, in the order in which to fill them."""
     return tables_of(_SCHEMA)

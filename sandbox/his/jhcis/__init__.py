@@ -1,1 +1,1 @@
-"""JHCIS: what its tables hold, how it writes people and visits down, and the difficulties of its own."""
+"""JHCIS: its tables and code lists, how people and visits become rows, and its own traps."""

@@ -1,4 +1,4 @@
-"""The tables a health centre on JHCIS fills once: rights, staff, labs, vaccines and the code lists."""
+"""The rows of JHCIS that do not depend on visits: rights, staff, labs, vaccines and code lists."""
 
 from sandbox.his import lookups
 from sandbox.his.database import Row
@@ -17,7 +17,7 @@ LAB_CODES: dict[int, str] = {
     lookups.HAEMOGLOBIN: "HM01",
     lookups.WHITE_CELLS: "HM02",
 }
-"""`labcode` by lab item. The codes beginning with L the health centre added itself."""
+"""`labcode` by lab item. Codes that begin with L are the health centre's own."""
 
 _LAB_NAMES = {
     "CH99": "HbA1c", "CH09": "Creatinine", "CH19": "Potassium", "CH18": "Sodium", "CH20": "Chloride", "CH21": "CO2",
@@ -26,7 +26,7 @@ _LAB_NAMES = {
 }  # fmt: skip
 
 PREGNANCY_DT = ("201", "202", "203", "204", "205")
-"""dT in pregnancy, by dose: claims want 106."""
+"""dT in pregnancy, by dose; claims need 106."""
 
 _VACCINES = (*sorted({code.strip() for codes in lookups.FAMILIES.values() for code in codes}), *PREGNANCY_DT)
 VACCINE_CODES: dict[str, str] = {code: f"VAC{number:02d}" for number, code in enumerate(_VACCINES, start=1)}
@@ -38,7 +38,7 @@ _RIGHT_GROUPS = {"UCS": "3", "WEL": "4", "DIS": "4", "OFC": "1", "LGO": "7", "SS
 
 LOCAL_DIABETES, LOCAL_HYPERTENSION, LOCAL_SUSPICION = "DM01", "HT01", "E11.9A"
 LOCAL_DIAGNOSES: dict[str, str] = {"E119": LOCAL_DIABETES, "I10": LOCAL_HYPERTENSION}
-"""The health centre's own code of a diagnosis, which `cdisease.mapdisease` leads back from."""
+"""The health centre's own code by diagnosis; `cdisease.mapdisease` maps it back."""
 
 _DIAGNOSES = (
     *("E11.2", "E11.4", "E11.6", "E11.9", "E10.9", "E78.5", "I10", "I11.9", "I12.9", "I13.9", "I15.0", "J00", "J02.9"),
@@ -47,12 +47,12 @@ _DIAGNOSES = (
 
 
 def username(code: str) -> str:
-    """The login of the member of staff with this code."""
+    """The user name of the staff member with this code."""
     return f"u{code}"
 
 
 def lookup_rows(hcode: str, hospital_name: str) -> dict[str, list[Row]]:
-    """The rows of every table that does not grow with the visits.
+    """The rows of all tables that do not depend on visits.
 
     `office` also holds the row of JHCIS itself (0000x), and `user` the staff of another centre with the same logins.
     """
@@ -70,7 +70,7 @@ def lookup_rows(hcode: str, hospital_name: str) -> dict[str, list[Row]]:
         "clabchcyhembmsse": [*_LAB_NAMES.items()],
         "cdrug": [
             ("PARA500", "Paracetamol 500 mg", "01", None, None),
-            # The column is as wide as the codes of the 43 files: those of HPV do not fit, only a site map knows them.
+            # The column is too narrow for the codes of HPV: only a site's own map can have them.
             *(
                 (local, f"วัคซีน {code}", "05", code if 0 < len(code) <= 3 else None, None)
                 for code, local in VACCINE_CODES.items()

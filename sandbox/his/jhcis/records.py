@@ -1,4 +1,4 @@
-"""How a health centre on JHCIS writes the people and visits down that a hospital on HOSxP would have."""
+"""How people and visits become rows of JHCIS; the people and visits are those of HOSxP."""
 
 import re
 from datetime import date, timedelta
@@ -34,7 +34,7 @@ class JhcisRecords(Records):
         self._hcode = hcode
 
     def register(self, patient: Patient) -> None:
-        """Register a person in `person`; the pid is their number."""
+        """Add a person to `person`; the pid is the person's number."""
         p = patient
         title = p.title if p.number % 5 == 0 else jhcis.TITLE_CODES[p.title]
         self.add(
@@ -44,7 +44,7 @@ class JhcisRecords(Records):
         )
 
     def visit(self, visit: Visit) -> str:
-        """Write one visit down and give its `visitno`: visits are numbered as they are written, from 1."""
+        """Add a visit; returns its `visitno`: visits are numbered from 1 in the order in which they are added."""
         number = self.serial("visit")
         day = visit.stored_day or visit.day.isoformat()
         time = clock(visit.second) if visit.stored_time == "" else visit.stored_time
@@ -64,7 +64,7 @@ class JhcisRecords(Records):
         return str(number)
 
     def given_elsewhere(self, patient: Patient, code: str, day: date) -> None:
-        """Note a dose that another hospital gave: a row of `visitepi` without a visit."""
+        """Add a dose that another hospital gave: a row of `visitepi` without a visit."""
         vaccine, given = jhcis.VACCINE_CODES[code], day.isoformat()
         self.add(
             "visitepi",
@@ -77,7 +77,7 @@ class JhcisRecords(Records):
         return min((code for right in visit.rights if (code := right.auth_code or right.claim_code)), default=None)
 
     def _scheme(self, visit: Visit, number: int) -> str | None:
-        """`main_inscl` of a visit: what it is made to be, or the right's scheme on every other visit."""
+        """`main_inscl` of a visit: the one it sets; else that of the right, on every second visit."""
         if visit.main_inscl is not None:
             return visit.main_inscl
         scheme = jhcis.SCHEMES[visit.patient.pttype]
@@ -91,14 +91,14 @@ class JhcisRecords(Records):
                 self.add("visitdiag", self._hcode, number, spelt, f"0{dx_type}", doctor, _uploaded(visit))
 
     def _spelt(self, code: str) -> str:
-        """The diagnosis in one of the ways it is found, by turns; what is no plain ICD-10 code stays as it is."""
+        """The diagnosis in one of the forms found in practice, in turn; other codes than ICD-10 stay as they are."""
         dotted = f"{code[:3]}.{code[3:]}" if _ICD10.fullmatch(code) else code
         return (code, dotted, dotted, jhcis.LOCAL_DIAGNOSES.get(code, dotted))[self.serial("visitdiag") % 4]
 
     def _write_labs(self, visit: Visit, number: int) -> None:
         for order in visit.orders:
             day = (visit.day + timedelta(days=order.days_late)).isoformat()
-            # The table has no time of day: the later order has the higher number.
+            # The table has no time of day; the later order has the higher number.
             place = 1 + sum(other.minutes < order.minutes for other in visit.orders)
             for item, result in order.results:
                 self.add(
@@ -108,7 +108,7 @@ class JhcisRecords(Records):
                 )
 
     def _result(self, result: str | None) -> tuple[float | None, str | None]:
-        """`labresultdigit` and `labresulttext` of a result: one of the two holds it."""
+        """`labresultdigit` and `labresulttext` of a result; one of the two has it."""
         if result and _NUMBER.fullmatch(result) and self.serial("result") % 7:
             return float(result), None
         return None, result

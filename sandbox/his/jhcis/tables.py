@@ -30,5 +30,5 @@ cstatus(statuscode char(1) pk, statusname varchar(20))
 
 
 def jhcis_tables() -> sa.MetaData:
-    """All JHCIS tables the reference names, in the order they are best filled."""
+    """All JHCIS tables the reference names, in the order in which to fill them."""
     return tables_of(_SCHEMA)

@@ -1,4 +1,4 @@
-"""Every known difficulty of hospital data, a few of each: what is planted, and what is right to make of it."""
+"""Traps: visits with every known difficulty of hospital data, and what the program must do with them."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,10 +6,10 @@ from sandbox.his.traps import labs, people, vaccines, visits
 from sandbox.his.traps.visit_factory import VisitFactory
 
 Trap = Callable[[VisitFactory], list[str]]
-"""Writes the visits of one difficulty down and gives their numbers."""
+"""Writes the visits of one difficulty; returns their numbers."""
 
 SHARED: tuple[Trap, ...] = (*people.TRAPS, *visits.TRAPS, *labs.TRAPS, *vaccines.TRAPS)
-"""The difficulties of every HIS that can hold them, in the order they are planted: it decides who is who."""
+"""The traps of every HIS that can represent them. Their order decides which person has which trap: it must not change."""
 
 
 def described(traps: Iterable[Trap]) -> dict[str, str]:
