@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from sandbox.his.database import create_database, drop_database
 
 BACKENDS = ("sqlite", "mariadb", "postgresql")
+# For what a database can hardly make a difference to: all three are the slow tests' business.
+SQLITE_FIRST = ["sqlite", *(pytest.param(server, marks=pytest.mark.slow) for server in BACKENDS[1:])]
 SERVERS = {
     "mariadb": os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306"),
     "postgresql": os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),

@@ -60,6 +60,7 @@ def _examined(kind: str, url: str, days: int) -> tuple[int, dict[str, int]]:
     return len(read.visits), dict(rows.by_table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BUILD)
 @pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
 def test_rows_examined_for_a_day_do_not_grow_with_the_other_days(kind: str, new_database: Callable[[], str]) -> None:
@@ -71,6 +72,7 @@ def test_rows_examined_for_a_day_do_not_grow_with_the_other_days(kind: str, new_
     assert {table: rows for table, rows in four_times.items() if rows > once[table] + visits} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
 def test_a_large_table_without_an_index_is_read_once_and_not_for_each_visit(new_database: Callable[[], str]) -> None:
     url = new_database()

@@ -122,6 +122,7 @@ def test_cells_of_every_kind_come_as_they_are_and_where_they_stand(spreadsheet: 
     assert rows(spreadsheet) == CELLS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xlsx", "xls", "ods"])
 def test_the_same_workbook_saved_by_libreoffice_gives_the_same_cells(spreadsheet: Path, form: str) -> None:
     saved = saved_by_libreoffice(spreadsheet, form)
@@ -132,6 +133,7 @@ def test_the_same_workbook_saved_by_libreoffice_gives_the_same_cells(spreadsheet
     assert [(s.name, s.visible) for s in sheets] == [("ตารางแรก", True), ("ซ่อน", False), ("ว่าง", True)]
 
 
+@pytest.mark.slow
 def test_a_formula_saved_by_libreoffice_gives_its_value_in_every_form(tmp_path: Path) -> None:
     formulas = ["1+1", "&quot;t&quot;", "1/0", "IF(1=1;&quot;&quot;;&quot;x&quot;)", "1=1"]
     cells = "".join(f'<table:table-cell table:formula="of:={f}"/>' for f in formulas)
@@ -184,6 +186,7 @@ def test_dates_of_the_1904_system_are_the_days_a_person_sees(tmp_path: Path) -> 
     assert rows(tmp_path / "a.xlsx") == [[date(2026, 10, 1), LEAP_DAY]]
 
 
+@pytest.mark.slow
 def test_dates_of_the_1904_system_are_right_in_what_libreoffice_saves(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.epoch = CALENDAR_MAC_1904

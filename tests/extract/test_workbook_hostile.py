@@ -311,6 +311,7 @@ def test_a_compound_file_whose_sectors_lead_nowhere_is_damaged(data: bytes) -> N
 # -- sheets that reach too far ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_million_rows(tmp_path: Path) -> None:
     rows = many(b"<row><c><v>1</v></c></row>", 2_000_000, SHEET_BEGIN, SHEET_END)
 
@@ -319,6 +320,7 @@ def test_two_million_rows(tmp_path: Path) -> None:
     assert says(sentence, "แผ่นงาน “dmht” ในไฟล์ a.xlsx มีข้อมูลถึงช่อง A100001", "reaches cell A100001")
 
 
+@pytest.mark.slow
 def test_two_million_rows_with_addresses(tmp_path: Path) -> None:
     rows = (b'<row r="%d"><c r="A%d"><v>1</v></c></row>' % (n, n) for n in range(1, 2_000_001))
     pieces = (b"".join(part) for part in batches(rows))
@@ -338,6 +340,7 @@ def batches(pieces: Iterable[bytes]) -> Iterable[list[bytes]]:
     yield batch
 
 
+@pytest.mark.slow
 def test_two_million_rows_of_text(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", b"1,2\n" * 2_000_000)
 
@@ -347,6 +350,7 @@ def test_two_million_rows_of_text(tmp_path: Path) -> None:
     assert says(sentence, "แผ่นงาน “a” ในไฟล์ a.csv มีข้อมูลถึงช่อง B100001", "Sheet “a” of a.csv reaches cell B100001")
 
 
+@pytest.mark.slow
 def test_two_million_empty_lines_are_no_rows(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"1,2\n" + b",\n" * 2_000_000)
 

@@ -441,6 +441,7 @@ def test_a_name_that_leads_out_of_the_inbox_is_refused(officer: Trial, file: str
 WORKER = "from flows.import_workbook import import_workbook; import_workbook()"
 
 
+@pytest.mark.slow
 def test_two_workers_and_twenty_files_each_is_imported_exactly_once(
     officer: Trial, clean_hospital: str, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_retry_of_a_failed_run_sends_what_was_not_answered(trial: Trial) -> None
     assert trial.sandbox.stats()["accepted_keys"] == trial.site.states()["accepted"]
 
 
+@pytest.mark.slow
 def test_five_thousand_claims_and_a_token_that_runs_out_twice_need_three_log_ins(trial: Trial, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'dense.sqlite'}"
     dense = build_hosxp(url, first_day=FIRST_DAY, days=1, visits_a_day=4200, traps=False, mix=DENSE)

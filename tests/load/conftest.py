@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -31,10 +32,18 @@ def api(sandbox: Sandbox) -> ApiSettings:
     return settings_for(sandbox)
 
 
+@pytest.fixture(scope="session")
+def empty_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An audit's file with its tables, to be copied: making them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("audit") / "audit.sqlite"
+    open_audit(f"sqlite:///{file}").dispose()
+    return file
+
+
 @pytest.fixture
-def audit(tmp_path: Path) -> Iterator[Engine]:
+def audit(tmp_path: Path, empty_audit: Path) -> Iterator[Engine]:
     """An audit of its own, in a file."""
-    engine = open_audit(f"sqlite:///{tmp_path / 'audit.sqlite'}")
+    engine = open_audit(f"sqlite:///{shutil.copy(empty_audit, tmp_path)}")
     yield engine
     engine.dispose()
 

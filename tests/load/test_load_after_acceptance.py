@@ -1,10 +1,11 @@
 """Claims that were taken and have become otherwise in the HIS, on three databases: listed, resolved, never touched."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from databases import SQLITE_FIRST
 from load_night import DAY, holding, make_claim, make_issue, note, rows
 from sqlalchemy import Engine, event
 
@@ -20,6 +21,11 @@ from transform.claim import KINDS, Claim, Kind
 
 NEXT_DAY = DAY + timedelta(days=1)
 LAB = {"claim_services": [{"name": "HbA1C", "code": "32401", "lab_result": "9.9"}]}
+
+
+@pytest.fixture(params=SQLITE_FIRST)
+def each_audit(request: pytest.FixtureRequest, shared_audits: Callable[[str], Engine]) -> Engine:
+    return shared_audits(request.param)
 
 
 def read(

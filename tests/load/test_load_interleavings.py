@@ -6,7 +6,7 @@ as many examples as the suite does, and others than it.
 
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import load_night
 import pytest
+from databases import SQLITE_FIRST
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -46,6 +47,11 @@ from transform.claim import KINDS, Claim, Kind
 TIMES = int(os.environ.get("INTERLEAVINGS", "0"))
 DAYS = (DAY, DAY + timedelta(1))
 _hcodes = count(60_000)
+
+
+@pytest.fixture(params=SQLITE_FIRST)
+def each_audit(request: pytest.FixtureRequest, shared_audits: Callable[[str], Engine]) -> Engine:
+    return shared_audits(request.param)
 
 
 @dataclass(frozen=True)
@@ -330,6 +336,7 @@ def key(row: Any) -> tuple[str, str, str, str]:
     return row.hcode, row.kind, row.vn, row.item
 
 
+@pytest.mark.hypothesis
 def test_any_interleaving_keeps_accepted_at_most_once_and_in_the_ledger(
     sandbox: Sandbox, each_audit: Engine, monkeypatch: pytest.MonkeyPatch
 ):
@@ -337,10 +344,11 @@ def test_any_interleaving_keeps_accepted_at_most_once_and_in_the_ledger(
     monkeypatch.setattr("load.runs.uptime", clock)
     monkeypatch.setattr("load.delivery.GATHER_SECONDS", 0.002)
     examples = 20 if each_audit.dialect.name == "sqlite" else 8
+    times = TIMES or max(1, settings.default.max_examples // 100)
     run_state_machine_as_test(
         partial(Interleavings, sandbox, each_audit, clock),
         settings=settings(
-            max_examples=examples * (TIMES or 1),
+            max_examples=examples * times,
             stateful_step_count=12,
             derandomize=not TIMES,
             deadline=None,

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from databases import SQLITE_FIRST
 from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for, values
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from test_load_crash import sending
@@ -88,6 +89,7 @@ def test_an_audit_fits_at_every_moment_of_a_run(sandbox: Sandbox, new_database: 
     engine.dispose()
 
 
+@pytest.mark.slow
 def test_an_audit_with_a_killed_run_fits_before_and_after_the_next(
     new_database: Callable[[], str], sandbox: Sandbox, api: ApiSettings
 ):
@@ -172,7 +174,7 @@ def real_audits(database_on: Callable[[str], str], load_server: Sandbox) -> Iter
         engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "mariadb", "postgresql"])
+@pytest.fixture(params=SQLITE_FIRST)
 def tampered(request: pytest.FixtureRequest, real_audits: Callable[[str], Engine]) -> Iterator[Tampered]:
     engine = real_audits(request.param)
     kept = {table: [values(table, row) for row in rows(engine, table)] for table in TABLES}

@@ -1,10 +1,11 @@
 """Imported workbooks on three databases: every row kept for good, and the nights that follow an import."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from databases import SQLITE_FIRST
 from load_night import DAY, holding, make_claim, rows, settings_for
 from sqlalchemy import Engine, select
 
@@ -28,6 +29,11 @@ from transform.claim import KINDS, Claim, Issue
 
 FILE = "มีนาคม 2569.xlsx"
 HASH = "ab" * 32
+
+
+@pytest.fixture(params=SQLITE_FIRST)
+def each_audit(request: pytest.FixtureRequest, shared_audits: Callable[[str], Engine]) -> Engine:
+    return shared_audits(request.param)
 
 
 def row_of(made: Claim, number: int = 5, sheet: str = "DMHT") -> WorkbookRow:
