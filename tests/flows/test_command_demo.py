@@ -11,6 +11,7 @@ from flows.cli.demo import ISSUES_SHOWN
 pytestmark = pytest.mark.xdist_group("command_demo")
 
 
+@pytest.mark.slow
 def test_the_demo_shows_a_weeks_claims_what_did_not_go_and_where_it_all_lies(tmp_path: Path) -> None:
     said = moph_claim(tmp_path, "demo", "--language", "en")
     assert said.code == 0, said
