@@ -179,6 +179,7 @@ def test_after_a_power_cut_no_dead_run_keeps_others_waiting(service: Service) ->
 
 def test_one_ctrl_c_ends_server_worker_and_the_run_under_way(service: Service) -> None:
     run = service.begin_long_run()
+    # Not how many there are: Python asks `file`, where there is one, what machine this is, and Prefect has helpers too.
     server, worker = (service.process_of(part) for part in ("server", "worker"))
     assert {server, worker, int(run["infrastructure_pid"])} <= set(service.processes())
     assert service.stop(signal.SIGINT).splitlines() == ["Stopping ...", "Stopped."]
