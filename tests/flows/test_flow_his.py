@@ -61,7 +61,7 @@ def test_night_of_a_jhcis_sends_what_the_hospital_of_the_same_people_sends(
     assert len(ours) > 60
 
 
-@pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
+@pytest.mark.parametrize("backend", ["mariadb", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_what_is_confirmed_or_keyed_in_later_goes_and_a_claimed_visit_that_is_gone_is_listed(
     trial: Trial, night_on: Callable[[str], Night], database_on: Callable[[str], str], backend: str
 ) -> None:
@@ -129,8 +129,12 @@ def guest(
             "The password of the hospital database's account has expired (127.0.0.1:",
         ),
         ("postgresql", "ALTER ROLE {name} NOLOGIN", {}, "The hospital database's account is locked (127.0.0.1:"),
-        ("mariadb", "DO 1", {"his__charset": "latin1"}, "The facility's name reads as ???"),
-        ("postgresql", "SELECT 1", {"his__kind": "jhcis"}, "The database 127.0.0.1:"),
+        pytest.param(
+            *("mariadb", "DO 1", {"his__charset": "latin1"}, "The facility's name reads as ???"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *("postgresql", "SELECT 1", {"his__kind": "jhcis"}, "The database 127.0.0.1:"), marks=pytest.mark.slow
+        ),
     ],
     ids=["password expired", "may not log in", "wrong charset", "other HIS"],
     indirect=["guest"],

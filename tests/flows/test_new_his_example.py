@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import moph_claim
 from cottage import FIRST_DAY, FOLDER, SECOND_DAY, build_cottage
+from databases import SQLITE_FIRST
 from night_shift import Site, Trial
 
 from sandbox.process import Sandbox
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("new_his_example")
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "mariadb", "postgresql"])
+@pytest.mark.parametrize("backend", SQLITE_FIRST)
 def test_claims_of_the_example_are_accepted(
     tmp_path: Path, sandbox: Sandbox, database_on: Callable[[str], str], prefect_server: dict[str, str], backend: str
 ) -> None:

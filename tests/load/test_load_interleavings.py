@@ -1,7 +1,7 @@
 """Any interleaving of runs, answers, faults and crashes: accepted at most once, and in the ledger.
 
-A state machine in hypothesis' sense. `INTERLEAVINGS=20 pytest tests/load/test_load_interleavings.py` tries twenty times
-as many examples as the suite does, and others than it.
+A state machine in hypothesis' sense: a few examples in `make test`, many in `make test-slow`. `INTERLEAVINGS=20 pytest
+tests/load/test_load_interleavings.py` tries twenty times as many, and others.
 """
 
 import os
@@ -343,12 +343,12 @@ def test_any_interleaving_keeps_accepted_at_most_once_and_in_the_ledger(
     clock = Clock()
     monkeypatch.setattr("load.runs.uptime", clock)
     monkeypatch.setattr("load.delivery.GATHER_SECONDS", 0.002)
-    examples = 20 if each_audit.dialect.name == "sqlite" else 8
-    times = TIMES or max(1, settings.default.max_examples // 100)
+    # Each is a dozen runs, not one call; a server takes longer for them.
+    examples = settings.default.max_examples // (3 if each_audit.dialect.name == "sqlite" else 10)
     run_state_machine_as_test(
         partial(Interleavings, sandbox, each_audit, clock),
         settings=settings(
-            max_examples=examples * times,
+            max_examples=examples * (TIMES or 1),
             stateful_step_count=12,
             derandomize=not TIMES,
             deadline=None,

@@ -1,8 +1,6 @@
 """The synthetic hospitals on SQLite, MariaDB (TIS-620) and PostgreSQL."""
 
-import os
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from sandbox.his import HisExistsError, HisSummary, build_hosxp, build_jhcis, create_database, drop_database
+from sandbox.his import HisExistsError, HisSummary, build_hosxp, build_jhcis
 from sandbox.his.hosxp.tables import hosxp_tables
 from sandbox.his.jhcis.tables import jhcis_tables
 
 FIRST_DAY = date(2026, 10, 12)
-MARIADB = os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306")
-POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 
 
 TABLES = {build_hosxp: hosxp_tables, build_jhcis: jhcis_tables}
@@ -28,28 +24,14 @@ def _build(url: str, build: Build = build_hosxp, **changes: Any) -> HisSummary:
     return build(url, **{"first_day": FIRST_DAY, "days": 3, "visits_a_day": 30, **changes})
 
 
-def _fresh(server: str) -> Iterator[str]:
-    url = sa.make_url(server).set(database=f"his_test_{uuid.uuid4().hex[:12]}").render_as_string(hide_password=False)
-    try:
-        create_database(url)
-    except sa.exc.OperationalError:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip("the database server does not answer")
-    try:
-        yield url
-    finally:
-        drop_database(url)
+@pytest.fixture
+def mariadb(database_on: Callable[[str], str]) -> str:
+    return database_on("mariadb")
 
 
 @pytest.fixture
-def mariadb() -> Iterator[str]:
-    yield from _fresh(MARIADB)
-
-
-@pytest.fixture
-def postgres() -> Iterator[str]:
-    yield from _fresh(POSTGRES)
+def postgres(database_on: Callable[[str], str]) -> str:
+    return database_on("postgresql")
 
 
 @pytest.fixture
