@@ -1,4 +1,4 @@
-"""The base class of all errors that a person may see; each room adds its own.
+"""The base class of all errors that a person may see; each package adds its own.
 
 Errors are grouped by what the caller can do about them. Each has one sentence in Thai and English, never with a value
 from a record, because Prefect writes an exception that leaves a task to disk.

@@ -23,16 +23,16 @@ from extract.workbook.rows import Value
 from flows.settings.keys import FACILITIES, keys, variable
 from flows.settings.model import Settings
 from flows.settings.sections import OwnSettings
-from load.names import STATE_NAMES
+from load.display_names import CAUSE_NAMES, STATE_NAMES
 from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
-from load.states import CAUSES, DUE, MACHINE, NOT_ACCEPTED_STATES, Cause, State, Transitions
+from load.states import DUE, MACHINE, NOT_ACCEPTED_STATES, Cause, State, Transitions
 from load.workbook.template import write_template
 from sandbox.his import build_hosxp
-from transform.choices import choices
 from transform.claim import KINDS, SERVICES, Claim
 from transform.claims import make_claims, wanted
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.payload import json_schema
 from transform.rules import registry
 from transform.workbook_rows import records_of
@@ -291,7 +291,7 @@ def states_page() -> str:
     ]
     lines += ["", "## What moves a claim", "", "| cause | | from | to |", "|---|---|---|---|"]
     for some in MACHINE:
-        why = CAUSES[some.cause]
+        why = CAUSE_NAMES[some.cause]
         lines.append(f"| `{some.cause}` | {why.th} / {why.en} | {_states(some.before)} | {_states(some.after)} |")
     return "\n".join(lines) + "\n"
 

@@ -31,10 +31,10 @@ from load.workbook.form import NAME_ROW
 from load.workbook.template import write_template
 from sandbox.his import VisitMix, build_hosxp
 from sandbox.process import Sandbox, running_sandbox
-from transform.choices import choices
 from transform.claim import KINDS, SERVICES
 from transform.claims import make_claims, wanted
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.workbook_rows import records_of
 
 PICTURES = Path(__file__).parent / "pictures"

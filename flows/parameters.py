@@ -23,7 +23,7 @@ ChunkSize = Annotated[int, Field(ge=1, le=2000, description="จำนวนร�
 Concurrency = Annotated[
     int, Field(ge=1, le=64, description="จำนวนที่ส่งพร้อมกัน 1-64 / Claims under way at the same time, 1-64.")
 ]
-# Of which facility a run was is in its own column of the audit.
+# Not recorded with the parameters: the audit has a column for the facility.
 FacilityName = Annotated[
     str,
     Field(
@@ -148,7 +148,7 @@ R = TypeVar("R")
 
 
 def takes(model: type[FlowParameters]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a flow's function, which takes any keywords, the signature of its model: Prefect makes the form of it.
+    """Give a flow's function, which takes any keywords, the signature of its model. Prefect makes its form from that.
 
     Args:
         model: The flow's parameters; their descriptions become the form's help.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from load.moph_claim import Exchange
+from load.moph_claim_api import Exchange
 from load.outcomes import Meaning
 from load.queue import DueClaim
 from load.states import State

@@ -46,7 +46,7 @@ def change_of_state(run: Run, state: State, cause: Cause, *before: State) -> dic
         run: The run that makes it.
         state: The new state.
         cause: Why.
-        before: Every state that a changed claim may be in.
+        before: States from which the change is made; each is checked.
 
     Raises:
         IllegalTransition: The state machine does not allow one of these changes.

@@ -1,8 +1,8 @@
 """Sending a run's claims over several connections: every exchange is recorded, each claim sent exactly once.
 
 Only one thread writes to the audit. It commits the intents of the next few claims together with the answers that have
-come, passes those claims to the sending threads, and gathers their answers. It is not the calling thread: that one may
-be interrupted at any instant, and prepares the next chunk while the last answers of this one are still to come.
+come, passes those claims to the sending threads, and gathers their answers. The calling thread does not write: it may
+be interrupted at any instant, and it prepares the next chunk while the last answers of a chunk are still to come.
 """
 
 import threading
@@ -17,11 +17,11 @@ from core.messages import Message
 from load.account_center import TokenSource
 from load.batch import Batch, SubmissionRecord, SubmissionResult
 from load.breaker import Breaker, StopSignal
+from load.claim_submission import ClaimSender, Unsent
 from load.errors import StopRun
 from load.ledger import Ledger
-from load.moph_claim import MophClaimApi
+from load.moph_claim_api import MophClaimApi
 from load.queue import DueClaim
-from load.sending import ClaimSender, Unsent
 from load.settings import ApiSettings
 from load.states import State
 from load.worker_pool import WorkerPool
@@ -55,7 +55,7 @@ class Delivery:
         settings: Address, time-outs, retries.
         ledger: Where intents and answers are committed.
         tokens: The run's log-in.
-        concurrency: How many claims are under way at once.
+        concurrency: How many threads send at once. Twice as many claims are handed to them, so that none waits for work.
         notify: Called in a sending thread when sending pauses because MOPH Claim is down, and when it resumes.
     """
 
@@ -171,8 +171,8 @@ class Delivery:
                 self._changed.notify_all()
 
     def _room(self, waiting: int, under_way: int) -> int:
-        """How many waiting claims to take up: all once sending has stopped (they are dropped), else as many as keep every
-        thread busy while the audit is being written, which is twice as many as there are threads."""
+        """How many waiting claims to take up. Once sending has stopped: all, which are dropped. Else so many that twice as
+        many as there are threads are under way, which keeps every thread busy while the audit is being written."""
         return waiting if self._stop_signal.stopped() else min(waiting, 2 * self._concurrency - under_way)
 
     def _gather(self) -> list[_Item]:

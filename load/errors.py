@@ -1,4 +1,4 @@
-"""The room's errors, grouped by what the caller can do."""
+"""The errors of this package, grouped by what the caller can do."""
 
 from core.errors import MophClaimError
 from core.messages import Message

@@ -1,9 +1,9 @@
 """The intake of claims: what the HIS or a workbook gives is compared with the ledger, and registered.
 
 A claim of a workbook and the same claim of the HIS are one. What a person wrote in a workbook takes precedence over the
-HIS: the HIS neither changes such a claim nor withdraws it, with two exceptions, after which the HIS decides again. MOPH
-Claim has refused the claim for its data and the HIS gives data that was not refused yet; or the claim was withdrawn. A
-claim that was given up stays the workbook's: a person may still send it.
+HIS: the HIS neither changes such a claim nor withdraws it. In two cases the HIS decides again: if MOPH Claim has refused
+the claim for its data and the HIS gives data that was not refused yet, and if the claim was withdrawn. A claim
+that was given up stays the workbook's: a person may still send it.
 """
 
 from collections import Counter

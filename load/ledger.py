@@ -1,15 +1,15 @@
 """The ledger of one facility in the hands of one run: one row a claim, and its state.
 
-Every change of a claim's state is made by `load.intake` (claims are registered, changed, withdrawn) or `load.writer`
+Every change of a claim's state is made by `load.intake` (claims are registered, changed, withdrawn) or `load.ledger_writer`
 (claims are sent, answered, given up, settled), each as `load.states` allows; `load.queue` reads.
 """
 
 from sqlalchemy import Engine
 
 from load.intake import ClaimIntake
+from load.ledger_writer import LedgerWriter
 from load.queue import ClaimQueue
 from load.runs import Run
-from load.writer import LedgerWriter
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""The meaning of an answer of MOPH Claim. No other module looks at a status code.
+"""The meaning of an answer of MOPH Claim; what it means for a claim is decided nowhere else.
 
 The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field). This module
 reads the answer's envelope and finds its row.
@@ -34,7 +34,7 @@ class Meaning:
     """One row of the table: the meaning of a status and a message.
 
     Args:
-        status: The effective status; 0 for any.
+        status: The effective status; 0 where there was no answer.
         pattern: Text in the message, case-folded; empty for any.
         outcome: What it means.
         already_claimed: The service is refused as claimed before; for a claim in doubt that means that it was accepted.
@@ -155,7 +155,7 @@ def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answe
     Args:
         http_status: The status of the HTTP answer.
         body: Its text: the envelope, or HTML or plain text of a gateway.
-        expects_uid: Only with a transaction number is a success an acceptance, as for a submission.
+        expects_uid: A success without a transaction number is not an acceptance; true for a submission.
 
     Returns:
         The answer. `status` (or `code`) in the envelope, as number or text, takes precedence over the HTTP status.

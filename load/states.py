@@ -1,14 +1,12 @@
 """The state machine of a claim: its states, the transitions between them, and their causes.
 
-`load.intake` and `load.writer` make the transitions, each through `check_transition`. A trigger of the audit database
+`load.intake` and `load.ledger_writer` make the transitions, each through `check_transition`. A trigger of the audit database
 refuses any other, and another writes every transition into `claim_history`. docs/states.md is generated from this module.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-
-from core.messages import Message
 
 
 class State(StrEnum):
@@ -41,19 +39,6 @@ class Cause(StrEnum):
     WINDOW_OVER = "window_over"
     PERSON = "person"
 
-
-CAUSES = {
-    Cause.FOUND: Message("พบใน HIS หรือไฟล์ Excel", "the HIS or a workbook, and the rules, give it"),
-    Cause.CHANGED: Message("ข้อมูลใน HIS หรือไฟล์ Excel เปลี่ยน", "its data has changed in the HIS or a workbook"),
-    Cause.GONE: Message("ไม่มีใน HIS แล้ว", "the HIS or the rules no longer give it"),
-    Cause.INTENT: Message("กำลังจะส่ง", "a run is about to send it"),
-    Cause.UNSENT: Message("หยุดก่อนส่ง", "the run stopped before its first byte went out"),
-    Cause.ANSWERED: Message("ได้คำตอบหรือหมดเวลารอ", "it was answered, or no answer came"),
-    Cause.RUN_DIED: Message("การทำงานหยุดกลางคัน", "the run that was sending it died"),
-    Cause.STATUS: Message("สถานะธุรกรรมยืนยัน", "its transaction's status proves it"),
-    Cause.WINDOW_OVER: Message("พ้นกำหนดรอปิดสิทธิ", "no closing code came within the window"),
-    Cause.PERSON: Message("เจ้าหน้าที่ตัดสิน", "a person says so"),
-}
 
 # What a run sends without being asked. (A SENDING claim whose run has died becomes IN_DOUBT first.)
 DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)

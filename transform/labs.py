@@ -138,7 +138,7 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 
 
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
-    """Results that cannot be sent: an error if no other can, or on explicit request; else a warning."""
+    """Results that cannot be sent: an error if no other result can, or if the rows are a workbook's; else a warning."""
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
     sendable = usable(candidates, of_kind)
     if explicit_request:

@@ -1,8 +1,8 @@
 """The inbox: a folder where people put workbooks; each is imported by exactly one worker.
 
-A worker takes a file by renaming it into a new folder in `working/`: only one of several workers can, on one machine or
-on a network share. It holds a lock on the file while it lives; a file in `working/` without a lock belonged to a worker
-that died, and the next worker takes it. At the end the file goes to `done/` or `failed/`, beside its result.
+A worker takes a file by renaming it into a new folder in `working/`: of several workers, on one machine or on a network
+share, the rename succeeds for one only. It holds a lock on the file while it lives. A file in `working/` that is not
+locked belonged to a worker that died, and the next worker takes it; on a share without locks a person must move it back. At the end the file goes to `done/` or `failed/`, beside its result.
 """
 
 import fcntl
@@ -255,7 +255,7 @@ def _is_locked(path: Path) -> bool:
         return not path.exists()
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process holds it; or a share without locks, where it may
+    except OSError:  # another process holds it; or the share has no locks, so that one may
         return True
     finally:
         os.close(descriptor)

@@ -9,11 +9,11 @@ from uuid import UUID
 import httpx
 
 from flows.inbox.folder import Inbox
+from load.workbook_rows import FLOW
 
-FLOW = "import-workbook"
 POLL_SECONDS = 2
 RETRY_SECONDS = 300
-"""When files are still there so long after a run was started for them, another is started."""
+"""If files are still there this long after a run was started for them, another run is started."""
 
 
 class InboxWatcher:

@@ -13,8 +13,8 @@ from core.clock import BANGKOK
 from core.masking import mask_identity_numbers
 from core.messages import Language, Message
 from load.claim_history import ClaimHistory
-from load.names import KIND_NAMES, STATE_NAMES
-from load.states import CAUSES, Cause, State
+from load.display_names import CAUSE_NAMES, KIND_NAMES, STATE_NAMES
+from load.states import Cause, State
 from load.verify import VerificationResult
 
 _CALLS = {
@@ -77,7 +77,7 @@ def _step(step: Row[Any], language: Language) -> str:
     """A change of state: from, to, why, and the note of a person."""
     before = _state(step.before, language) if step.before else "–"
     note = f" “{mask_identity_numbers(step.message)}”" if step.cause == Cause.PERSON and step.message else ""
-    return f"{before} → {_state(step.after, language)}: {CAUSES[Cause(step.cause)].say(language)}{note}"
+    return f"{before} → {_state(step.after, language)}: {CAUSE_NAMES[Cause(step.cause)].say(language)}{note}"
 
 
 def _origin(r: Row[Any], language: Language) -> str:

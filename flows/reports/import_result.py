@@ -9,7 +9,7 @@ from extract.workbook.layout import SheetName, layouts
 from flows.reports.import_report import is_trial, mending_steps, sent_sentence, sheets_of_earlier_results
 from flows.runs.import_workbook import ImportRun, dropdown_choices
 from flows.settings.model import Settings
-from load.names import KIND_NAMES
+from load.display_names import KIND_NAMES
 from load.workbook.result import write_result
 from load.workbook.result_content import Count, RowOutcome, Summary, mendable_rows
 from load.workbook.style import OutcomeCategory

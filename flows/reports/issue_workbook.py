@@ -22,7 +22,7 @@ from flows.reports.tables import HEADINGS, issue_frame, write_csv
 from flows.runs.import_workbook import dropdown_choices
 from flows.settings.model import Settings
 from load.database import audit_engine
-from load.names import KIND_NAMES, STATE_NAMES
+from load.display_names import KIND_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_not_accepted, open_issues
 from load.states import State
 from load.workbook.listing import Listing

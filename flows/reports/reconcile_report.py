@@ -14,7 +14,7 @@ from flows.reports.sections import (
     sent_line,
 )
 from flows.runs.reconcile import ReconcileRun
-from load.names import STATE_NAMES
+from load.display_names import STATE_NAMES
 from load.queries import affected_days, sent_by, transaction_statuses
 from load.states import State
 

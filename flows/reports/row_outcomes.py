@@ -9,7 +9,7 @@ from extract.workbook.layout import layouts
 from extract.workbook.rows import Row
 from flows.reports.reasons import reason_of, rule_advice_for_workbook
 from flows.runs.import_workbook import ImportRun, join_sentences
-from load.names import STATE_NAMES
+from load.display_names import STATE_NAMES
 from load.queue import RegisteredClaim
 from load.states import ACCEPTED_STATES, State
 from load.workbook.result_content import Mark, RowOutcome

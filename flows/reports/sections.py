@@ -11,7 +11,7 @@ from flows.reports.reasons import NEXT_STEPS, STATE_REASONS, advice_for_workbook
 from flows.reports.report import Section, Table
 from flows.runs.claim_run import ClaimRun
 from flows.runs.days import DayRegistrar
-from load.names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
+from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
 from load.outcomes import advice_for
 from load.queries import claims_by_day, refusals
 from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State

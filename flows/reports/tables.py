@@ -15,7 +15,7 @@ from core.messages import Language, Message
 from flows.reports.reasons import reason_of, status_words
 from flows.settings.model import Settings
 from load.database import audit_engine
-from load.names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
+from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_not_accepted, open_issues, transaction_statuses
 from load.states import State
 from transform.rules import registry

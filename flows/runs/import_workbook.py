@@ -33,9 +33,9 @@ from load.queue import RegisteredClaim
 from load.runs import Run
 from load.states import ACCEPTED_STATES, DUE
 from load.workbook_rows import FLOW, WorkbookRow, imported_before, record_rows
-from transform.choices import choices
 from transform.claim import KINDS, Claim, Issue
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.workbook_rows import ItemKey, group_by_claim, hold_back_faulty, records_of_rows
 
 NO_FACILITY = Message(

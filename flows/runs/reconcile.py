@@ -16,10 +16,10 @@ from flows.parameters import OLDEST, ReconcileParameters
 from flows.runs.claim_run import ClaimRun, Selection, open_run
 from flows.settings.model import Settings
 from load.database import audit_engine
+from load.inquiry import Inquiry
 from load.queue import Transaction
 from load.runs import Run
 from load.states import DUE, State
-from load.statuses import Inquiry
 from transform.claim import KINDS
 
 FLOW = "reconcile"

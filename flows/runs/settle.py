@@ -10,8 +10,8 @@ from core.messages import Message
 from flows.settings.model import Settings
 from load.claim_history import claim_histories
 from load.database import audit_engine
+from load.display_names import STATE_NAMES
 from load.ledger import Ledger
-from load.names import STATE_NAMES
 from load.runs import start_run
 from load.states import Cause, State, transitions
 

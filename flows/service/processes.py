@@ -92,9 +92,9 @@ def _terminate(find: Callable[[], set[psutil.Process]]) -> None:
     A killed run leaves claims in doubt; the next run asks MOPH Claim about them.
 
     Args:
-        find: The processes that are still alive. `psutil.wait_procs` would wait for zombies too, and a suspended worker
-            does not collect its children.
+        find: The processes that are still alive.
     """
+    # `psutil.wait_procs` would wait for zombies too, and a suspended worker does not collect its children.
     deadline = time.monotonic() + STOP_SECONDS
     asked: dict[psutil.Process, float] = {}
     while (alive := find()) and (now := time.monotonic()) < deadline:

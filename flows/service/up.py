@@ -79,7 +79,11 @@ def _inbox_watcher(facility: Settings) -> InboxWatcher:
 
 
 def _start(stack: ExitStack, address: Address, settings: Settings, logs: Path, show: ShowMessage) -> dict[str, Process]:
-    """Start server and worker; gives them by name. The stack stops them, the worker first."""
+    """Start server and worker; returns them by name.
+
+    The stack ends them in reverse: the worker is suspended, so that it starts no further run; its runs are ended; the
+    worker is resumed and ended; then the server. So the runs can still report their end.
+    """
     show(Message("1/4 เปิดเซิร์ฟเวอร์ Prefect ...", "1/4 Starting the Prefect server ..."))
     listen = ["--host", address.host, "--port", str(address.port)]
     server = stack.enter_context(running(_prefect("server", "start", *listen), logs / "server.log"))

@@ -1,7 +1,7 @@
-"""All settings in one place: each room declares its own, this composes them.
+"""All settings in one place: each package declares its own, this composes them.
 
 Read from `moph-claim.toml`, then `.env`, then the environment (`MOPH_CLAIM_API__PASSWORD`), the later winning. Where a
-configuration has several facilities, `Settings.of` gives those of one: below this room nobody knows of the others.
+configuration has several facilities, `Settings.of` gives those of one: the packages below never see the others.
 """
 
 import os

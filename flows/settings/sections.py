@@ -1,4 +1,4 @@
-"""The settings that this room declares itself, and which of all settings each of several facilities may have for itself."""
+"""The settings that no other package declares, and those that each of several facilities may set for itself."""
 
 from pathlib import Path
 

@@ -11,10 +11,10 @@ from extract.settings import WorkbookSettings
 from extract.workbook.file import read_sheets
 from extract.workbook.reader import understand
 from extract.workbook.tables import service_days
-from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import make_claims
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.workbook_rows import group_by_claim, hold_back_faulty
 
 ROOT = Path(__file__).parents[2]

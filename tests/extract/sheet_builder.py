@@ -6,8 +6,8 @@ from datetime import date, datetime
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.reader import understand
 from extract.workbook.rows import CellValue, RawSheet, Reading, Row, Value
-from transform.choices import choices
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 
 DAY = date(2026, 10, 31)
 """The last day a visit may have."""

@@ -16,10 +16,10 @@ from extract.source import open_source
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.rows import Value
 from load.workbook.template import write_template
-from transform.choices import choices
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.sheet_rows import SheetRows
 
 Rows = dict[SheetName, list[dict[str, Value]]]

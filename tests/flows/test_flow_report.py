@@ -10,7 +10,7 @@ from night_shift import FIRST_DAY, LAST_DAY, WINDOW, Night, Site, Trial, artifac
 
 from flows.cli.console import Exit, run_once
 from flows.settings.read import read_settings
-from load.names import KIND_NAMES, STATE_NAMES
+from load.display_names import KIND_NAMES, STATE_NAMES
 from load.states import State
 from sandbox.world import Fault
 from transform.rules import registry

@@ -32,9 +32,9 @@ from load.workbook.form import NAME_ROW, TITLES
 from load.workbook.style import GENERAL, TEXT
 from load.workbook.template import write_template
 from sandbox.his import DENSE, build_hosxp
-from transform.choices import choices
 from transform.claim import KINDS, SERVICES, Claim
 from transform.claims import make_claims, wanted
+from transform.dropdown_choices import choices
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("libreoffice")]
 

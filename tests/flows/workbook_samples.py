@@ -19,8 +19,8 @@ from extract.workbook.layout import SheetName
 from extract.workbook.reader import read_workbook
 from extract.workbook.rows import Reading, Value
 from load.workbook.result_content import Count, Mark, RowOutcome, Summary
-from transform.choices import choices
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 
 CHOICES = choices(read_codes(), today())
 REASON = Message("แก้วันเกิดตามบัตรประชาชน", "Mend the date of birth as the card has it.")

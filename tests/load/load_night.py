@@ -15,12 +15,12 @@ from load.batch import Batch
 from load.delivery import Delivery
 from load.issues import record_issues
 from load.ledger import Ledger
+from load.ledger_writer import LedgerWriter
 from load.queue import DueClaim
 from load.runs import Run, start_run
 from load.settings import ApiSettings, AuditSettings
 from load.states import DUE, State
 from load.tables import claim, facility_lock
-from load.writer import LedgerWriter
 from sandbox.process import Sandbox
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, payload_hash
 

@@ -15,7 +15,7 @@ from core.clock import now
 from core.errors import ConfigurationError
 from load.account_center import log_in
 from load.errors import StopRun
-from load.moph_claim import Exchange, MophClaimApi
+from load.moph_claim_api import Exchange, MophClaimApi
 from load.outcomes import Outcome
 from load.settings import ApiSettings
 from load.token import Token

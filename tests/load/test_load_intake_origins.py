@@ -13,7 +13,7 @@ from sqlalchemy import Engine, insert, update
 from core.clock import now
 from load.batch import Batch, SubmissionRecord, SubmissionResult
 from load.ledger import Ledger
-from load.moph_claim import Exchange
+from load.moph_claim_api import Exchange
 from load.outcomes import Answer, meanings
 from load.queue import DueClaim
 from load.states import DUE, NOT_ACCEPTED_STATES, State

@@ -33,7 +33,7 @@ from load.chain import ChainEnd, beginning, link
 from load.delivery import Delivery
 from load.errors import FacilityBusy, StopRun
 from load.ledger import Ledger
-from load.moph_claim import Exchange
+from load.moph_claim_api import Exchange
 from load.outcomes import Answer, Outcome, meanings
 from load.queue import DueClaim
 from load.settings import ApiSettings

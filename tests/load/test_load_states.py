@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Engine, Executable, delete, insert, text, upd
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from load.database import open_audit
+from load.display_names import CAUSE_NAMES
 from load.ledger import Ledger
 from load.settings import ApiSettings
 from load.states import (
-    CAUSES,
     CLOSED_STATES,
     DUE,
     MACHINE,
@@ -51,7 +51,7 @@ def test_every_state_can_be_reached_and_every_cause_is_put_in_words():
     while more := {after for before, after in PAIRS if before in reached} - reached:
         reached |= more
     assert reached == {None, *State}
-    assert set(CAUSES) == set(Cause)
+    assert set(CAUSE_NAMES) == set(Cause)
     assert all(some.before and some.after for some in MACHINE)
 
 

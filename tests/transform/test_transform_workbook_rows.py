@@ -11,10 +11,10 @@ from core.messages import Message
 from extract.contract import DayTables
 from extract.workbook.layout import layouts
 from extract.workbook.rows import Fault, Row
-from transform.choices import choices
 from transform.claim import Transformed
 from transform.claims import make_claims
 from transform.codes import read_codes
+from transform.dropdown_choices import choices
 from transform.rules import registry
 from transform.workbook_rows import ClaimRows, group_by_claim, hold_back_faulty
 

@@ -153,7 +153,7 @@ class LedgerWriter:
         return connection.scalar(select(submission.c.id).where(mine)) is not None
 
     def _move_recorded_end(self, connection: Connection, end: ChainEnd, *, fenced: bool) -> None:
-        """Move the recorded end of the chain where the next run has closed this one and late answers still come."""
+        """If the next run has closed this run already, and late answers have come, record the new end of its chain."""
         if not fenced:
             closed = update(run_table).where(run_table.c.id == self._run.id, run_table.c.exchanges.is_not(None))
             connection.execute(closed.values(exchanges=end.number, chain_hash=end.hash))

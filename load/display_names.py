@@ -1,7 +1,7 @@
-"""Names of kinds and states for people."""
+"""Names for people: of kinds, states, and causes of a change of state."""
 
 from core.messages import Message
-from load.states import State
+from load.states import Cause, State
 
 KIND_NAMES = {
     "dm": Message("เบาหวาน (DM)", "Diabetes (DM)"),
@@ -23,3 +23,15 @@ STATE_NAMES = {
     State.WITHDRAWN: Message("ถอนแล้ว (ไม่มีใน HIS)", "withdrawn"),
 }
 SEVERITY_NAMES = {"error": Message("เบิกไม่ได้", "not claimed"), "warning": Message("ควรดู", "warning")}
+CAUSE_NAMES = {
+    Cause.FOUND: Message("พบใน HIS หรือไฟล์ Excel", "the HIS or a workbook, and the rules, give it"),
+    Cause.CHANGED: Message("ข้อมูลใน HIS หรือไฟล์ Excel เปลี่ยน", "its data has changed in the HIS or a workbook"),
+    Cause.GONE: Message("ไม่มีใน HIS แล้ว", "the HIS or the rules no longer give it"),
+    Cause.INTENT: Message("กำลังจะส่ง", "a run is about to send it"),
+    Cause.UNSENT: Message("หยุดก่อนส่ง", "the run stopped before its first byte went out"),
+    Cause.ANSWERED: Message("ได้คำตอบหรือหมดเวลารอ", "it was answered, or no answer came"),
+    Cause.RUN_DIED: Message("การทำงานหยุดกลางคัน", "the run that was sending it died"),
+    Cause.STATUS: Message("สถานะธุรกรรมยืนยัน", "its transaction's status proves it"),
+    Cause.WINDOW_OVER: Message("พ้นกำหนดรอปิดสิทธิ", "no closing code came within the window"),
+    Cause.PERSON: Message("เจ้าหน้าที่ตัดสิน", "a person says so"),
+}

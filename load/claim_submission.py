@@ -14,7 +14,7 @@ from load.batch import SubmissionRecord, SubmissionResult
 from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
-from load.moph_claim import Exchange, MophClaimApi, call_with_token
+from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
 from load.outcomes import Answer, Outcome
 from load.queue import DueClaim
 from load.settings import ApiSettings
@@ -60,8 +60,7 @@ class ClaimSender:
             record: Called with every exchange as soon as it has taken place.
 
         Returns:
-            The claim's state; or `Unsent` if sending was stopped before, by another claim, or by this one for a reason
-            that holds for every claim.
+            The claim's state; `Unsent` if sending was stopped before this claim was sent.
         """
         return ClaimSubmission(self, chunk, due, record).run()
 
@@ -94,7 +93,7 @@ class ClaimSubmission:
             return Unsent(self._due)
         answer = self._sent.answer
         state = _state(answer, self._possibly_accepted)
-        # The number in a refusal is not this claim's; for a claim presumed accepted, the eligibility check's is a hint.
+        # The number in other refusals is not this claim's. "Claimed already" may name it; if not, the eligibility check's is a hint.
         numbers = {
             State.ACCEPTED: answer.transaction_uid,
             State.PRESUMED_ACCEPTED: answer.transaction_uid or self._hint,

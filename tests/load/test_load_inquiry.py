@@ -12,16 +12,16 @@ from core.clock import now
 from load.account_center import TokenSource
 from load.batch import Batch, TransactionStatus
 from load.delivery import Delivery
+from load.inquiry import UNKNOWN_AT_FIRST, Inquiry, read_status
 from load.ledger import Ledger
-from load.moph_claim import Exchange
+from load.ledger_writer import LedgerWriter
+from load.moph_claim_api import Exchange
 from load.outcomes import interpret
 from load.queries import affected_days, sent_by, transaction_statuses
 from load.queue import DueClaim, Transaction
 from load.settings import ApiSettings
 from load.states import DUE, State
-from load.statuses import UNKNOWN_AT_FIRST, Inquiry, read_status
 from load.tables import claim, run, submission
-from load.writer import LedgerWriter
 from sandbox.process import Sandbox
 from sandbox.world import Fault
 from transform.claim import KINDS
@@ -143,7 +143,7 @@ def test_no_token_is_no_more_than_trouble(accepted: Engine, api: ApiSettings, sa
 def test_what_was_answered_when_it_is_interrupted_is_written_down(
     accepted: Engine, api: ApiSettings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("load.statuses.GATHER_MOST", 2)
+    monkeypatch.setattr("load.inquiry.GATHER_MOST", 2)
     with holding(accepted) as held:
         ledger, tokens = Ledger(accepted, held), TokenSource(api, held.hcode)
         ledger.writer = writer = InterruptedWriter(accepted, held)

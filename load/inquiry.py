@@ -18,7 +18,7 @@ from load.batch import Batch, SubmissionRecord, TransactionStatus
 from load.breaker import StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
-from load.moph_claim import Exchange, MophClaimApi, call_with_token
+from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
 from load.outcomes import Outcome, one_line
 from load.queue import Transaction
 from load.settings import ApiSettings
@@ -27,10 +27,10 @@ from load.worker_pool import WorkerPool
 
 # Statuses belong to no chunk of claims.
 CHUNK = 0
-# Answers are committed in groups: of at most so many, and waiting no longer than this for one another.
+# Answers are committed in groups of at most GATHER_MOST, gathered for at most GATHER_SECONDS.
 GATHER_SECONDS = 0.2
 GATHER_MOST = 32
-# So many unknown transactions before the first known one mean that the server does not have the call at all.
+# If this many transactions are unknown before the first known one, the server does not have the call at all.
 UNKNOWN_AT_FIRST = 5
 
 _NOT_HERE = Message(

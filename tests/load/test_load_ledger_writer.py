@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from load.batch import Batch, SubmissionRecord, SubmissionResult
 from load.errors import StopRun
 from load.ledger import Ledger
-from load.moph_claim import Exchange
+from load.moph_claim_api import Exchange
 from load.outcomes import Answer
 from load.states import State
 from load.tables import submission
