@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from command_line import Said, moph_claim
+from databases import SQLITE_FIRST
 from night_shift import FIRST_DAY, Site, people_of, week_of
 from rich.cells import cell_len
 
@@ -51,7 +52,7 @@ def test_check_reads_nobody_of_a_database_that_is_not_rightly_named(
     assert (said.code, last.startswith(f"✗ {sentence}")) == (2, True)
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "mariadb", "postgresql"])
+@pytest.mark.parametrize("backend", SQLITE_FIRST)
 def test_check_says_of_every_statement_what_came_and_of_nobody_who_it_was(
     hospital_on: Callable[[str], Site], backend: str
 ) -> None:
@@ -75,7 +76,7 @@ def test_check_says_of_every_statement_what_came_and_of_nobody_who_it_was(
     assert [word for word in people if word in said.out] == []
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "mariadb", "postgresql"])
+@pytest.mark.parametrize("backend", SQLITE_FIRST)
 def test_check_of_a_health_centre_names_nobody(
     tmp_path: Path, sandbox: Sandbox, database_on: Callable[[str], str], backend: str
 ) -> None:
@@ -96,7 +97,12 @@ def test_check_of_a_health_centre_names_nobody(
 
 
 @pytest.mark.parametrize(
-    ("name", "slip"), [("labs", "101,32410"), ("vaccines", "9001,1000"), ("marital_status", "1,single")]
+    ("name", "slip"),
+    [
+        ("labs", "101,32410"),
+        pytest.param("vaccines", "9001,1000", marks=pytest.mark.slow),
+        pytest.param("marital_status", "1,single", marks=pytest.mark.slow),
+    ],
 )
 def test_a_code_in_a_map_that_is_on_no_list_is_said_by_check_and_doctor(site: Site, name: str, slip: str) -> None:
     maps = site.folder / "maps"

@@ -115,7 +115,11 @@ def test_a_visit_deleted_after_acceptance_is_listed_until_it_is_put_back(hospita
     assert hospital.listed() == []
 
 
-@pytest.mark.parametrize(("was", "is_now"), [(FIRST_DAY, LAST_DAY), (LAST_DAY, FIRST_DAY)], ids=["later", "earlier"])
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [(FIRST_DAY, LAST_DAY), pytest.param(LAST_DAY, FIRST_DAY, marks=pytest.mark.slow)],
+    ids=["later", "earlier"],
+)
 def test_a_visit_moved_to_another_day_after_acceptance_has_changed_and_not_vanished(
     hospital_after_its_night: Hospital, was: date, is_now: date
 ) -> None:

@@ -432,7 +432,10 @@ def test_a_file_that_came_during_a_failing_run_is_seen_to_when_that_has_ended(
         end(run)
 
 
-@pytest.mark.parametrize("file", ["../moph-claim.toml", "/etc/passwd", "nothing.xlsx"])
+@pytest.mark.parametrize(
+    "file",
+    ["../moph-claim.toml", *(pytest.param(name, marks=pytest.mark.slow) for name in ("/etc/passwd", "nothing.xlsx"))],
+)
 def test_a_name_that_leads_out_of_the_inbox_is_refused(officer: Trial, file: str) -> None:
     ended = officer.import_workbook(file=file)
     assert (ended.state, "ไม่มีไฟล์นี้" in ended.message) == ("Failed", True)
