@@ -188,8 +188,8 @@ class Filled:
     files: dict[SheetName, Path]
 
 
-def claims_of(tables: DayTables, *, meant: bool) -> tuple[Claim, ...]:
-    return make_claims(tables, kinds=KINDS, hcode=HCODE, history=NOTHING, explicit_request=meant).claims
+def claims_of(tables: DayTables, *, explicit_request: bool) -> tuple[Claim, ...]:
+    return make_claims(tables, kinds=KINDS, hcode=HCODE, history=NOTHING, explicit_request=explicit_request).claims
 
 
 @pytest.fixture(scope="module")
