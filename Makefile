@@ -1,8 +1,8 @@
 # Needs Python 3.11 and make; everything else is installed into .venv.
 PYTHON ?= python3.11
 BIN := .venv/bin
-# One more than there are processors: tests wait for servers much of the time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Two more than there are processors: tests wait for servers much of the time.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 # The tests start hundreds of processes: none need compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 

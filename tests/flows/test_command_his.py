@@ -117,7 +117,7 @@ def test_a_code_in_a_map_that_is_on_no_list_is_said_by_check_and_doctor(site: Si
     assert f"✗ Code maps: {sentence}" in examined.out
 
 
-@pytest.mark.parametrize("language", ["th", "en"])
+@pytest.mark.parametrize("language", ["th", pytest.param("en", marks=pytest.mark.slow)])
 def test_check_fits_a_terminal_of_a_hundred_columns(site: Site, language: str) -> None:
     site.set(language=language)
     said = _check(site, COLUMNS="100")

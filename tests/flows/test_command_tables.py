@@ -135,7 +135,7 @@ def test_issues_to_a_file_that_cannot_be_written_say_so(spent: Site, name: str) 
     assert f"The file {name} " in moph_claim(spent.folder, "issues", "--out", name).sentence
 
 
-@pytest.mark.parametrize("command", [("template", "dt"), ("issues", "--excel")])
+@pytest.mark.parametrize("command", [("template", "dt"), pytest.param(("issues", "--excel"), marks=pytest.mark.slow)])
 def test_a_workbook_that_may_be_filled_in_is_not_written_over(spent: Site, command: tuple[str, ...]) -> None:
     moph_claim(spent.folder, *command)
     (book,) = spent.folder.glob("*.xlsx")

@@ -3,6 +3,8 @@
 What a wrong HIS or account is told stands in `test_command_doctor.py`.
 """
 
+from functools import partial
+
 import pytest
 from command_line import moph_claim
 from night_shift import Site
@@ -15,14 +17,18 @@ def test_run_without_a_his_says_what_to_set(site: Site) -> None:
     )
 
 
+# Each is a process of its own; what it says is the check's, which other tests try without one.
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("--from", "31/10/2026"), "The day 31/10/2026 is not understood: write it in CE, as 2026-10-31."),
         (("--from", "2026-05-12", "--to", "2026-05-11"), "The first day 2026-05-12 is after the last day 2026-05-11:"),
-        (("--to", "2569-05-11"), "Days lie between 2020-01-01 and today"),
-        (("--kinds", "dm,hiv"), "The parameter kinds cannot be used: kinds are dm, ht, epi, dt."),
-        (("--kinds", ","), "Choose at least one kind: dm, ht, epi, dt."),
+        slow(("--to", "2569-05-11"), "Days lie between 2020-01-01 and today"),
+        slow(("--kinds", "dm,hiv"), "The parameter kinds cannot be used: kinds are dm, ht, epi, dt."),
+        slow(("--kinds", ","), "Choose at least one kind: dm, ht, epi, dt."),
         (
             ("--send", "all"),
             "The parameter send cannot be used: it is 'new and due', 'only failed' or 'everything again'.",
@@ -40,7 +46,7 @@ def test_run_with_a_value_that_cannot_be_used_says_so_at_once(
 
 @pytest.mark.parametrize(
     "words",
-    [("run", "--chunk-size", "0"), ("run", "--concurrency", "many"), ("up", "--port", "99999"), ("run", "--frm", "x"), ("rn",)],
+    [("run", "--chunk-size", "0"), slow(("run", "--concurrency", "many")), slow(("up", "--port", "99999")), ("run", "--frm", "x"), slow(("rn",))],
     ids=" ".join,
 )  # fmt: skip
 def test_unknown_options_and_numbers_out_of_bounds_exit_2(site: Site, words: tuple[str, ...]) -> None:
@@ -84,7 +90,7 @@ def test_prefix_mistyped_in_dot_env_is_an_error(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("api__environment", "production"), ("language", "fr"), ("facility__hcode", "1234"), ("api__attempts", "hidden-from-view"), ("his__url", 7), ("audit__lease_seconds", 0)],
+    [("api__environment", "production"), slow("language", "fr"), slow("facility__hcode", "1234"), ("api__attempts", "hidden-from-view"), slow("his__url", 7), slow("audit__lease_seconds", 0)],
     ids=str,
 )  # fmt: skip
 def test_value_that_cannot_be_used_is_named_by_its_key(site: Site, key: str, value: object) -> None:

@@ -40,6 +40,7 @@ def test_second_run_of_a_night_sends_nothing_and_does_not_log_in(trial: Trial) -
     assert trial.sandbox.stats() == before
 
 
+@pytest.mark.slow
 def test_retry_of_a_finished_run_sends_nothing(trial: Trial) -> None:
     first = trial.run(**ONE_DAY)
     before = trial.sandbox.stats()

@@ -153,6 +153,7 @@ def test_claims_held_beyond_the_window_are_given_up_listed_and_sent_no_more(
     assert after.run(**THAT_DAY, send="only failed").message == f"Done. Sent: accepted {held}"
 
 
+@pytest.mark.slow
 def test_claims_of_weeks_ago_that_could_not_be_sent_go(after: Trial) -> None:
     after.sandbox.misbehave(Fault(kind="503"))
     failed = after.run(**THAT_DAY)
@@ -217,6 +218,7 @@ def test_a_presumed_claim_is_proved_by_its_own_status_and_by_no_others(after: Tr
     assert "`moph-claim settle`" in report.split("## Next steps")[1]
 
 
+@pytest.mark.slow
 def test_a_server_without_the_status_call_is_one_warning(after: Trial) -> None:
     after.sandbox.misbehave(Fault(kind="not_found", on=("status",)))
     after.run(**THAT_DAY)
@@ -233,6 +235,7 @@ def test_a_server_without_the_status_call_is_one_warning(after: Trial) -> None:
     assert [line for run in (off, by_setting) for level, line in run.logs if level >= 30] == []
 
 
+@pytest.mark.slow
 def test_it_needs_no_hospital_database_where_the_facility_is_configured(after: Trial) -> None:
     after.sandbox.misbehave(Fault(kind="reset_before", times=2))
     after.run(**THAT_DAY)
