@@ -44,7 +44,7 @@ bench: .venv/ready ## the figures of docs/performance.md (most of an hour)
 	$(BIN)/python -m bench
 
 reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (a quarter of an hour)
-	$(BIN)/python tests/reliability/suite.py
+	PYTHONPATH=tests $(BIN)/python tests/reliability/suite.py
 
 docs: .venv/ready ## write the pages that are made from the code
 	$(BIN)/python docs/make.py

@@ -1,6 +1,6 @@
 """The fault suite in its long form: every fault on every audit, hundreds of kills; writes docs/reliability.md's figures.
 
-`python tests/reliability/suite.py --help` lists the options. Exit code 1: something was lost, sent twice, or hung.
+`PYTHONPATH=tests python tests/reliability/suite.py --help` lists the options. Exit code 1: something was lost, sent twice, or hung.
 """
 
 import argparse
