@@ -6,7 +6,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 # The tests start hundreds of processes: none need compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help hooks demo test test-slow lint format bench reliability docs pictures lock check-lock clean
+.PHONY: help hooks demo test test-slow lint format bench reliability docs pictures lock check-lock vulnerabilities clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,8 +14,8 @@ help: ## what there is
 .venv/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 2)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 hooks: .venv/ready ## set up to work on it: everything in .venv, the linters before each commit
@@ -53,17 +53,25 @@ pictures: .venv/ready ## photograph the workbooks of docs/workbook.md (needs Lib
 	$(BIN)/python docs/pictures.py
 
 lock: .venv/ready ## pin all dependencies anew, within the bounds of pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra build -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --upgrade pyproject.toml --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 check-lock: .venv/ready ## do the lock files still fit pyproject.toml?
 	@for extra in "" dev; do \
 		file=requirements$${extra:+-$$extra}.lock; cp $$file .venv/check.lock; \
-		$(BIN)/uv pip compile $(LOCK) pyproject.toml $${extra:+--extra $$extra} -o .venv/check.lock || exit 1; \
+		$(BIN)/uv pip compile $(LOCK) pyproject.toml --extra build $${extra:+--extra $$extra} -o .venv/check.lock || exit 1; \
 		diff $$file .venv/check.lock || { echo "$$file is not current: make lock"; exit 1; }; \
 	done
+
+vulnerabilities: .venv/ready ## known vulnerabilities of what the lock files pin, where the service that knows them can be reached
+	@log=.venv/vulnerabilities.log; \
+	if $(BIN)/pip-audit --vulnerability-service osv --strict --disable-pip --require-hashes --progress-spinner off \
+		-r requirements-dev.lock 2>$$log; then cat $$log; \
+	elif tail -n 1 $$log | grep -qE 'ConnectionError|ProxyError|Timeout'; then \
+		echo "Nothing was checked: the service of known vulnerabilities cannot be reached from here."; \
+	else cat $$log; exit 1; fi
 
 clean: ## remove what was built
 	rm -rf .venv demo var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-LOCK := --quiet --python-version 3.11 --no-header --no-annotate
+LOCK := --quiet --python-version 3.11 --no-header --no-annotate --generate-hashes
