@@ -124,21 +124,32 @@ def template(
 def up(
     host: Annotated[str, typer.Option(help="ที่อยู่ / Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="พอร์ต / Port of the UI.")] = 4200,
+    host_name: Annotated[
+        list[str], typer.Option(help="ชื่ออื่นของหน้าเว็บ เช่นชื่อของ proxy / Another name of the UI, as a proxy's.")
+    ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """เปิดระบบทั้งหมด: หน้าเว็บ ตารางเวลา ตัวทำงาน / Server, timetable and worker, until Ctrl-C."""
     with exit_on_error():
         settings = read_settings()
+        from flows.service.address import Address
         from flows.service.up import serve
 
+        def show(line: Message) -> None:
+            screen.print(line.say(settings.language), highlight=False, markup=False, soft_wrap=True)
+
         try:
-            serve(
-                settings,
-                host,
-                port,
-                lambda line: screen.print(line.say(settings.language), highlight=False, soft_wrap=True),
-            )
+            serve(settings, Address(host, port), host_name, show)
         except KeyboardInterrupt:
             screen.print(Message("หยุดแล้ว", "Stopped.").say(settings.language))
+
+
+@app.command()
+def password() -> None:
+    """รหัสผ่านของหน้าเว็บและ API / The password of the pages and the API, as name:password."""
+    from flows.service.password import read_password
+
+    with exit_on_error():
+        typer.echo(read_password(read_settings().data_folder))
 
 
 @app.command()

@@ -1,13 +1,18 @@
-"""The address that `moph-claim up` or the sandbox listens on."""
+"""The address that `moph-claim up` or the sandbox listens on, and the names it is called by."""
 
-import os
+import ipaddress
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import psutil
 
 from core.errors import ConfigurationError
 from core.messages import Message
 
-PASSWORD_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - the variable's name
+BACKLOG = 128
+_EVERY_ADDRESS = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}  # noqa: S104 - compared
+_ONLY_HERE = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +30,43 @@ class Address:
     @property
     def url(self) -> str:
         """How programs on this machine reach it."""
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared, not listened on
-        return f"http://{host}:{self.port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared
+        return f"http://{_bracketed(host)}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether no other machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    def names(self, further: Iterable[str]) -> list[str]:
+        """The names and addresses that a request may call it by.
+
+        Args:
+            further: Names it has elsewhere: in the DNS, at a proxy.
+        """
+        own = _addresses(_EVERY_ADDRESS[self.host]) if self.host in _EVERY_ADDRESS else [_bracketed(self.host)]
+        return sorted({name.lower() for name in (*_ONLY_HERE, *own, *further)})
 
 
-def check_address(address: Address) -> None:
-    """Check that Prefect can listen here, and that a password is set where other machines reach it.
-
-    Whoever reaches Prefect can start programs on this machine.
+def listen(address: Address) -> socket.socket:
+    """A socket that listens at the address.
 
     Raises:
-        ConfigurationError: The address is in use or is not this machine's, or the password is missing.
+        ConfigurationError: It is in use or is not this machine's.
     """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family)
     try:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an address closed a moment ago is free
-            probe.bind((address.host, address.port))
-            is_local = str(probe.getsockname()[0]).startswith("127.")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an address closed a moment ago is free
+        opened.bind((address.host, address.port))
+        opened.listen(BACKLOG)
     except OSError as error:
+        opened.close()
         raise cannot_listen(address.host, address.port, error) from None
-    if not is_local and not os.environ.get(PASSWORD_VARIABLE):
-        raise ConfigurationError(
-            Message(
-                f"ก่อนเปิดให้เครื่องอื่นเข้าที่ {address.host} ต้องตั้งรหัสผ่านใน {PASSWORD_VARIABLE} ดู docs/operations.md",
-                f"Before other machines may reach {address.host}, set a password in {PASSWORD_VARIABLE}: see docs/operations.md.",
-            )
-        )
+    return opened
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
@@ -61,3 +77,12 @@ def cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:
             f"{host}:{port} cannot be opened ({error.strerror}): try another --port.",
         )
     )
+
+
+def _addresses(family: int) -> list[str]:
+    found = [each.address for of_one in psutil.net_if_addrs().values() for each in of_one if each.family == family]
+    return [_bracketed(address.partition("%")[0]) for address in found]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -41,15 +41,16 @@ async def crash_interrupted_runs(client: "PrefectClient") -> None:
 async def create_automation(client: "PrefectClient") -> None:
     """Let the server mark every run that has gone silent, on whichever machine it runs.
 
-    An automation of that name which is there already stays as it is: a person may have changed it in the UI.
+    An automation of that name which is there already is replaced: an automation can start programs, and this one does
+    only what is written here.
     """
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import EventTrigger, Posture
 
-    if await client.read_automations_by_name(DEAD_RUNS):
-        return
+    for found in await client.read_automations_by_name(DEAD_RUNS):
+        await client.delete_automation(found.id)
     ended = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
     seconds = int(SILENCE.total_seconds())
     await Automation(

@@ -4,7 +4,7 @@ import ctypes
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,20 +19,21 @@ _SET_CHILD_SUBREAPER = 36
 
 
 @contextmanager
-def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def running(command: list[str], log: Path, sockets: Collection[int] = ()) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a program while the block lasts; then end it and every process that was started in the meantime.
 
     Args:
         command: The program and its arguments.
         log: File its output is appended to.
+        sockets: File descriptors that it inherits.
 
     Yields:
         The process. It has a session of its own: Ctrl-C in the terminal does not reach it, we end it in our own order.
     """
-    earlier = _descendants()
+    earlier = descendants()
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=sockets
         )
     try:
         yield process
@@ -40,16 +41,30 @@ def running(command: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"
         _end(process, earlier)
 
 
-def run_to_completion(command: list[str], log: Path) -> bool:
+def run_to_completion(command: list[str], log: Path, seconds: float) -> bool:
     """Run a program to its end; whether its exit code was 0.
 
     Args:
         command: The program and its arguments.
         log: File its output is appended to.
+        seconds: How long it may take; then it is ended, and has not gone well.
     """
-    with log.open("ab") as out:
-        done = subprocess.run(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
-    return done.returncode == 0
+    with running(command, log) as process, suppress(subprocess.TimeoutExpired):
+        return process.wait(seconds) == 0
+    return False
+
+
+def end_tree(process: psutil.Process) -> None:
+    """End a process and all that it has started: asked to, and killed where they have not after STOP_SECONDS."""
+    tree: set[psutil.Process] = {process}
+
+    def find() -> set[psutil.Process]:
+        for each in [*tree]:
+            with suppress(psutil.NoSuchProcess):
+                tree.update(each.children(recursive=True))  # also what was started since
+        return {each for each in tree if each.is_running() and _is_alive(each)}
+
+    _terminate(find)
 
 
 @contextmanager
@@ -80,9 +95,9 @@ def interrupted_by_signals() -> Iterator[None]:
 def _end(process: "subprocess.Popen[bytes]", earlier: set[psutil.Process]) -> None:
     # A suspended worker starts no further run while its runs end and report to the server.
     process.send_signal(signal.SIGSTOP)
-    _terminate(lambda: {each for each in _descendants() - earlier if each.pid != process.pid})
+    _terminate(lambda: {each for each in descendants() - earlier if each.pid != process.pid})
     process.send_signal(signal.SIGCONT)
-    _terminate(lambda: _descendants() - earlier)
+    _terminate(lambda: descendants() - earlier)
     process.wait()
 
 
@@ -111,7 +126,7 @@ def _send(processes: set[psutil.Process], what: signal.Signals) -> None:
             process.send_signal(what)
 
 
-def _descendants() -> set[psutil.Process]:
+def descendants() -> set[psutil.Process]:
     """All living descendants of this process. Every run has a session of its own, so process groups do not find them."""
     return {process for process in psutil.Process().children(recursive=True) if _is_alive(process)}
 

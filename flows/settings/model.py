@@ -23,7 +23,7 @@ from core.errors import ConfigurationError
 from core.messages import Language, Message
 from extract.settings import HisSettings, WorkbookSettings
 from flows.settings.keys import CONFIG_VARIABLE, FACILITIES, PREFIX, facility_variables, keys
-from flows.settings.sections import FacilitySettings, InboxSettings, OwnSettings
+from flows.settings.sections import FacilitySettings, InboxSettings, OwnSettings, ServiceSettings
 from load.settings import ApiSettings, AuditSettings, ReconcileSettings
 from transform.settings import TransformSettings
 
@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     reconcile: ReconcileSettings = ReconcileSettings()
     workbook: WorkbookSettings = WorkbookSettings()
     inbox: InboxSettings = InboxSettings()
+    service: ServiceSettings = ServiceSettings()
     facilities: dict[str, OwnSettings] = Field({}, description="Where there are several: what each has for itself.")
 
     _key: str = PrivateAttr("")

@@ -1,12 +1,16 @@
 """The settings that no other package declares, and those that each of several facilities may set for itself."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from extract.settings import HisSettings
 from load.settings import ApiSettings
 from transform.settings import TransformSettings
+
+HostName = Annotated[str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]{1,253})$")]
+"""A name or an address without a port; an IPv6 address in brackets."""
 
 
 class FacilitySettings(BaseModel):
@@ -36,6 +40,30 @@ class InboxSettings(BaseModel):
     )
     settle_seconds: float = Field(
         default=3, ge=0, le=600, description="How long a file must have lain unchanged before it is taken."
+    )
+
+
+class ServiceSettings(BaseModel):
+    """How `moph-claim up` serves its pages and watches over runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host_names: tuple[HostName, ...] = Field(
+        default=(),
+        description="Further names by which browsers call the pages, as a proxy's; a request by any other name than these "
+        "and this machine's own address is refused.",
+    )
+    longest_run_hours: float = Field(
+        default=6,
+        gt=0,
+        le=240,
+        description="A run of the timetable that takes longer is ended; the next one goes on where it was.",
+    )
+    waiting_minutes: float = Field(
+        default=60,
+        gt=0,
+        le=10080,
+        description="`moph-claim up` tells of a run that waits longer than this for its turn.",
     )
 
 
