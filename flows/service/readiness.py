@@ -16,9 +16,11 @@ _PROBE_BYTES = 1_000_000
 _LOCK_SECONDS = 10
 _TAIL_BYTES = 20_000
 _DATABASE_VARIABLES = ("PREFECT_SERVER_DATABASE_CONNECTION_URL", "PREFECT_API_DATABASE_CONNECTION_URL")
+_FULL_BYTES = 2_000_000
+_DISK_FULL = Message("ดิสก์เต็ม", "the disk is full")
 # What the end of a part's log shows, and what that means; the first that is found counts.
 _CAUSES = (
-    (("No space left on device", "disk is full", "Disk quota exceeded"), Message("ดิสก์เต็ม", "the disk is full")),
+    (("No space left on device", "disk is full", "Disk quota exceeded"), _DISK_FULL),
     (
         ("file is not a database", "disk image is malformed"),
         Message("ฐานข้อมูลของ Prefect เสีย", "Prefect's database is broken"),
@@ -58,18 +60,40 @@ def check_readiness(data_folder: Path) -> None:
         _check_database(home / "prefect.db")
 
 
-def why_not_running(log: Path) -> Message:
-    """Why a part does not run, as far as the end of its log shows it, in brackets; else empty."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+class PartLogs:
+    """The logs of the service's parts, which are appended to from one start to the next.
+
+    Args:
+        folder: Made if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._begins: dict[str, int] = {}
+
+    def begin(self, name: str) -> Path:
+        """The log of a part that starts now."""
+        log = self.folder / f"{name}.log"
+        self._begins[name] = log.stat().st_size if log.exists() else 0
+        return log
+
+    def not_running(self, name: str) -> ConfigurationError:
+        """The error for a part that has ended or does not get ready, with the cause if its log shows one."""
+        log, cause = self.folder / f"{name}.log", self._cause(name)
+        th, en = (f" ({cause.th})", f" ({cause.en})") if cause else ("", "")
+        return ConfigurationError(
+            Message(f"ส่วน {name} หยุดทำงาน{th} กรุณาดู {log}", f"The part {name} does not run{en}: see {log}.")
+        )
+
+    def _cause(self, name: str) -> Message | None:
+        if shutil.disk_usage(self.folder).free < _FULL_BYTES:  # then the log may be empty
+            return _DISK_FULL
+        with (self.folder / f"{name}.log").open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(self._begins.get(name, 0), end - _TAIL_BYTES))
             tail = file.read().decode(errors="replace")
-    except OSError:
-        return Message("", "")
-    for signs, cause in _CAUSES:
-        if any(sign in tail for sign in signs):
-            return Message(f" ({cause.th})", f" ({cause.en})")
-    return Message("", "")
+        return next((cause for signs, cause in _CAUSES if any(sign in tail for sign in signs)), None)
 
 
 def _check_room(home: Path) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from core.clock import now
@@ -22,7 +21,7 @@ from flows.service.dead_runs import crash_interrupted_runs, create_automation
 from flows.service.deployments import INBOX, deployment_name, remove_obsolete, write_timetable
 from flows.service.prefect_config import announced, configure_prefect, configure_service, is_healthy
 from flows.service.processes import interrupted_by_signals, run_to_completion, running
-from flows.service.readiness import check_readiness, why_not_running
+from flows.service.readiness import PartLogs, check_readiness
 from flows.service.run_watch import RunWatch
 from flows.service.work_pool import POOL, WORKER, has_worker, secure_work_pool
 from flows.settings.model import Settings
@@ -86,8 +85,7 @@ def serve(settings: Settings, address: Address, host_names: Sequence[str], show:
         configure_prefect(settings.data_folder)
         check_readiness(settings.data_folder)
         stack.enter_context(announced(settings.data_folder, address.url))
-        logs = settings.data_folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        logs = PartLogs(settings.data_folder / "logs")
         configure_service(address.url, settings.data_folder)
         watchers.append(RunWatch(settings.service, address.url, lambda line: _alert(line, logs, show)))
         stack.enter_context(interrupted_by_signals())
@@ -100,10 +98,10 @@ def serve(settings: Settings, address: Address, host_names: Sequence[str], show:
             raise
 
 
-def _alert(line: Message, logs: Path, show: ShowMessage) -> None:
+def _alert(line: Message, logs: PartLogs, show: ShowMessage) -> None:
     """Tell people, on the console (systemd: the journal) and in a file."""
     show(line)
-    with (logs / "alerts.log").open("a", encoding="utf-8") as file:
+    with (logs.folder / "alerts.log").open("a", encoding="utf-8") as file:
         file.write(f"{now():%Y-%m-%d %H:%M:%S} {line}\n")
 
 
@@ -123,7 +121,7 @@ def _inbox_watcher(facility: Settings) -> InboxWatcher:
 
 
 def _start(
-    stack: ExitStack, endpoint: Endpoint, settings: Settings, logs: Path, show: ShowMessage
+    stack: ExitStack, endpoint: Endpoint, settings: Settings, logs: PartLogs, show: ShowMessage
 ) -> dict[str, Process]:
     """Start server and worker; returns them by name.
 
@@ -131,7 +129,7 @@ def _start(
     worker is resumed and ended; then the server. So the runs can still report their end.
     """
     show(Message("1/4 เปิดเซิร์ฟเวอร์ Prefect ...", "1/4 Starting the Prefect server ..."))
-    serving = running(endpoint.server(), logs / "server.log", sockets=[endpoint.listening.fileno()])
+    serving = running(endpoint.server(), logs.begin("server"), sockets=[endpoint.listening.fileno()])
     server = stack.enter_context(serving)
     # The import takes seconds, as the start of the server does: side by side they take half as long.
     import prefect.client.orchestration  # noqa: F401
@@ -141,11 +139,11 @@ def _start(
     asyncio.run(_prepare(settings))
     show(Message("3/4 เปิดตัวทำงาน ...", "3/4 Starting the worker ..."))
     work = _prefect("worker", "start", "--pool", POOL, "--name", WORKER)
-    worker = stack.enter_context(running(work, logs / "worker.log"))
+    worker = stack.enter_context(running(work, logs.begin("worker")))
     show(Message("4/4 ตั้งตารางเวลา ...", "4/4 Setting the timetable ..."))
     deploy = _prefect("deploy", "--all", "--prefect-file", str(write_timetable(settings)))
-    if not run_to_completion(deploy, logs / "deploy.log", START_SECONDS):
-        raise _not_running("deploy", logs)
+    if not run_to_completion(deploy, logs.begin("deploy"), START_SECONDS):
+        raise logs.not_running("deploy")
     _wait("worker", worker, lambda: asyncio.run(has_worker()), logs)
     return {"server": server, "worker": worker}
 
@@ -174,7 +172,7 @@ def _ready(address: Address, facilities: Sequence[Settings]) -> Message:
     )
 
 
-def _watch(processes: Mapping[str, Process], watchers: Sequence[Watcher], logs: Path) -> None:
+def _watch(processes: Mapping[str, Process], watchers: Sequence[Watcher], logs: PartLogs) -> None:
     """Poll the inboxes and the runs until a process ends.
 
     Raises:
@@ -185,22 +183,14 @@ def _watch(processes: Mapping[str, Process], watchers: Sequence[Watcher], logs: 
             watcher.poll()
         for name, process in processes.items():
             if process.poll() is not None:
-                raise _not_running(name, logs)
+                raise logs.not_running(name)
         time.sleep(WATCH_SECONDS)
 
 
-def _wait(name: str, process: Process, is_ready: Callable[[], bool], logs: Path) -> None:
+def _wait(name: str, process: Process, is_ready: Callable[[], bool], logs: PartLogs) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         if is_ready():
             return
         time.sleep(0.3)
-    raise _not_running(name, logs)
-
-
-def _not_running(name: str, logs: Path) -> ConfigurationError:
-    log = logs / f"{name}.log"
-    why = why_not_running(log)
-    return ConfigurationError(
-        Message(f"ส่วน {name} หยุดทำงาน{why.th} กรุณาดู {log}", f"The part {name} does not run{why.en}: see {log}.")
-    )
+    raise logs.not_running(name)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from flows.service import processes
-from flows.service.processes import run_to_completion, running
+from flows.service.processes import end_tree, run_to_completion, running
 
 PATIENCE = 60
 # It ends on SIGTERM and says in which state its parent is then: T is suspended.
@@ -132,5 +132,17 @@ def test_a_program_that_has_ended_by_itself_is_no_error(folder: Path) -> None:
 
 @pytest.mark.parametrize(("program", "went_well"), [("echo done", True), ("echo done; exit 1", False)])
 def test_a_program_that_runs_to_its_end_says_whether_it_went_well(folder: Path, program: str, went_well: bool) -> None:
-    assert run_to_completion(shell(program), folder / "log") is went_well
+    assert run_to_completion(shell(program), folder / "log", PATIENCE) is went_well
     assert (folder / "log").read_text() == "done\n"
+
+
+def test_a_program_that_does_not_end_in_time_is_ended(folder: Path) -> None:
+    assert run_to_completion(shell("exec sleep 600"), folder / "log", 0.1) is False
+
+
+def test_a_process_is_ended_with_all_that_it_started(folder: Path) -> None:
+    with running(shell(SESSION), folder / "log") as process:
+        grandchild = int(written(folder / "begun"))
+        end_tree(psutil.Process(process.pid))
+        assert not is_alive(process.pid)
+        assert not is_alive(grandchild)

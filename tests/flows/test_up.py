@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from night_shift import FIRST_DAY, LAST_DAY, Site, week_of
 from officer import fill, rows_of
 from prefect_service import free_port
@@ -72,7 +71,7 @@ def test_a_run_stands_scheduled_for_its_time_in_bangkok(service: Service, name: 
 
 
 def test_the_pool_takes_runs_as_processes_of_this_machine(service: Service) -> None:
-    pool = requests.get(f"{service.url}/api/work_pools/{POOL}", timeout=PATIENCE).json()
+    pool = service.look(f"work_pools/{POOL}")
     assert (pool["type"], pool["status"]) == ("process", "READY")
 
 
@@ -82,12 +81,8 @@ def test_a_run_that_is_silent_for_90_seconds_will_be_crashed(service: Service) -
     assert [a["state"] for a in watch["actions"]] == ["CRASHED"]
 
 
-def test_telemetry_is_off_and_pages_from_elsewhere_may_not_ask(service: Service) -> None:
-    settings = requests.get(f"{service.url}/api/admin/settings", timeout=PATIENCE).json()
-    assert settings["server"]["analytics_enabled"] is False
-    asked = {"Origin": "http://example.org", "Access-Control-Request-Method": "POST"}
-    reply = requests.options(f"{service.url}/api/flow_runs/filter", headers=asked, timeout=PATIENCE)
-    assert "access-control-allow-origin" not in reply.headers
+def test_telemetry_is_off(service: Service) -> None:
+    assert service.look("admin/settings")["server"]["analytics_enabled"] is False
 
 
 def test_what_it_writes_is_for_its_owner_alone(service: Service) -> None:
@@ -107,6 +102,7 @@ def submit(service: Service, page: Chrome) -> dict[str, Any]:
 
 
 def test_a_run_from_the_form_ends_in_the_audit_table(service: Service, page: Chrome) -> None:
+    service.log_in(page)
     page.get(f"{service.url}/deployments/deployment/{service.deployment()['id']}/run")
     for name, day in (("date_from", FIRST_DAY), ("date_to", LAST_DAY)):
         find(page, field(name, "button[contains(., 'date')]")).click()
@@ -155,8 +151,8 @@ def test_a_port_that_is_taken_is_one_sentence(service: Service) -> None:
     assert "try another --port" in refused(service.site.folder, service.port)
 
 
-def test_other_machines_are_let_in_with_a_password_only(service: Service) -> None:
-    assert "set a password" in refused(service.site.folder, free_port(), "--host", "0.0.0.0")
+def test_a_second_service_over_the_same_folder_is_one_sentence(service: Service) -> None:
+    assert f"already works over this folder, at {service.url}" in refused(service.site.folder, free_port())
 
 
 def test_a_folder_without_settings_is_one_sentence(tmp_path: Path) -> None:

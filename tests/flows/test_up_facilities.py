@@ -95,6 +95,7 @@ def second_worker(service: Service, home: Path) -> Iterator[None]:
     """A worker as another machine would have it: it knows the server, and takes one run at a time."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
     ours = {"PREFECT_API_URL": f"{service.url}/api", "PREFECT_HOME": str(home), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    ours["PREFECT_API_AUTH_STRING"] = service.password
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", SECOND, "--limit", "1"]
     with (home / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
@@ -293,7 +294,7 @@ def test_deployments_of_a_facility_that_is_configured_no_longer_are_removed(
     left = settings.model_copy(update={"facilities": {"health-centre": settings.facilities["health-centre"]}})
 
     async def remove() -> None:
-        async with PrefectClient(f"{service.url}/api") as client:
+        async with PrefectClient(f"{service.url}/api", auth_string=service.password) as client:
             await remove_obsolete(client, left)
 
     def names() -> set[str]:

@@ -90,6 +90,30 @@ class Service:
         assert self.process.stderr is not None
         raise AssertionError(f"it ended: {self.said} {self.process.stderr.read()}")
 
+    @property
+    def password(self) -> str:
+        """What its pages and its API ask for, as name:password."""
+        return (self.site.folder / "var" / "prefect" / "password").read_text(encoding="ascii").strip()
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """The password as `requests` takes it."""
+        name, _, secret = self.password.partition(":")
+        return name, secret
+
+    def look(self, path: str) -> Any:
+        """What the Prefect API answers to GET."""
+        reply = requests.get(f"{self.url}/api/{path}", timeout=PATIENCE, auth=self.auth)
+        reply.raise_for_status()
+        return reply.json()
+
+    def log_in(self, page: Chrome) -> None:
+        """Log in at the pages."""
+        page.get(self.url)
+        find(page, "//input[@type='password']").send_keys(self.password)
+        find(page, "//button[contains(., 'Login')]").click()
+        find(page, "//*[contains(., 'Active Work Pools')]")
+
     def stop(self, how: signal.Signals) -> str:
         """Send it a signal, and give what it said until it had ended."""
         self.process.send_signal(how)
@@ -101,7 +125,7 @@ class Service:
         deadline = time.monotonic() + PATIENCE
         while True:
             # Prefect waits for its SQLite for up to a minute.
-            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=PATIENCE)
+            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=PATIENCE, auth=self.auth)
             # Then it says that it is busy, and its own clients ask again as well.
             if reply.status_code != 503 or time.monotonic() > deadline:
                 reply.raise_for_status()
@@ -140,7 +164,7 @@ class Service:
 
     def process_of(self, part: str) -> int:
         """The process of its "server" or its "worker"."""
-        started = f"\0{part}\0start\0".encode()
+        started = {"server": b"\0flows.service.server\0", "worker": b"\0worker\0start\0"}[part]
         (pid,) = [p for p in self.processes() if started in Path(f"/proc/{p}/cmdline").read_bytes()]
         return pid
 
