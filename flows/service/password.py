@@ -105,7 +105,7 @@ def _check_form(password: str) -> None:
 
 def _create(file: Path, password: str) -> None:
     """Write the file whole, for its owner alone; one that another process has made in the meantime stays."""
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part = file.with_name(f"{file.name}.{secrets.token_hex(8)}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as out:

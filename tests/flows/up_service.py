@@ -37,7 +37,7 @@ CHROMIUM_FLAGS = [
     "--lang=en-US",
     "--window-size=1180,1480",
 ]
-ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+ONLY_HERE = "MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 
 
 # Seconds. Whoever waits longer waits for nothing, on a busy machine too.
@@ -179,11 +179,15 @@ def until(look: Callable[[], Found], seconds: float = PATIENCE) -> Found:
 
 
 @contextmanager
-def browser() -> Iterator[Chrome]:
-    """A headless Chromium that reaches this machine alone."""
+def browser(names: str = ONLY_HERE) -> Iterator[Chrome]:
+    """A headless Chromium that reaches this machine alone.
+
+    Args:
+        names: Chromium's rules of where a host name leads to.
+    """
     options = ChromeOptions()
     options.binary_location = str(CHROMIUM[0])
-    for flag in (*CHROMIUM_FLAGS, ONLY_HERE):
+    for flag in (*CHROMIUM_FLAGS, f"--host-resolver-rules={names}"):
         options.add_argument(flag)
     ends = {"preexec_fn": ending_with_parent()}
     service = ChromeService(str(CHROMIUM[1]), env={**os.environ, "TZ": "Asia/Bangkok"}, popen_kw=ends)
