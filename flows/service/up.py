@@ -30,6 +30,12 @@ START_SECONDS = 120
 """How long the server, the worker or the timetable may take until it is ready."""
 WATCH_SECONDS = 0.5
 
+_NOT_LOCAL = Message(
+    "เครื่องอื่นเข้าหน้านี้ได้ และรหัสผ่านส่งโดยไม่เข้ารหัส ควรเปิดผ่าน proxy ที่มี TLS ดู docs/operations.md",
+    "Other machines can reach this address, and the password travels unencrypted: a proxy with TLS is better, see "
+    "docs/operations.md.",
+)
+
 Process = subprocess.Popen[bytes]
 ShowMessage = Callable[[Message], None]
 
@@ -88,6 +94,8 @@ def serve(settings: Settings, address: Address, host_names: Sequence[str], show:
         logs = PartLogs(settings.data_folder / "logs")
         configure_service(address.url, settings.data_folder)
         watchers.append(RunWatch(settings.service, address.url, lambda line: _alert(line, logs, show)))
+        if not address.is_local:
+            show(_NOT_LOCAL)
         stack.enter_context(interrupted_by_signals())
         try:
             processes = _start(stack, endpoint, settings, logs, show)
