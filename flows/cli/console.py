@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 
 from core.errors import ConfigurationError, MophClaimError, as_sentence
 from core.messages import Message
+from flows.service.deadline import ended_after
 from flows.service.prefect_config import configure_prefect, running_server
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
@@ -87,13 +88,18 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
     # Beside a running `moph-claim up` the run shows on its pages; two servers over one Prefect database would not do.
     if url := running_server(settings.data_folder):
         os.environ.setdefault("PREFECT_API_URL", f"{url}/api")
-    result = _run_flow(flow, parameters)
+
+    def show_error(sentence: Message) -> None:
+        text = sentence.say(settings.language)
+        errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+
+    with ended_after(settings.service.longest_run_hours, show_error):
+        result = _run_flow(flow, parameters)
     report, failure = result.report, result.failure
     if report is not None:
         screen.print(Markdown(report.markdown()))
     if failure is not None:
-        sentence = failure.message.say(settings.language)
-        errors.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+        show_error(failure.message)
         return Exit.NOT_DONE
     return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.OK
 

@@ -26,7 +26,7 @@ def password_file(data_folder: Path) -> Path:
     return data_folder / "prefect" / "password"
 
 
-def ensure_password(data_folder: Path, environment: Mapping[str, str] = os.environ) -> str:
+def ensure_password(data_folder: Path, environment: Mapping[str, str]) -> str:
     """The password in force, `name:password`: one that a person has set in the environment, else the file's, which is
     made where there is none.
 

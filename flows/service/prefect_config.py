@@ -55,7 +55,7 @@ def configure_prefect(data_folder: Path) -> None:
         # The first start creates Prefect's database, which takes long on a slow disk.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
-    password = ensure_password(data_folder)
+    password = ensure_password(data_folder, os.environ)
     os.environ[SERVER_VARIABLE] = password
     if "PREFECT_API_URL" not in os.environ:  # another server, which a person has named, is not told our password
         defaults[CLIENT_VARIABLE] = password

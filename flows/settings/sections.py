@@ -57,7 +57,7 @@ class ServiceSettings(BaseModel):
         default=6,
         gt=0,
         le=240,
-        description="A run of the timetable that takes longer is ended; the next one goes on where it was.",
+        description="A run that takes longer is ended; the next one goes on where it was.",
     )
     waiting_minutes: float = Field(
         default=60,

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError
-from flows.service.password import SERVER_VARIABLE, ensure_password, keep_password, password_file, read_password
-from flows.service.prefect_config import announced, running_server
+from flows.service.password import (
+    CLIENT_VARIABLE,
+    SERVER_VARIABLE,
+    ensure_password,
+    keep_password,
+    password_file,
+    read_password,
+)
+from flows.service.prefect_config import announced, configure_prefect, running_server
 
 
 @pytest.fixture
@@ -92,3 +99,13 @@ def test_an_address_that_a_power_cut_left_behind_is_nobodys(folder: Path, monkey
         with pytest.raises(ConfigurationError, match="already works over this folder"), announced(folder, "other"):
             pass
     assert running_server(folder) is None
+
+
+@pytest.mark.parametrize(("given", "shown"), [({}, True), ({"PREFECT_API_URL": "https://prefect.example/api"}, False)])
+def test_the_passing_server_of_a_run_by_hand_has_it_and_another_server_is_not_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], shown: bool
+) -> None:
+    monkeypatch.setattr("os.environ", environment := dict(given))
+    configure_prefect(folder)
+    assert environment[SERVER_VARIABLE] == read_password(folder)
+    assert environment.get(CLIENT_VARIABLE) == (read_password(folder) if shown else None)

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
-from night_shift import Site, week_of
-from up_service import ENDED, Service, until
+from night_shift import FIRST_DAY, Site, week_of
+from up_service import ENDED, OUR_VARIABLES, PATIENCE, Service, until
 
 from sandbox.process import running_sandbox
 
@@ -66,3 +69,19 @@ def test_a_hung_run_is_ended_with_a_sentence_and_its_process_is_gone(service: Se
     assert (ended["state_type"], ended["state_name"]) == ("FAILED", "TimedOut")
     assert "service.longest_run_hours" in ended["state"]["message"]
     assert service.deployment()["global_concurrency_limit"]["active_slots"] == 0
+
+
+def test_a_run_in_a_terminal_that_takes_too_long_ends_itself(tmp_path: Path) -> None:
+    his = f"sqlite:///{tmp_path / 'hosxp.sqlite'}"
+    week_of(his)
+    with running_sandbox() as moph:
+        site = Site(tmp_path / "hospital", his=his, sandbox=moph, lines={"service.longest_run_hours": 20 / 3600})
+        moph.change(latency_ms=3_600_000)
+        command = Path(sys.executable).with_name("moph-claim")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
+        words = [command, "run", "--from", FIRST_DAY.isoformat(), "--to", FIRST_DAY.isoformat()]
+        done = subprocess.run(
+            words, cwd=site.folder, env=clean, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    assert done.returncode != 0
+    assert "The run took longer than 0.00556 hours (service.longest_run_hours) and ends" in done.stderr
