@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +29,19 @@ RUN_VARIABLE = "PREFECT__FLOW_RUN_ID"
 WAITING_STATES = ("Late", "Pending", "AwaitingConcurrencySlot")
 
 
+class Ages:
+    """How long each of some runs has been seen, by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._since: dict[UUID, float] = {}
+
+    def of(self, runs: Iterable[UUID]) -> dict[UUID, timedelta]:
+        """The age of each; what is not among them any more is forgotten."""
+        now = time.monotonic()
+        self._since = {run: self._since.get(run, now) for run in runs}
+        return {run: timedelta(seconds=now - since) for run, since in self._since.items()}
+
+
 class RunWatch:
     """Watches over the runs of the work pool.
 
@@ -44,7 +57,7 @@ class RunWatch:
         self._url = url
         self._tell = tell
         self._next_poll = 0.0
-        self._waits_since: dict[UUID, datetime] = {}
+        self._here, self._elsewhere, self._waiting = Ages(), Ages(), Ages()
         self._told: set[UUID] = set()
 
     def poll(self) -> None:
@@ -55,40 +68,39 @@ class RunWatch:
         self._end_processes()
         # The server may be busy: the next poll asks again.
         with suppress(OSError, httpx.HTTPError):
-            asyncio.run(self._look())
+            asyncio.run(self._ask_server())
 
     def _end_processes(self) -> None:
         """End the processes of runs here that have run for too long, whatever the server believes of them."""
-        for run, process in processes_of_runs().items():
-            if time.time() - process.create_time() > self._longest.total_seconds():
-                # First the state: what the run says of its own end does not change it any more.
+        processes = processes_of_runs()
+        for run, age in self._here.of(processes).items():
+            if age > self._longest:
+                # First the state: what the run says of its own end does not change it any more. The server may be busy.
                 with suppress(OSError, httpx.HTTPError):
                     asyncio.run(_time_out(run, self._longest))
-                end_tree(process)
+                end_tree(processes[run])
                 self._tell(self._fill(_ENDED, run, _hours(self._longest)))
 
-    async def _look(self) -> None:
+    async def _ask_server(self) -> None:
         from prefect.client.orchestration import get_client
         from prefect.client.schemas.objects import StateType
 
         now = datetime.now(UTC)
         async with get_client() as client:
-            waiting = await _runs(client, StateType.SCHEDULED, StateType.PENDING)
-            self._tell_of_waiting([run for run in waiting if _is_due(run, now)], now)
-            for run in await _runs(client, StateType.RUNNING):
-                if run.labels.get("prefect.worker.name") != WORKER and _age(run, now) > self._longest:
-                    await _cancel(client, run.id)
-                    self._tell_once(run.id, self._fill(_CANCELLED, run.id, _hours(self._longest)))
+            due = [run for run in await _runs(client, StateType.SCHEDULED, StateType.PENDING) if _is_due(run, now)]
+            running = await _runs(client, StateType.RUNNING)
+            elsewhere = [run.id for run in running if run.labels.get("prefect.worker.name") != WORKER]
+            for run, age in self._elsewhere.of(elsewhere).items():
+                if age > self._longest:
+                    await _cancel(client, run)
+                    self._tell_once(run, self._fill(_CANCELLED, run, _hours(self._longest)))
+        self._tell_of_waiting({run.id: run.state_name or "" for run in due})
 
-    def _tell_of_waiting(self, runs: "list[FlowRun]", now: datetime) -> None:
-        # While a run waits for its turn, Prefect plans it anew every half minute: when it was due first, only we know.
-        first = {run.id: min(run.expected_start_time or now, now) for run in runs}
-        self._waits_since = {run: min(self._waits_since.get(run, since), since) for run, since in first.items()}
-        for run in runs:
-            waited = now - self._waits_since[run.id]
-            if waited > self._patience:
-                name = run.state_name if run.state_name in WAITING_STATES else "Scheduled"
-                self._tell_once(run.id, self._fill(_WAITS, run.id, f"{waited.total_seconds() / 60:.0f}", name))
+    def _tell_of_waiting(self, states: dict[UUID, str]) -> None:
+        for run, age in self._waiting.of(states).items():
+            if age > self._patience:
+                state = states[run] if states[run] in WAITING_STATES else "Scheduled"
+                self._tell_once(run, self._fill(_WAITS, run, f"{age.total_seconds() / 60:.0f}", state))
 
     def _tell_once(self, run: UUID, message: Message) -> None:
         if run not in self._told:
@@ -103,7 +115,7 @@ def processes_of_runs() -> dict[UUID, psutil.Process]:
     """The outermost process of each run that this process's worker has started."""
     found: dict[UUID, psutil.Process] = {}
     for process in sorted(descendants(), key=lambda each: each.create_time()):
-        with suppress(psutil.Error, ValueError):  # it has ended just now
+        with suppress(psutil.Error, OSError, ValueError):  # it has ended just now
             if run := process.environ().get(RUN_VARIABLE):
                 found.setdefault(UUID(run), process)
     return found
@@ -128,28 +140,27 @@ def _is_due(run: "FlowRun", now: datetime) -> bool:
     return run.expected_start_time is not None and run.expected_start_time <= now
 
 
-def _age(run: "FlowRun", now: datetime) -> timedelta:
-    """Since when it has been running; a run that was begun anew counts from then."""
-    return now - run.state.timestamp if run.state is not None else timedelta()
-
-
 async def _time_out(run: UUID, longest: timedelta) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import State
+    from prefect.exceptions import ObjectNotFound
     from prefect.states import Failed
 
     state: State[None] = Failed(name="TimedOut", message=str(_TIMED_OUT.fill(length=_hours(longest))))
     async with get_client() as client:
-        await client.set_flow_run_state(run, state, force=True)
+        with suppress(ObjectNotFound):  # a person has deleted it
+            await client.set_flow_run_state(run, state, force=True)
 
 
 async def _cancel(client: "PrefectClient", run: UUID) -> None:
     """Have the worker of another machine end it."""
     from prefect.client.schemas.objects import State
+    from prefect.exceptions import ObjectNotFound
     from prefect.states import Cancelling
 
     state: State[None] = Cancelling()
-    await client.set_flow_run_state(run, state)
+    with suppress(ObjectNotFound):  # a person has deleted it
+        await client.set_flow_run_state(run, state)
 
 
 def _hours(length: timedelta) -> str:

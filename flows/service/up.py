@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,7 +109,8 @@ def serve(settings: Settings, address: Address, host_names: Sequence[str], show:
 def _alert(line: Message, logs: PartLogs, show: ShowMessage) -> None:
     """Tell people, on the console (systemd: the journal) and in a file."""
     show(line)
-    with (logs.folder / "alerts.log").open("a", encoding="utf-8") as file:
+    # On a full disk the console has it alone.
+    with suppress(OSError), (logs.folder / "alerts.log").open("a", encoding="utf-8") as file:
         file.write(f"{now():%Y-%m-%d %H:%M:%S} {line}\n")
 
 
