@@ -1,4 +1,4 @@
-"""The hash chain of a run's submissions: each carries a hash of its content and of the submission before it.
+"""The hash chain of a run's submissions, whose end is sealed as the run ends (`load.seals`): each carries a hash of its content and of the submission before it.
 
 Whoever changes, removes or inserts a row afterwards would have to rewrite every later row of that run, and the end of the
 chain: that is recorded in the run's row when the run ends (or when the next run takes over, if it died).
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-# The content of a submission in the order in which it is hashed: all its columns but the hash itself and the id.
+# The content of a submission in the order in which it is hashed: all its columns but the hash itself and the id. The hash
+# of its texts takes their place, so that they can be erased; rows of before `text_hash` was there are hashed with them.
 CONTENT = (
     "run_id",
     "number",
@@ -33,6 +34,7 @@ CONTENT = (
     "message",
     "transaction_uid",
 )
+TEXTS = ("request", "response", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,21 @@ def link(row: Mapping[str, Any]) -> str:
     """The hash of a submission: SHA-256 over its content as a JSON list, times in UTC.
 
     Args:
-        row: A value for each of `CONTENT`.
+        row: A value for each of `CONTENT`; and for `text_hash`, which stands for the texts.
     """
-    content = json.dumps([_plain(row[name]) for name in CONTENT], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(content.encode()).hexdigest()
+    texts_hash = row.get("text_hash")
+    names = (name for name in CONTENT if not texts_hash or name not in TEXTS)
+    content = [_plain(row[name]) for name in names] + ([texts_hash] if texts_hash else [])
+    return hashlib.sha256(_json(content)).hexdigest()
+
+
+def text_hash(*texts: str | None) -> str:
+    """The SHA-256 of texts that may be erased: of request, response and message of a submission."""
+    return hashlib.sha256(_json(texts)).hexdigest()
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _plain(value: object) -> object:

@@ -53,4 +53,4 @@ def change_of_state(run: Run, state: State, cause: Cause, *before: State) -> dic
     """
     for b in before:
         check_transition(cause, b, state)
-    return {"state": state, "cause": cause, "changed_by": run.id, "updated_at": now()}
+    return {"state": state, "cause": cause, "changed_by": run.id, "written_by": run.id, "updated_at": now()}

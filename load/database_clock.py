@@ -8,7 +8,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from load.tables import Instant
+from load.columns import Instant
 
 
 class DatabaseTime(FunctionElement[datetime]):

@@ -143,7 +143,7 @@ class ClaimIntake:
             elif change == "changed":
                 changed.append(_changed_row(c, row, self._run.id) | _as_new(source))
             elif _is_given_again(c, row, origin) and (source["record"] or origin != row.origin):
-                given_again.append({"row_id": row.id} | _as_new(source))
+                given_again.append({"row_id": row.id} | _as_new(source | {"written_by": self._run.id}))
         for rows in batches(new):
             connection.execute(claim.insert(), rows)
         if changed:
@@ -212,6 +212,7 @@ _CHANGE = (
         state=bindparam("new_state"),
         cause=bindparam("new_cause"),
         changed_by=bindparam("new_changed_by"),
+        written_by=bindparam("new_written_by"),
         updated_at=bindparam("new_updated_at"),
         hn=bindparam("new_hn"),
         pid=bindparam("new_pid"),
@@ -226,7 +227,11 @@ _CHANGE = (
 _GIVEN_AGAIN = (
     update(claim)
     .where(claim.c.id == bindparam("row_id"))
-    .values(origin=bindparam("new_origin"), record=func.coalesce(bindparam("new_record"), claim.c.record))
+    .values(
+        origin=bindparam("new_origin"),
+        record=func.coalesce(bindparam("new_record"), claim.c.record),
+        written_by=bindparam("new_written_by"),
+    )
 )
 # While it is unknown whether the bytes that were sent were accepted, they stay: sending the same again does no harm.
 _FROZEN = (*CLOSED_STATES, State.SENDING, State.IN_DOUBT)
@@ -275,6 +280,7 @@ def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:
         "new_state": after,
         "new_cause": cause,
         "new_changed_by": row.changed_by if after is before else run_id,
+        "new_written_by": run_id,
         "new_updated_at": now(),
         "new_hn": c.hn,
         "new_pid": c.pid,

@@ -98,7 +98,9 @@ def _record(connection: Connection, reading: _Reading, seen: Mapping[_IssueKey, 
     if again:
         connection.execute(_ISSUE_SEEN, again)
     for ids in batches(gone):
-        connection.execute(update(issue).where(issue.c.id.in_(ids)).values(resolved_at=moment))
+        connection.execute(
+            update(issue).where(issue.c.id.in_(ids)).values(resolved_at=moment, written_by=reading.run.id)
+        )
 
 
 def _known_issues(connection: Connection, reading: _Reading, seen: Collection[_IssueKey]) -> list[Any]:
@@ -126,6 +128,7 @@ _ISSUE_SEEN = (
         resolved_at=None,
         origin=bindparam("new_origin"),
         record=bindparam("new_record"),
+        written_by=bindparam("run"),
     )
 )
 
@@ -146,6 +149,7 @@ def _issue_row(i: Issue, reading: _Reading, moment: datetime) -> dict[str, Any]:
         "message_en": i.message.en,
         "first_run_id": reading.run.id,
         "run_id": reading.run.id,
+        "written_by": reading.run.id,
         "first_seen_at": moment,
         "seen_at": moment,
         "origin": reading.origin,

@@ -16,15 +16,17 @@ from sqlalchemy import Connection, Engine, Update, and_, bindparam, case, func, 
 from core.clock import BANGKOK, now
 from core.messages import Message
 from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus
-from load.chain import ChainEnd, link
+from load.chain import ChainEnd, link, text_hash
 from load.claim_rows import change_of_state, claims_of
 from load.outcomes import Meaning
 from load.queue import DueClaim
 from load.runs import Run
+from load.seals import seal_run
 from load.states import Cause, State
 from load.tables import claim, submission
 from load.tables import run as run_table
 from load.transactions import in_transaction, within
+from transform.claim import payload_hash
 
 
 class LedgerWriter:
@@ -123,13 +125,13 @@ class LedgerWriter:
             # Where the answer to a commit was lost, all of this may be done twice without harm, but for the chain.
             if chained and not (tried and self._is_written(connection, end.number)):
                 connection.execute(submission.insert(), chained)
-                self._move_recorded_end(connection, end, fenced=bool(batch.intents))
             tried = True
             self._write_results(connection, batch.results)
             self._restore_unsent(connection, batch.unsent)
             if batch.statuses:
                 self._write_statuses(connection, batch.statuses)
             if not batch.intents:
+                self._seal_again(connection, end)
                 return ()
             self._run.fence(connection)
             return self._write_intents(connection, batch.intents)
@@ -152,11 +154,11 @@ class LedgerWriter:
         mine = and_(submission.c.run_id == self._run.id, submission.c.number == number)
         return connection.scalar(select(submission.c.id).where(mine)) is not None
 
-    def _move_recorded_end(self, connection: Connection, end: ChainEnd, *, fenced: bool) -> None:
+    def _seal_again(self, connection: Connection, end: ChainEnd) -> None:
         """If the next run has closed this run already, and late answers have come, record the new end of its chain."""
-        if not fenced:
-            closed = update(run_table).where(run_table.c.id == self._run.id, run_table.c.exchanges.is_not(None))
-            connection.execute(closed.values(exchanges=end.number, chain_hash=end.hash))
+        closed = update(run_table).where(run_table.c.id == self._run.id, run_table.c.exchanges.is_not(None))
+        if connection.execute(closed.values(exchanges=end.number, chain_hash=end.hash)).rowcount:
+            seal_run(connection, self._run.id)
 
     def _write_intents(self, connection: Connection, intents: Sequence[DueClaim]) -> Sequence[DueClaim]:
         """Mark claims as being sent, and return those marked: one that was answered late may not be due any more."""
@@ -205,7 +207,14 @@ class LedgerWriter:
 
     def _write_statuses(self, connection: Connection, statuses: Sequence[TransactionStatus]) -> None:
         rows = [
-            {"row_id": s.claim_id, "new_status": s.status, "new_status_th": s.status_th, "at": now()} for s in statuses
+            {
+                "row_id": s.claim_id,
+                "new_status": s.status,
+                "new_status_th": s.status_th,
+                "at": now(),
+                "run": self._run.id,
+            }
+            for s in statuses
         ]
         connection.execute(_STATUS, rows)
         if proved := [s.claim_id for s in statuses if s.proves]:
@@ -221,6 +230,7 @@ _STATUS = (
         transaction_status=func.coalesce(bindparam("new_status"), claim.c.transaction_status),
         transaction_status_th=func.coalesce(bindparam("new_status_th"), claim.c.transaction_status_th),
         status_asked_at=bindparam("at"),
+        written_by=bindparam("run"),
     )
 )
 _PERSON = Message("เจ้าหน้าที่ตรวจสอบแล้ว", "looked up and settled by a person")
@@ -228,6 +238,8 @@ _PERSON = Message("เจ้าหน้าที่ตรวจสอบแล�
 
 def _submission_row(r: SubmissionRecord, run_id: str) -> dict[str, Any]:
     e = r.exchange
+    # A claim's payload is kept once, with the claim.
+    request = None if payload_hash(e.request) == r.payload_hash else e.request.decode()
     return {
         "claim_id": r.claim_id,
         "run_id": run_id,
@@ -239,11 +251,12 @@ def _submission_row(r: SubmissionRecord, run_id: str) -> dict[str, Any]:
         "answered_at": e.answered_at,
         "duration_ms": e.duration_ms,
         "payload_hash": r.payload_hash,
-        "request": e.request.decode(),
+        "request": request,
         "http_status": e.http_status,
         "response": e.response,
         "failure": e.failure,
         "outcome": e.answer.outcome,
         "message": e.answer.message,
         "transaction_uid": e.answer.transaction_uid,
+        "text_hash": text_hash(request, e.response, e.answer.message),
     }

@@ -22,6 +22,7 @@ from core.messages import Message
 from load.chain import ChainEnd, beginning
 from load.database_clock import DatabaseTime
 from load.errors import FACILITY_BUSY, AuditError, FacilityBusy, StopRun
+from load.seals import seal_run, what_run_wrote
 from load.settings import AuditSettings
 from load.tables import facility_lock, submission
 from load.tables import run as run_table
@@ -206,6 +207,7 @@ def _take_facility(engine: Engine, run: Run) -> str | None:
                 chain_hash=end.hash,
             )
         )
+        seal_run(connection, held)
         return None
 
     return within(engine, take)
@@ -258,8 +260,12 @@ def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
         lock.environment == run.environment, lock.hcode == run.hcode, lock.run_id == run.id
     )
 
+    # Read before the transaction that writes: on SQLite that one keeps all others waiting.
+    written = within(engine, lambda connection: what_run_wrote(connection, run.id), reading=True)
+
     def end(connection: Connection) -> None:
         connection.execute(ended)
+        seal_run(connection, run.id, written)
         connection.execute(given_back)
 
     within(engine, end)

@@ -42,6 +42,8 @@ class Cause(StrEnum):
 
 # What a run sends without being asked. (A SENDING claim whose run has died becomes IN_DOUBT first.)
 DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)
+# Not yet decided: their personal data is needed, and never erased.
+OPEN_STATES = (*DUE, State.SENDING)
 # What "only failed" sends: claims that were sent and not accepted, including those that only a person sends again.
 FAILED = (State.HELD, State.RETRY, State.IN_DOUBT, State.CORRECTABLE, State.GIVEN_UP)
 # Never sent again, and no data of the HIS or a workbook changes them; only a person may reopen one presumed accepted.

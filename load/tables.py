@@ -1,63 +1,49 @@
 """The tables of the audit database: claims and their history, exchanges, issues, runs, locks. Times are UTC in the
 database, and aware in Python.
 
-Triggers (migrations 0002 and 0003) keep `submission`, `claim_history` and `workbook_row` append-only, refuse transitions
-that are not in `load.states`, and record every change of a claim's state in `claim_history`.
+Triggers (`load.triggers`) keep all tables append-only but `run`, `facility_lock`, `claim` and `issue`, refuse transitions
+that are not in `load.states`, record every change of a claim's state in `claim_history`, and keep each payload that was sent.
+`erased_by` is the run that took the personal data out of a row (`load.erasure`).
 """
 
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import BigInteger, TypeDecorator
 
-from load.states import State
+from load.columns import MARIADB, Id, Instant, LongText, metadata
+from load.proof_tables import access, former_payload, seal, sealed_row
+from load.states import OPEN_STATES, State
 
-
-class Instant(TypeDecorator[datetime]):
-    """A date and time, stored as UTC with microseconds on every database."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Ask MariaDB for microseconds, which it cuts off by default."""
-        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name in ("mysql", "mariadb") else DateTime())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Store an aware datetime as naive UTC."""
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Read naive UTC as an aware datetime."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
+__all__ = [
+    "Origin",
+    "access",
+    "claim",
+    "claim_history",
+    "facility_lock",
+    "former_payload",
+    "issue",
+    "metadata",
+    "run",
+    "seal",
+    "sealed_row",
+    "submission",
+    "workbook_row",
+]
 
 Origin = Literal["his", "workbook"]
 """Where data comes from: the hospital database, or a person's workbook."""
-
-# SQLite numbers rows only in a column of type INTEGER; MariaDB's TEXT holds 64 KB at most.
-Id = BigInteger().with_variant(Integer, "sqlite")
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s"})
-# Keys are compared byte by byte: visit numbers that differ in upper and lower case are different visits.
-_MARIADB: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
 
 run = Table(
     "run",
@@ -78,7 +64,7 @@ run = Table(
     Column("exchanges", Integer),
     Column("chain_hash", String(64)),
     CheckConstraint("state in ('running', 'completed', 'failed')", name="run_state"),
-    **_MARIADB,
+    **MARIADB,
 )
 
 facility_lock = Table(
@@ -88,7 +74,7 @@ facility_lock = Table(
     Column("hcode", String(5), primary_key=True),
     Column("run_id", String(36), nullable=False),
     Column("expires_at", Instant, nullable=False),
-    **_MARIADB,
+    **MARIADB,
 )
 
 claim = Table(
@@ -131,13 +117,20 @@ claim = Table(
     # Where its payload comes from, and the sheet rows it was made of, as JSON.
     Column("origin", String(10), nullable=False, server_default="his"),
     Column("record", LongText),
+    # The run that last wrote anything into this row: the end of that run seals it. Null: sealed by migration 0004.
+    Column("written_by", String(36), index=True),
+    Column("erased_by", String(36)),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", name="uq_claim_key"),
     CheckConstraint("state in ({})".format(", ".join(f"'{s}'" for s in State)), name="claim_state"),
     CheckConstraint("state <> 'sending' or run_id is not null", name="claim_sent_by_a_run"),
+    # Without its payload a claim can never be sent again.
+    CheckConstraint(
+        "erased_by is null or state not in ({})".format(", ".join(f"'{s}'" for s in OPEN_STATES)), name="claim_erased"
+    ),
     Index("ix_claim_due", "environment", "hcode", "state", "service_date"),
     Index("ix_claim_person", "pid", "kind"),
     Index("ix_claim_day", "hcode", "service_date"),
-    **_MARIADB,
+    **MARIADB,
 )
 
 # Written only by the triggers on `claim`: one row for every state that a claim has been in.
@@ -150,10 +143,13 @@ claim_history = Table(
     Column("before", String(20)),
     Column("after", String(20), nullable=False),
     Column("cause", String(20), nullable=False),
-    Column("run_id", String(36)),
+    Column("run_id", String(36), index=True),
     Column("payload_hash", String(64), nullable=False),
     Column("message", String(500)),
-    **_MARIADB,
+    # SHA-256 of the texts that were erased (`load.seals.ERASABLE`); null while they are there.
+    Column("text_hash", String(64)),
+    Column("erased_by", String(36)),
+    **MARIADB,
 )
 
 submission = Table(
@@ -174,15 +170,19 @@ submission = Table(
     Column("answered_at", Instant, nullable=False),
     Column("duration_ms", Integer, nullable=False),
     Column("payload_hash", String(64), nullable=False),
-    Column("request", LongText, nullable=False),
+    # Null: the claim's payload of this hash, which is kept once (in `claim`, or `former_payload`).
+    Column("request", LongText),
     Column("http_status", Integer),
     Column("response", LongText),
     Column("failure", String(80)),
     Column("outcome", String(20), nullable=False),
     Column("message", String(500)),
     Column("transaction_uid", String(64)),
+    # SHA-256 of request, response and message, which `hash` covers in their place; null in rows of before migration 0004.
+    Column("text_hash", String(64)),
+    Column("erased_by", String(36)),
     UniqueConstraint("run_id", "number", name="uq_submission_place"),
-    **_MARIADB,
+    **MARIADB,
 )
 
 issue = Table(
@@ -209,9 +209,12 @@ issue = Table(
     # Where the record it is about comes from, and that record's sheet rows, as JSON.
     Column("origin", String(10), nullable=False, server_default="his"),
     Column("record", LongText),
+    # As in `claim`.
+    Column("written_by", String(36), index=True),
+    Column("erased_by", String(36)),
     UniqueConstraint("environment", "hcode", "kind", "vn", "item", "rule", "field", name="uq_issue_key"),
     Index("ix_issue_day", "environment", "hcode", "service_date"),
-    **_MARIADB,
+    **MARIADB,
 )
 
 # Every row of every imported workbook: the visit it is about, and the claim it is part of or the reason why of none.
@@ -232,6 +235,8 @@ workbook_row = Table(
     Column("claim_id", Id, ForeignKey("claim.id"), index=True),
     Column("refusal_th", Text),
     Column("refusal_en", Text),
+    Column("text_hash", String(64)),
+    Column("erased_by", String(36)),
     Index("ix_workbook_row_run_id_claim_id", "run_id", "claim_id"),
-    **_MARIADB,
+    **MARIADB,
 )

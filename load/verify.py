@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, select
 from core.clock import BANGKOK
 from core.errors import ConfigurationError
 from core.messages import Message
-from load.chain import ChainEnd, beginning, link
+from load.chain import ChainEnd, beginning, link, text_hash
 from load.states import Cause, State, transitions
 from load.tables import claim, claim_history, facility_lock, run, submission
 from load.transactions import BATCH, transaction
@@ -171,7 +171,8 @@ def _fault_of(row: Any, last: ChainEnd) -> Message | None:
         return MISSING
     if row.number <= last.number or row.previous_hash != last.hash:
         return OUT_OF_ORDER
-    if link(row._mapping) != row.hash:
+    texts_fit = row.erased_by or not row.text_hash or text_hash(row.request, row.response, row.message) == row.text_hash
+    if not texts_fit or link(row._mapping) != row.hash:
         return CHANGED
     return None if row.claim_there else CLAIM_GONE
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from load.tables import Id, Instant, LongText
+from load.columns import Id, Instant, LongText
 
 revision = "0001"
 down_revision: str | None = None

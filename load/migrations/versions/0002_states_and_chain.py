@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from load.chain import beginning, link
+from load.columns import Id, Instant
 from load.migrations.append_only import append_only, never_replaced
-from load.tables import Id, Instant
 
 revision = "0002"
 down_revision: str | None = "0001"

@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from load.columns import Id, LongText
 from load.migrations.append_only import append_only
-from load.tables import Id, LongText
 
 revision = "0003"
 down_revision: str | None = "0002"
