@@ -47,7 +47,7 @@ def make_claim(
 ) -> Claim:
     """A claim the sandbox takes, of a visit and (unless told) a person of that number; `changes` are of its payload."""
     seq = vn or f"69{number:010d}"
-    identity = pid(100_000_000_000 + (number if person is None else person))
+    identity = changes.get("pid") or pid(100_000_000_000 + (number if person is None else person))
     when = f"{day} 08:30"
     payload: dict[str, Any] = {
         "seq": seq,

@@ -22,6 +22,7 @@ from load.transactions import transaction
 from sandbox.process import Sandbox
 
 TABLES = {"run", "facility_lock", "claim", "claim_history", "submission", "issue", "workbook_row", "alembic_version"}
+TABLES |= {"former_payload", "seal", "sealed_row", "access"}
 
 
 def refused(url: str) -> MophClaimError:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,18 +20,21 @@ from test_load_crash import sending
 
 import load
 from core.errors import ConfigurationError
-from load import verify as says
-from load.chain import beginning, link
+from load import mismatch as says
+from load.chain import beginning, link, text_hash
 from load.database import connect, open_audit
+from load.mismatch import Mismatch
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, claim_history, issue, metadata, run, submission, workbook_row
-from load.verify import Mismatch, verify
+from load.triggers import drop_triggers, make_triggers
+from load.verify import verify
 from sandbox.process import Sandbox
 from sandbox.world import Fault
+from transform.claim import payload_hash
 
 CLAIMS = 5
-TABLES = (run, claim, claim_history, submission)
+TABLES = [table for table in metadata.sorted_tables if table.name != "facility_lock"]
 
 
 # An audit that nobody touched.
@@ -112,8 +116,7 @@ def test_one_run_of_several_can_be_asked_for(audit: Engine, sandbox: Sandbox, ap
     night(audit, api, make_claims(3))
     night(audit, api, make_claims(5))
     first, second = sorted(rows(audit, run), key=lambda row: row.started_at)
-    with audit.begin() as connection:
-        untie(connection)
+    with without_triggers(audit) as connection:
         connection.execute(update(submission).where(submission.c.run_id == second.id).values(outcome="final"))
     checked = verify(audit, "sandbox", first.id[:8])
     assert (checked.runs, checked.exchanges, checked.claims, checked.mismatch) == (1, 3, 0, None)
@@ -128,7 +131,7 @@ def test_one_run_of_several_can_be_asked_for(audit: Engine, sandbox: Sandbox, ap
 
 @dataclass
 class Tampered:
-    """A real audit without its triggers, one run of `CLAIMS` exchanges in it; what is done to it is taken back."""
+    """A real audit, one run of `CLAIMS` exchanges in it; what is done to it is taken back."""
 
     engine: Engine
     run_id: str
@@ -138,22 +141,13 @@ class Tampered:
         return rows(self.engine, claim, id=row.claim_id)[0]
 
 
-def untie(connection: Connection) -> None:
-    """Drop every trigger, as its owner can."""
-    if connection.dialect.name == "postgresql":
-        names = connection.execute(
-            text("select tgname, tgrelid::regclass from pg_trigger where not tgisinternal")
-        ).all()
-        statements = [f"drop trigger {name} on {table}" for name, table in names]
-    else:
-        query = {
-            "sqlite": "select name from sqlite_master where type = 'trigger'",
-            "mysql": "select trigger_name from information_schema.triggers where trigger_schema = database()",
-        }[connection.dialect.name]
-        statements = [f"drop trigger {name}" for name in connection.scalars(text(query))]
-    assert len(statements) >= 5
-    for statement in statements:
-        connection.execute(text(statement))
+@contextmanager
+def without_triggers(engine: Engine) -> Iterator[Connection]:
+    """As its owner can change it: without its triggers, which are there again afterwards."""
+    with engine.begin() as connection:
+        drop_triggers(connection)
+        yield connection
+        make_triggers(connection)
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +159,6 @@ def real_audits(database_on: Callable[[str], str], load_server: Sandbox) -> Iter
             load_server.reset()
             engines[backend] = engine = open_audit(database_on(backend))
             night(engine, settings_for(load_server), make_claims(CLAIMS), concurrency=1)
-            with engine.begin() as connection:
-                untie(connection)
         return engines[backend]
 
     yield real
@@ -179,11 +171,12 @@ def tampered(request: pytest.FixtureRequest, real_audits: Callable[[str], Engine
     engine = real_audits(request.param)
     kept = {table: [values(table, row) for row in rows(engine, table)] for table in TABLES}
     yield Tampered(engine, kept[run][0]["id"])
-    with engine.begin() as connection:
+    with without_triggers(engine) as connection:
         for table in reversed(TABLES):
             connection.execute(delete(table))
         for table, content in kept.items():
-            connection.execute(insert(table), content)
+            if content:
+                connection.execute(insert(table), content)
 
 
 def change(number: int, /, **values: Any) -> Callable[[Connection], None]:
@@ -211,6 +204,7 @@ def forge(number: int) -> Callable[[Connection], None]:
             change_row(connection, row["number"], number=row["number"] + 1)
         before = content[number - 2]
         forged = content[0] | {"id": 1_000_000, "number": number, "previous_hash": before["hash"], "response": "{}"}
+        forged["text_hash"] = text_hash(forged["request"], "{}", forged["message"])
         connection.execute(insert(submission).values(**forged | {"hash": link(forged)}))
 
     return tamper
@@ -284,7 +278,7 @@ OF_THE_CHAIN: dict[str, tuple[Callable[[Connection], None], Any, int | None]] = 
 def test_of_exchanges_tampered_with_the_first_that_does_not_fit_is_named(tampered: Tampered, how: str):
     tamper, what, number = OF_THE_CHAIN[how]
     assert_fits(tampered.engine)
-    with tampered.engine.begin() as connection:
+    with without_triggers(tampered.engine) as connection:
         tamper(connection)
     mismatch = verify(tampered.engine, "sandbox").mismatch
     assert mismatch is not None
@@ -323,7 +317,7 @@ OF_A_CLAIM: dict[str, tuple[Callable[[Connection], None], Any]] = {
 @pytest.mark.parametrize("how", OF_A_CLAIM)
 def test_a_claim_tampered_with_is_named(tampered: Tampered, how: str):
     tamper, what = OF_A_CLAIM[how]
-    with tampered.engine.begin() as connection:
+    with without_triggers(tampered.engine) as connection:
         tamper(connection)
     checked = verify(tampered.engine, "sandbox")
     assert checked.mismatch is not None
@@ -334,8 +328,10 @@ def test_a_claim_tampered_with_is_named(tampered: Tampered, how: str):
 def test_a_claim_made_accepted_with_its_history_but_without_an_answer_is_named(tampered: Tampered):
     real = rows(tampered.engine, claim)[0]
     steps = rows(tampered.engine, claim_history, claim_id=real.id)
-    with tampered.engine.begin() as connection:
-        connection.execute(insert(claim).values(**values(claim, real) | {"id": 77, "vn": "forged"}))
+    with without_triggers(tampered.engine) as connection:
+        payload = real.payload.replace(real.vn, "forged")
+        forged = {"id": 77, "vn": "forged", "payload": payload, "payload_hash": payload_hash(payload.encode())}
+        connection.execute(insert(claim).values(**values(claim, real) | forged))
         for number, step in enumerate(steps):
             new = {"id": 700 + number, "claim_id": 77}
             connection.execute(insert(claim_history).values(**dict(step._mapping) | new))
@@ -347,7 +343,7 @@ def test_a_claim_made_accepted_with_its_history_but_without_an_answer_is_named(t
 def test_a_claim_removed_with_its_history_is_missed_by_its_exchange(audit: Engine, sandbox: Sandbox, api: ApiSettings):
     night(audit, api, make_claims(3), concurrency=1)
     with audit.begin() as connection:
-        untie(connection)
+        drop_triggers(connection)
     with sqlite3.connect(audit.url.database or "") as plain:  # which holds to no foreign keys
         plain.execute("delete from claim_history where claim_id = 2")
         plain.execute("delete from claim where id = 2")
@@ -421,8 +417,7 @@ def test_an_audit_from_before_the_chain_is_chained_as_it_is_opened(
     assert rows(engine, submission)[0].previous_hash == beginning("old-0").hash
     night(engine, api, make_claims(3))
     assert_fits(engine)
-    with engine.begin() as connection:
-        untie(connection)
+    with without_triggers(engine) as connection:
         connection.execute(update(submission).where(submission.c.id == 12).values(message="สำเร็จ"))
     mismatch = verify(engine, "sandbox").mismatch
     assert mismatch is not None

@@ -8,7 +8,7 @@ from alembic import op
 
 from load.columns import MARIADB, Id, Instant, LongText
 from load.seals import SEALED_ROW_BY_ROW, append_seal, found_history, row_hashes, rows_digest, seal_run
-from load.tables import claim_history, run, seal, sealed_row
+from load.tables import claim_history, facility_lock, run, seal, sealed_row
 from load.triggers import drop_triggers, make_triggers
 
 revision = "0004"
@@ -138,7 +138,7 @@ def _keep_payloads_once() -> None:
 
 
 def _seal_what_is_there() -> None:
-    """Seal every run that has ended, in their order; then, for each facility, whatever no run is known to have written."""
+    """Seal every run that holds no facility, in their order; then, for each facility, whatever no run is known to have written."""
     connection = op.get_bind()
     there = sa.inspect(connection)
 
@@ -149,8 +149,8 @@ def _seal_what_is_there() -> None:
     if connection.scalar(sa.select(seal.c.id).limit(1)):  # MariaDB: done by an upgrade that was killed after it
         for table in (sealed_row, seal):
             connection.execute(table.delete())
-    ended = sa.select(run.c.id).where(run.c.ended_at.is_not(None)).order_by(run.c.started_at, run.c.id)
-    for run_id in list(connection.scalars(ended)):
+    over = sa.select(run.c.id).where(run.c.id.not_in(sa.select(facility_lock.c.run_id)))
+    for run_id in list(connection.scalars(over.order_by(run.c.started_at, run.c.id))):
         seal_run(connection, run_id, columns=columns)
     for environment, hcode in _facilities(connection):
         rows = []
