@@ -82,7 +82,8 @@ def _register_days(run: SubmitRun, progress: Progress) -> MophClaimError | None:
 
 def _write_issues(run: SubmitRun, out: Path) -> None:
     first, last = run.selection.first, run.selection.last
-    write_issue_workbook(run.settings, run.engine, out, first, last, hcode=run.audit_run.hcode)
+    of_run = run.audit_run
+    write_issue_workbook(run.settings, run.engine, out, first, last, hcode=of_run.hcode, run_id=of_run.id)
 
 
 def _success(run: SubmitRun) -> Message:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, or_, select
+from sqlalchemy import Connection, Engine, Row, Select, Table, case, func, or_, select
 
-from load.tables import claim, claim_history, run, submission, workbook_row
+from load.tables import claim, claim_history, former_payload, run, submission, workbook_row
 from load.transactions import within
 
 
@@ -17,7 +17,7 @@ class ClaimHistory:
     Args:
         claim: The row of the table `claim`.
         changes: The rows of `claim_history`, one for each change of state.
-        exchanges: The rows of `submission`; their bodies are personal data.
+        exchanges: The rows of `submission`, each with the `payload` that it sent; their bodies are personal data.
         workbook_rows: The rows of `workbook_row` that the claim came from.
     """
 
@@ -43,7 +43,7 @@ def claim_histories(engine: Engine, environment: str, number: str, hcode: str = 
             ClaimHistory(
                 row,
                 connection.execute(_with_run(claim_history, row.id)).all(),
-                connection.execute(_with_run(submission, row.id)).all(),
+                connection.execute(_with_payload(_with_run(submission, row.id))).all(),
                 connection.execute(_with_run(workbook_row, row.id)).all(),
             )
             for row in connection.execute(claims.order_by(c.service_date, c.hcode, c.kind, c.item)).all()
@@ -55,3 +55,13 @@ def claim_histories(engine: Engine, environment: str, number: str, hcode: str = 
 def _with_run(table: Table, claim_id: int) -> Select[Any]:
     query = select(table, run.c.flow, run.c.started_at).outerjoin(run, run.c.id == table.c.run_id)
     return query.where(table.c.claim_id == claim_id).order_by(table.c.id)
+
+
+def _with_payload(exchanges: Select[Any]) -> Select[Any]:
+    """A request that is a payload of the claim is kept once: with the claim, or with its former payloads."""
+    s, f = submission.c, former_payload.c
+    former = select(f.payload).where(f.claim_id == s.claim_id, f.payload_hash == s.payload_hash).scalar_subquery()
+    present = select(claim.c.payload).where(claim.c.id == s.claim_id, claim.c.payload_hash == s.payload_hash)
+    kept = func.coalesce(present.scalar_subquery(), former)
+    # Null also where there was no body, as in the question for a transaction's status.
+    return exchanges.add_columns(case((s.request.is_(None), kept)).label("payload"))

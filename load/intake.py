@@ -70,8 +70,10 @@ class ClaimIntake:
         """
         given = {c.key: c for c in claims}
         named = (claim.c.hcode, claim.c.kind, claim.c.vn, claim.c.item)
-        query = select(claim.c.id, *named, claim.c.hn, claim.c.payload_hash).where(
-            self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "his"
+        query = (
+            select(claim.c.id, *named, claim.c.hn, claim.c.payload_hash)
+            .where(self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "his")
+            .where(claim.c.erased_by.is_(None))
         )
         of_day = query.where(claim.c.service_date == day)
         with_issue = query.join(issue, and_(*(c == issue.c[c.name] for c in (claim.c.environment, *named)))).where(
@@ -165,6 +167,7 @@ class ClaimIntake:
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[Key, Any]:
         columns = [claim.c.id, claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash]
         columns += [claim.c.sent_hash, claim.c.possibly_accepted, claim.c.pid, claim.c.hn, claim.c.service_date]
+        columns.append(claim.c.erased_by)
         return rows_by_key(connection, self._run, {c.key for c in claims}, *columns, claim.c.origin)
 
     def _protected_from_the_his(
@@ -196,6 +199,7 @@ class ClaimIntake:
             claim.c.origin == "his",
             # Held or refused after an answer that was lost: only sending it again shows whether it was accepted.
             claim.c.possibly_accepted.is_(False),
+            claim.c.erased_by.is_(None),
         )
         gone = [r.id for r in connection.execute(query) if (r.hcode, r.kind, r.vn, r.item) not in keys]
         change = change_of_state(self._run, State.WITHDRAWN, Cause.GONE, *NOT_ACCEPTED_STATES)
@@ -241,7 +245,7 @@ _OPEN_TO_THE_HIS = (State.CORRECTABLE, State.WITHDRAWN)
 def _change(c: Claim, row: Any, *, protected: bool) -> str:
     if row is None:
         return "new"
-    if State(row.state) in CLOSED_STATES:
+    if State(row.state) in CLOSED_STATES or row.erased_by:
         return "settled"
     return "changed" if _is_changed(c, row) and not protected else "unchanged"
 
@@ -257,11 +261,16 @@ def _is_changed(c: Claim, row: Any) -> bool:
 
 def _is_given_again(c: Claim, row: Any, origin: Origin) -> bool:
     """Whether this origin gives the ledger's claim unchanged, and it is this origin's or may become so."""
-    return row.payload_hash == c.payload_hash and row.state not in _FROZEN and row.origin in ("his", origin)
+    return (
+        row.payload_hash == c.payload_hash
+        and row.state not in _FROZEN
+        and not row.erased_by
+        and row.origin in ("his", origin)
+    )
 
 
 def _of_another_visit(c: Claim, row: Any) -> bool:
-    if row.state == State.WITHDRAWN or (row.pid, row.service_date) == (c.pid, c.service_date):
+    if row.erased_by or row.state == State.WITHDRAWN or (row.pid, row.service_date) == (c.pid, c.service_date):
         return False
     return bool(row.state != State.CORRECTABLE or row.possibly_accepted or row.hn != c.hn)
 

@@ -173,6 +173,7 @@ class ClaimQueue:
             claim.c.state.in_(states),
             claim.c.kind.in_(kinds),
             claim.c.service_date.between(first, last),
+            claim.c.erased_by.is_(None),
             # Once a run: a claim that is still due after it was sent waits for the next run.
             or_(claim.c.run_id.is_(None), claim.c.run_id != self._run.id),
         )

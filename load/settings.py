@@ -1,4 +1,4 @@
-"""The settings of MOPH Claim, the audit database, and `reconcile`."""
+"""The settings of MOPH Claim, the audit database, `reconcile`, and how long personal data is kept."""
 
 from pathlib import Path
 from typing import Literal
@@ -121,4 +121,17 @@ class ReconcileSettings(BaseModel):
         default_factory=list,
         description="Words of MOPH Claim's data.status after which a transaction is not asked about again; which there "
         "are is not public: `moph-claim status` shows those that came.",
+    )
+
+
+class PrivacySettings(BaseModel):
+    """How long personal data is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep_years: int = Field(
+        10, ge=1, le=100, description="Years after the service for which `moph-claim audit erase` leaves personal data."
+    )
+    keep_files_days: int = Field(
+        30, ge=1, le=3650, description="Days for which result and issue workbooks are kept; then they are removed."
     )

@@ -134,7 +134,9 @@ def _erases(dialect: str, table: str, columns: Sequence[str]) -> str:
         return "false"
     same = {"sqlite": "{0} is {1}", "postgresql": "{0} is not distinct from {1}"}.get(dialect, "{0} <=> {1}")
     emptied = ERASABLE[table]
-    kept = sorted(c for c in columns if c not in (*emptied, "erased_by", "text_hash"))
+    # A submission's has stood there since it was written.
+    changed = (*emptied, "erased_by") if table == "submission" else (*emptied, "erased_by", "text_hash")
+    kept = sorted(c for c in columns if c not in changed)
     conditions = ["old.erased_by is null", "new.erased_by is not null"]
     conditions += [f"new.{c} = ''" if c == "file_name" else f"new.{c} is null" for c in emptied]
     conditions += [same.format(f"new.{_quoted(dialect, c)}", f"old.{_quoted(dialect, c)}") for c in kept]

@@ -1,11 +1,11 @@
-"""`moph-claim audit verify`, `audit show` and `settle`: what the audit proves, what it tells, what a person decides."""
+"""`moph-claim audit …` and `settle`: what the audit proves and tells, what is taken out of it, what a person decides."""
 
 from typing import Annotated
 
 import typer
 
 from core.messages import Message
-from flows.cli.console import Exit, FacilityOption, errors, exit_on_error, screen
+from flows.cli.console import Exit, FacilityOption, day_of, errors, exit_on_error, screen
 from flows.settings.read import read_settings
 
 app = typer.Typer(help="พิสูจน์และค้นบันทึกตรวจสอบ / Prove the audit, and look into it.", no_args_is_help=True)
@@ -48,12 +48,16 @@ def show(
     """ประวัติทั้งหมดของรายการเบิก / A claim's whole life: states, exchanges, answers, when, by which run."""
     from flows.cli.scope import settings_in_scope
     from flows.reports.claim_history import render_history
+    from load.accesses import record_access
     from load.claim_history import claim_histories
     from load.database import audit_engine
 
     with exit_on_error():
         settings = settings_in_scope(read_settings(), facility)
         with audit_engine(settings.audit_url()) as engine:
+            if payload:
+                of = settings.api.environment
+                record_access(engine, of, "audit show --payload", number, hcode=settings.facility.hcode)
             found = claim_histories(engine, settings.api.environment, number, settings.facility.hcode)
         for life in found:
             for line in render_history(life, settings.language, bodies=payload):
@@ -66,6 +70,54 @@ def show(
         )
         errors.print(none.say(settings.language), highlight=False, markup=False, soft_wrap=True)
     raise typer.Exit(Exit.NEEDS_A_PERSON)
+
+
+@app.command()
+def erase(
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="YYYY-MM-DD", help="ก่อนวันนี้ / Services before this day; else by privacy.keep_years."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="ไม่ต้องถาม / Ask nothing.")] = False,
+    facility: FacilityOption = "",
+) -> None:
+    """ลบข้อมูลส่วนบุคคลที่เก่าเกินกำหนด / Take personal data out of what is older than it may be kept."""
+    from flows.cli.scope import settings_in_scope
+    from flows.runs.erase import count_old, erase_old, last_day_kept
+    from load.database import audit_engine
+
+    with exit_on_error():
+        settings = settings_in_scope(read_settings(), facility)
+        day = last_day_kept(settings, day_of(before))
+        with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
+            many = count_old(settings, engine, day)
+            question = Message(
+                f"จะลบข้อมูลส่วนบุคคลของ {many:,} รายการก่อนวันที่ {day} อย่างถาวร ยืนยันหรือไม่",
+                f"The personal data of {many:,} claims and issues of before {day} will be gone for good. Go on?",
+            )
+            if not yes:
+                typer.confirm(question.say(settings.language), abort=True)
+            erased = erase_old(settings, engine, day)
+        screen.print(erased.say(settings.language), highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def accesses(
+    last: Annotated[int, typer.Option(min=1, help="จำนวนล่าสุด / How many of the last.")] = 100,
+    facility: FacilityOption = "",
+) -> None:
+    """ใครดูหรือส่งออกข้อมูลส่วนบุคคล เมื่อไร / Who looked at bodies or wrote them to files, and when."""
+    from flows.cli.scope import environment_in_scope
+    from flows.reports.claim_history import render_accesses
+    from load.accesses import accesses as read_accesses
+    from load.database import audit_engine
+
+    with exit_on_error():
+        settings = read_settings()
+        with audit_engine(settings.audit_url()) as engine:
+            rows = read_accesses(engine, environment_in_scope(settings, facility), last)
+        for line in render_accesses(rows):
+            screen.print(line, soft_wrap=True)
 
 
 def settle(

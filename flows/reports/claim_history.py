@@ -1,7 +1,7 @@
 """The audit in words: the result of its verification, and a claim's history as a timeline in Bangkok time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from textwrap import indent
 from typing import Any
@@ -43,9 +43,10 @@ def verification_message(checked: VerificationResult, run: str = "") -> Message:
             f"The chain of run {run} proves itself: {checked.exchanges:,} exchanges were checked, and all of them fit.",
         )
     return Message(
-        f"บันทึกตรวจสอบถูกต้องครบถ้วน: {checked.runs:,} การทำงาน {checked.exchanges:,} การรับส่ง {checked.claims:,} รายการเบิก",
-        f"The audit proves itself: {checked.runs:,} runs, {checked.exchanges:,} exchanges and {checked.claims:,} claims "
-        "were checked, and all of them fit.",
+        f"บันทึกตรวจสอบถูกต้องครบถ้วน: {checked.runs:,} การทำงาน {checked.exchanges:,} การรับส่ง {checked.claims:,} รายการเบิก "
+        f"{checked.issues:,} ปัญหา",
+        f"The audit proves itself: {checked.runs:,} runs, {checked.exchanges:,} exchanges, {checked.claims:,} claims and "
+        f"{checked.issues:,} issues were checked, and all of them fit.",
     )
 
 
@@ -97,8 +98,16 @@ def _exchange(e: Row[Any], language: Language) -> str:
     return f"{e.attempt}. {call} {e.path} ⇒ " + "  ".join(str(part) for part in came if part)
 
 
+def render_accesses(rows: Sequence[Row[Any]]) -> Iterator[Text]:
+    """The record of accesses for the screen, one line each."""
+    for row in rows:
+        by = f"  · run {row.run_id[:8]}" if row.run_id else ""
+        subject = mask_identity_numbers(row.subject)
+        yield Text(f"{_moment(row.at)}  {row.who}  {row.action}: {' '.join(filter(None, [row.hcode, subject]))}{by}")
+
+
 def _bodies(e: Row[Any]) -> Iterator[Text]:
-    for mark, body in (("→", e.request), ("←", e.response)):
+    for mark, body in (("→", e.request if e.request is not None else e.payload), ("←", e.response)):
         if body:
             yield Text(indent(_pretty(body), f"      {mark} "), "dim")
 

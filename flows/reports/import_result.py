@@ -9,6 +9,7 @@ from extract.workbook.layout import SheetName, layouts
 from flows.reports.import_report import is_trial, mending_steps, sent_sentence, sheets_of_earlier_results
 from flows.runs.import_workbook import ImportRun, dropdown_choices
 from flows.settings.model import Settings
+from load.accesses import record_access
 from load.display_names import KIND_NAMES
 from load.workbook.result import write_result
 from load.workbook.result_content import Count, RowOutcome, Summary, mendable_rows
@@ -29,7 +30,14 @@ def write_row_outcomes(
         outcomes: What became of every row.
         failure: Why the run stopped, if it did.
         source: Where the officer's file lies.
+
+    Raises:
+        MophClaimError: The audit cannot be written, or the file cannot.
     """
+    of_run = run.audit_run
+    record_access(
+        run.engine, of_run.environment, "result of an import to a file", out.name, hcode=of_run.hcode, run_id=of_run.id
+    )
     write_result(
         out,
         _summary(run, outcomes, failure),

@@ -21,6 +21,7 @@ from flows.reports.row_outcomes import CATEGORIES, NOTHING_TO_CLAIM, REFUSED
 from flows.reports.tables import HEADINGS, issue_frame, write_csv
 from flows.runs.import_workbook import dropdown_choices
 from flows.settings.model import Settings
+from load.accesses import record_access
 from load.database import audit_engine
 from load.display_names import KIND_NAMES, STATE_NAMES
 from load.queries import claims_by_day, claims_not_accepted, open_issues
@@ -55,6 +56,8 @@ def write_issues(settings: Settings, rows: pd.DataFrame, out: Path, first: date 
         MophClaimError: Another ending, the audit cannot be read, or the file cannot be written.
     """
     if out.suffix == ".csv":
+        with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
+            _record_export(settings, engine, out, first, last, settings.facility.hcode, None)
         write_csv(rows, out, settings.language)
     elif out.suffix == ".xlsx":
         with audit_engine(settings.audit_url(), patience_seconds=settings.audit.outage_seconds) as engine:
@@ -66,7 +69,14 @@ def write_issues(settings: Settings, rows: pd.DataFrame, out: Path, first: date 
 
 
 def write_issue_workbook(
-    settings: Settings, engine: Engine, out: Path, first: date | None, last: date | None, *, hcode: str = ""
+    settings: Settings,
+    engine: Engine,
+    out: Path,
+    first: date | None,
+    last: date | None,
+    *,
+    hcode: str = "",
+    run_id: str | None = None,
 ) -> None:
     """Write what was not accepted and why, of some days.
 
@@ -77,10 +87,12 @@ def write_issue_workbook(
         first: First service day; None: from the first one on.
         last: Last service day; None: to the last one.
         hcode: Of one facility; empty: of all.
+        run_id: The run that writes it, if one does.
 
     Raises:
-        MophClaimError: The audit cannot be read, or the file cannot be written.
+        MophClaimError: The audit cannot be used, or the file cannot be written.
     """
+    _record_export(settings, engine, out, first, last, hcode, run_id)
     of: dict[str, Any] = {"first": first, "last": last, "hcode": hcode}
     environment = settings.api.environment
     claims = claims_not_accepted(engine, environment, **of)
@@ -99,6 +111,13 @@ def write_issue_workbook(
     offered, language = dropdown_choices(settings, today()), settings.language
     listing = _listing(issue_frame(claims, issues, language), language)
     write_result(out, summary, mendable, offered, language, listing=listing)
+
+
+def _record_export(
+    settings: Settings, engine: Engine, out: Path, first: date | None, last: date | None, hcode: str, run_id: str | None
+) -> None:
+    subject = f"{first or '…'} – {last or '…'}, {out.name}"
+    record_access(engine, settings.api.environment, "issues to a file", subject, hcode=hcode, run_id=run_id)
 
 
 def _listing(rows: pd.DataFrame, language: Language) -> Listing:

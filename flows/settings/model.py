@@ -24,7 +24,7 @@ from core.messages import Language, Message
 from extract.settings import HisSettings, WorkbookSettings
 from flows.settings.keys import CONFIG_VARIABLE, FACILITIES, PREFIX, facility_variables, keys
 from flows.settings.sections import FacilitySettings, InboxSettings, OwnSettings, ServiceSettings
-from load.settings import ApiSettings, AuditSettings, ReconcileSettings
+from load.settings import ApiSettings, AuditSettings, PrivacySettings, ReconcileSettings
 from transform.settings import TransformSettings
 
 CONFIG_FILE = "moph-claim.toml"
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
     reconcile: ReconcileSettings = ReconcileSettings()
+    privacy: PrivacySettings = PrivacySettings()
     workbook: WorkbookSettings = WorkbookSettings()
     inbox: InboxSettings = InboxSettings()
     service: ServiceSettings = ServiceSettings()
