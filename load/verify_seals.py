@@ -161,7 +161,11 @@ def _of_rows(
                     what = ROW if table is claim else ISSUE_ROW
                     yield Mismatch(what, row.written_by, kind=row.kind, vn=row.vn, item=row.item)
                 counts.issues += table is issue
-        gone = select(s.row_id, seal.c.run_id).join(seal, seal.c.id == s.seal_id).outerjoin(table, (c.id == s.row_id) & (c.environment == seal.c.environment))
+        gone = (
+            select(s.row_id, seal.c.run_id)
+            .join(seal, seal.c.id == s.seal_id)
+            .outerjoin(table, (c.id == s.row_id) & (c.environment == seal.c.environment))
+        )
         gone = gone.where(seal.c.environment == environment, s.of_table == name, c.id.is_(None)).order_by(s.id)
         for row in connection.execute(gone.limit(1)):
             yield Mismatch(ROW_GONE.fill(row=row.row_id, table=name), row.run_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from load_night import settings_for
 from sqlalchemy import Engine
+from whole_audit import fill
 
 from load.database import open_audit
 from load.settings import ApiSettings
@@ -37,6 +38,17 @@ def empty_audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An audit's file with its tables, to be copied: making them takes longer than most tests."""
     file = tmp_path_factory.mktemp("audit") / "audit.sqlite"
     open_audit(f"sqlite:///{file}").dispose()
+    return file
+
+
+@pytest.fixture(scope="session")
+def whole_file(tmp_path_factory: pytest.TempPathFactory, empty_audit: Path, load_server: Sandbox) -> Path:
+    """An audit's file with rows in every table, to be copied."""
+    file = Path(shutil.copy(empty_audit, tmp_path_factory.mktemp("whole")))
+    load_server.reset()
+    engine = open_audit(f"sqlite:///{file}")
+    fill(engine, load_server)
+    engine.dispose()
     return file
 
 

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from databases import SQLITE_FIRST
 from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for, values
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from test_load_crash import sending
+from whole_audit import without_triggers
 
 import load
 from core.errors import ConfigurationError
@@ -27,7 +27,7 @@ from load.mismatch import Mismatch
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, claim_history, issue, metadata, run, submission, workbook_row
-from load.triggers import drop_triggers, make_triggers
+from load.triggers import drop_triggers
 from load.verify import verify
 from sandbox.process import Sandbox
 from sandbox.world import Fault
@@ -139,15 +139,6 @@ class Tampered:
     def claim_of(self, number: int) -> Any:
         (row,) = rows(self.engine, submission, run_id=self.run_id, number=number)
         return rows(self.engine, claim, id=row.claim_id)[0]
-
-
-@contextmanager
-def without_triggers(engine: Engine) -> Iterator[Connection]:
-    """As its owner can change it: without its triggers, which are there again afterwards."""
-    with engine.begin() as connection:
-        drop_triggers(connection)
-        yield connection
-        make_triggers(connection)
 
 
 @pytest.fixture(scope="module")

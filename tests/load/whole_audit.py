@@ -1,9 +1,11 @@
-"""An audit with rows in every table: two nights, a mended claim, issues, a workbook's rows, an access, an erasure."""
+"""An audit with rows in every table: two nights, a mended claim, an access, issues, and a workbook's rows."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 
 from load_night import DAY, make_claim, make_claims, make_issue, night, note, settings_for
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from core.clock import now
 from load.accesses import record_access
@@ -13,13 +15,14 @@ from load.runs import Run, start_run
 from load.seals import ERASE_FLOW
 from load.settings import AuditSettings
 from load.tables import workbook_row
+from load.triggers import drop_triggers, make_triggers
 from sandbox.process import Sandbox
 from transform.claim import KINDS
 
 HCODE = "10953"
 
 
-def held_by(engine: Engine, flow: str):
+def held_by(engine: Engine, flow: str) -> AbstractContextManager[Run]:
     """A run of this flow that holds the facility."""
     settings = AuditSettings.model_construct(lease_seconds=300, lock_wait_seconds=0)
     return start_run(engine, settings, environment="sandbox", hcode=HCODE, flow=flow, parameters={"from": DAY})
@@ -46,6 +49,17 @@ def fill(engine: Engine, sandbox: Sandbox) -> None:
                     for number, claim_id in ((2, 1), (3, None))
                 ],
             )
+    with held_by(engine, "reconcile"):
+        pass
+
+
+@contextmanager
+def without_triggers(engine: Engine) -> Iterator[Connection]:
+    """As its owner can change it: without its triggers, which are there again afterwards."""
+    with engine.begin() as connection:
+        drop_triggers(connection)
+        yield connection
+        make_triggers(connection)
 
 
 def erase_all(engine: Engine) -> Run:
