@@ -58,16 +58,41 @@ def one(site: Site, state: str) -> dict[str, Any]:
     return site.rows(f"select * from claim where state = '{state}' and {alone} order by id limit 1")[0]
 
 
+# Who has looked, and what is taken out.
+
+
+def test_a_look_at_bodies_is_written_down_and_erasing_takes_them_away(after: Site) -> None:
+    claim = one(after, "accepted")
+    assert "fname" in moph_claim(after.folder, "audit", "show", claim["vn"], "--payload").out
+    moph_claim(after.folder, "audit", "show", claim["vn"])
+    out = after.folder / "left.csv"
+    moph_claim(after.folder, "issues", "--out", str(out))
+    looked = moph_claim(after.folder, "audit", "accesses").out.splitlines()
+    by_runs = [line for line in looked if "· run" in line]
+    assert [line.split("  ")[2] for line in looked if line not in by_runs] == [
+        f"issues to a file: … – …, {out.name}",
+        f"audit show --payload: {claim['vn']}",
+    ]
+    erased = moph_claim(after.folder, "audit", "erase", "--yes")
+    assert (erased.code, "out of 0 claims and 0 issues" in erased.out) == (0, True)
+    with sqlite3.connect(after.audit) as audit:  # as if it had all been long ago
+        assert audit.execute("select count(*) from claim where pid = ''").fetchone() == (0,)
+    refused = moph_claim(after.folder, "audit", "erase", "--yes", "--before", "2099-01-01")
+    assert (refused.code, "kept for a year" in refused.err) == (2, True)
+
+
 # The proof.
 
 
 def test_verify_says_in_one_sentence_what_was_checked(after: Site) -> None:
     said = moph_claim(after.folder, "audit", "verify")
-    (n,) = after.rows("select (select count(*) from submission) exchanges, (select count(*) from claim) claims")
+    (n,) = after.rows(
+        "select (select count(*) from submission) exchanges, (select count(*) from claim) claims, (select count(*) from issue) issues"
+    )
     assert (said.code, said.err) == (0, "")
     assert said.out == (
-        f"The audit proves itself: 2 runs, {n['exchanges']:,} exchanges and {n['claims']:,} claims were checked, and all of "
-        "them fit.\n"
+        f"The audit proves itself: 2 runs, {n['exchanges']:,} exchanges, {n['claims']:,} claims and "
+        f"{n['issues']:,} issues were checked, and all of them fit.\n"
     )
 
 

@@ -1,6 +1,8 @@
 """Personal data that is too old is taken out of the audit, and what is left proves itself."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from databases import SQLITE_FIRST
