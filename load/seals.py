@@ -31,6 +31,7 @@ Columns = Callable[[Table], list[Column[Any]]]
 """The columns of a table; a migration knows fewer than the program."""
 # Of a claim its payload is left out: `payload_hash` stands for it.
 _LEFT_OUT = frozenset({(claim.name, "payload")})
+# A part of what the hashes are: changed, they would be others.
 _ROWS_AT_ONCE = 500
 # Two processes may seal one facility at once: a run's end, and the late answers of the run before it.
 _TRIES = 20
@@ -83,13 +84,20 @@ def rows_digest(
     )
     texts = [table.c[name] for name in erasable]
     tombstone = [table.c.text_hash] if erasable else []
+    nothing = text_hash(*(None for _ in texts))
     digest, count = hashlib.sha256(), 0
+    rows: list[list[Any]] = []  # encoded together: one by one takes twice as long
     for row in _stream(connection, table, [*kept, *texts, *tombstone], which):
         values: list[Any] = list(row[: len(kept)])
         if erasable:
-            values.append(row[-1] or text_hash(*row[len(kept) : -1]))
-        digest.update(_json(values))
+            said = row[len(kept) : -1]
+            values.append(row[-1] or (nothing if said.count(None) == len(said) else text_hash(*said)))
+        rows.append(values)
         count += 1
+        if len(rows) == _ROWS_AT_ONCE:
+            digest.update(_json(rows))
+            rows = []
+    digest.update(_json(rows))
     return ChainEnd(count, digest.hexdigest())
 
 
@@ -220,10 +228,7 @@ def erased_digest(connection: Connection, run_id: str) -> ChainEnd:
 
 def digest_of_rows(rows: list[tuple[str, int, str]]) -> ChainEnd:
     """The count and the hash of the rows of `sealed_row` of one seal, in their order."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(_json(list(row)))
-    return ChainEnd(len(rows), digest.hexdigest())
+    return ChainEnd(len(rows), hashlib.sha256(_json(rows)).hexdigest())
 
 
 def _known_rows(connection: Connection, run_id: str) -> dict[tuple[str, int], str]:
@@ -258,7 +263,7 @@ def _json(value: object) -> bytes:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat(timespec="microseconds")
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(type(value).__name__)

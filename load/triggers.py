@@ -116,9 +116,10 @@ def _kept(dialect: str, columns: Mapping[str, Sequence[str]]) -> Iterator[Trigge
         else:
             yield Trigger(f"{table}_no_delete", table, "before delete", _refuse(dialect, never))
         if dialect == "sqlite":  # "insert or replace" deletes without a delete trigger
-            same = " and ".join(f"{c} = new.{c}" for c in key) or "false"
-            mine = "false" if table == "former_payload" else "id = new.id"
-            there = f"exists (select 1 from {table} where {mine} or ({same}))"  # noqa: S608 - names of ours
+            # No condition without an index in it: with one SQLite reads the whole table for each row that is inserted.
+            keys = [*([] if table == "former_payload" else [("id",)]), *([key] if key else [])]
+            same = " or ".join("({})".format(" and ".join(f"{c} = new.{c}" for c in names)) for names in keys)
+            there = f"exists (select 1 from {table} where {same})"  # noqa: S608 - names of ours
             body = f"when {there} {_refuse(dialect, 'a row is never replaced')}"
             yield Trigger(f"{table}_no_replace", table, "before insert", body)
         if table in APPEND_ONLY:
