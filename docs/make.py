@@ -192,7 +192,7 @@ NEXT_RUN = {
     State.RETRY: "goes again",
     State.IN_DOUBT: "asked about, then sent once more if that does not settle it",
     State.CORRECTABLE: 'goes when the record has changed in the HIS, or with `--send "only failed"`',
-    State.FINAL: "never sent again",
+    State.FINAL: "never sent again; if its acceptance is found on MOPH Claim's own pages, `moph-claim settle`",
     State.GIVEN_UP: 'goes with `--send "only failed"`, or when a person says so (`moph-claim settle`)',
     State.WITHDRAWN: "goes if the HIS gives it again",
 }

@@ -80,7 +80,7 @@ class LedgerWriter:
         """Record a person's decision about claims.
 
         Args:
-            ids: Their rows; each is presumed accepted, correctable or given up.
+            ids: Their rows; each is presumed accepted, refused for good, correctable or given up.
             state: accepted, final or ready (to be sent again).
             transaction_uid: The server's number, where the person knows it.
             note: The person's reason; kept in the claim's history.
@@ -96,7 +96,7 @@ class LedgerWriter:
         decision: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
         if transaction_uid:
             decision["transaction_uid"] = transaction_uid
-        if state is State.READY and before == {State.PRESUMED_ACCEPTED}:  # the person looked it up: not accepted
+        if state is State.READY and before <= {State.PRESUMED_ACCEPTED, State.FINAL}:  # the person looked it up: not accepted
             decision["possibly_accepted"] = False
         decision |= change_of_state(self._run, state, Cause.PERSON, *before)
         settled = connection.execute(update(claim).where(mine).values(decision)).rowcount

@@ -46,7 +46,8 @@ DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)
 OPEN_STATES = (*DUE, State.SENDING)
 # What "only failed" sends: claims that were sent and not accepted, including those that only a person sends again.
 FAILED = (State.HELD, State.RETRY, State.IN_DOUBT, State.CORRECTABLE, State.GIVEN_UP)
-# Never sent again, and no data of the HIS or a workbook changes them; only a person may reopen one presumed accepted.
+# Never sent again, and no data of the HIS or a workbook changes them; only a person who has looked one up may reopen it: one
+# presumed accepted, or refused for good over one that was accepted.
 CLOSED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.FINAL)
 ACCEPTED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
 # Withdrawn when the HIS no longer gives them, because they were certainly not accepted.
@@ -80,6 +81,7 @@ MACHINE = (
     Transitions(Cause.STATUS, (State.PRESUMED_ACCEPTED,), (State.ACCEPTED,)),
     Transitions(Cause.WINDOW_OVER, (State.HELD,), (State.GIVEN_UP,)),
     Transitions(Cause.PERSON, (State.PRESUMED_ACCEPTED,), (State.ACCEPTED, State.FINAL, State.READY)),
+    Transitions(Cause.PERSON, (State.FINAL,), (State.ACCEPTED, State.READY)),
     Transitions(Cause.PERSON, (State.CORRECTABLE, State.GIVEN_UP), (State.READY,)),
 )
 

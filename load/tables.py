@@ -63,6 +63,8 @@ run = Table(
     # The end of its chain of submissions, once the run has ended: how many there are, and the hash of the last.
     Column("exchanges", Integer),
     Column("chain_hash", String(64)),
+    # Whether its machine kept a mark of how far the audit had come (`load.high_water_mark`); null before migration 0005.
+    Column("marked", Boolean),
     CheckConstraint("state in ('running', 'completed', 'failed')", name="run_state"),
     **MARIADB,
 )

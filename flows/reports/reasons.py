@@ -19,8 +19,9 @@ NEXT_STEPS = {
         "Mend in the HIS what `moph-claim issues` lists; mended claims go again by themselves.",
     ),
     State.FINAL: Message(
-        "รายการที่ไม่รับไม่ต้องส่งซ้ำ ดูเหตุผลด้วย `moph-claim issues`",
-        "Claims refused for good are not sent again; `moph-claim issues` says why.",
+        "รายการที่ไม่รับไม่ต้องส่งซ้ำ ดูเหตุผลด้วย `moph-claim issues` ถ้าตรวจพบว่าไม่ตรงกับหน้าเว็บ MOPH Claim ให้บันทึกด้วย `moph-claim settle`",
+        "Claims refused for good are not sent again; `moph-claim issues` says why. Where MOPH Claim's own pages say otherwise, "
+        "say so with `moph-claim settle`.",
     ),
     State.GIVEN_UP: Message(
         'รายการที่เลิกรอ ถ้าปิดสิทธิแล้วให้สั่ง `moph-claim run --send "only failed"` ของวันนั้น ดูรายตัวด้วย `moph-claim issues`',

@@ -61,7 +61,7 @@ def test_what_is_settled_is_never_sent_again_unless_a_person_says_so():
         for before, after, cause in transitions()
         if before in CLOSED_STATES and after is not State.ACCEPTED
     }
-    assert left == {(State.PRESUMED_ACCEPTED, Cause.PERSON)}
+    assert left == {(State.PRESUMED_ACCEPTED, Cause.PERSON), (State.FINAL, Cause.PERSON)}
     assert {before for before, after, _ in transitions() if after is State.SENDING} >= set(DUE)
 
 
