@@ -20,6 +20,10 @@ class AuditAway(AuditError):
     """The audit database is away, busy or full: trying again may succeed."""
 
 
+class AuditGoneBack(AuditError):
+    """The audit lacks what this machine knows was in it: nothing is sent until a person says so."""
+
+
 class FacilityBusy(MophClaimError):
     """Another run holds the facility."""
 

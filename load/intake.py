@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, select
 
 from core.clock import now
 from load.claim_rows import Key, change_of_state, claims_of, rows_by_key
+from load.gaps import Gap, last_gap
 from load.outcomes import Outcome
 from load.runs import Run
 from load.states import ACCEPTED_STATES, CLOSED_STATES, NOT_ACCEPTED_STATES, Cause, State, check_transition
@@ -133,6 +134,7 @@ class ClaimIntake:
         """
         found = change_of_state(self._run, State.READY, Cause.FOUND)
         counts: Counter[str] = Counter()
+        gap = last_gap(connection, self._run.environment, self._run.hcode)
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
         given_again: list[dict[str, Any]] = []
@@ -141,7 +143,7 @@ class ClaimIntake:
             source = {"origin": origin, "record": records.get(c.key)}
             if change == "new":
                 check_transition(Cause.FOUND, None, State.READY)
-                new.append(_new_row(c, self._run.environment) | found | source)
+                new.append(_new_row(c, self._run.environment, gap) | found | source)
             elif change == "changed":
                 changed.append(_changed_row(c, row, self._run.id) | _as_new(source))
             elif _is_given_again(c, row, origin) and (source["record"] or origin != row.origin):
@@ -304,7 +306,7 @@ def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in values.items()}
 
 
-def _new_row(c: Claim, environment: str) -> dict[str, Any]:
+def _new_row(c: Claim, environment: str, gap: Gap | None) -> dict[str, Any]:
     return {
         "environment": environment,
         "hcode": c.hcode,
@@ -318,7 +320,8 @@ def _new_row(c: Claim, environment: str) -> dict[str, Any]:
         "baht": c.baht,
         "payload": c.payload.decode(),
         "payload_hash": c.payload_hash,
-        "possibly_accepted": False,
+        # The audit was restored: this claim may have been sent in the time that it knows nothing of.
+        "possibly_accepted": bool(gap and gap.may_hold(c.service_date)),
         "tries": 0,
         "created_at": now(),
     }

@@ -22,7 +22,7 @@ from load.outcomes import Meaning
 from load.queue import DueClaim
 from load.runs import Run
 from load.seals import seal_run
-from load.states import Cause, State
+from load.states import CLOSED_STATES, Cause, State
 from load.tables import claim, submission
 from load.tables import run as run_table
 from load.transactions import in_transaction, within
@@ -58,6 +58,19 @@ class LedgerWriter:
         # another lock would keep the lease from being renewed meanwhile.
         self._run.fence(connection)
         return recovered
+
+    @in_transaction
+    def presume_sent(self, connection: Connection, until: date) -> int:
+        """Count open claims of services up to this day as possibly accepted: the audit does not know what was sent.
+
+        Returns:
+            How many claims were changed.
+        """
+        open_ = and_(claim.c.state.not_in(CLOSED_STATES), claim.c.possibly_accepted.is_(False))
+        lost = update(claim).where(self._mine, open_, claim.c.service_date <= until)
+        presumed = connection.execute(lost.values(possibly_accepted=True, written_by=self._run.id)).rowcount
+        self._run.fence(connection)
+        return presumed
 
     @in_transaction
     def give_up(self, connection: Connection, before: date) -> int:
@@ -96,7 +109,10 @@ class LedgerWriter:
         decision: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
         if transaction_uid:
             decision["transaction_uid"] = transaction_uid
-        if state is State.READY and before <= {State.PRESUMED_ACCEPTED, State.FINAL}:  # the person looked it up: not accepted
+        if state is State.READY and before <= {
+            State.PRESUMED_ACCEPTED,
+            State.FINAL,
+        }:  # the person looked it up: not accepted
             decision["possibly_accepted"] = False
         decision |= change_of_state(self._run, state, Cause.PERSON, *before)
         settled = connection.execute(update(claim).where(mine).values(decision)).rowcount

@@ -5,7 +5,7 @@ Nothing personal leaves these objects: tasks are given them whole, and return no
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ from flows.parameters import FlowParameters, ImportParameters, ReconcileParamete
 from flows.settings.model import Settings
 from load.account_center import TokenSource
 from load.delivery import Delivery
+from load.errors import AuditError
+from load.high_water_mark import MarkKeeper
 from load.ledger import Ledger
 from load.queue import DueClaim
 from load.runs import Run, start_run
@@ -51,6 +53,7 @@ class ClaimRun:
     Attributes:
         on_pause: Called with a sentence, from a sending thread, when sending pauses or goes on.
         recovered: Claims that a dead run left in mid-sending.
+        mark: Marks outside of the audit how far the run has come; None of one that sends nothing.
 
     Args:
         settings: The settings in force.
@@ -70,6 +73,7 @@ class ClaimRun:
         self.selection = selection
         self.on_pause: Callable[[Message], None] = lambda _: None
         self.recovered = 0
+        self.mark: MarkKeeper | None = None
         self.ledger = Ledger(engine, audit_run)
         self.tokens = TokenSource(settings.api, audit_run.hcode)
         self.stack = ExitStack()
@@ -114,6 +118,8 @@ class ClaimRun:
             self._delivery = self.stack.enter_context(
                 Delivery(self.settings.api, self.ledger, self.tokens, self.parameters.concurrency, self.on_pause)
             )
+        if self.mark is not None:
+            self.mark.advance()
         self._delivery.send_chunk(number, chunk)
 
     def finish_sending(self) -> None:
@@ -153,20 +159,34 @@ def open_run(
         on_wait: Called with the id of another run of the facility, if there is one to wait for.
 
     Raises:
-        MophClaimError: The facility or the audit is not to be had; nothing was sent.
+        MophClaimError: The facility or the audit is not to be had, or the audit has gone back in time; nothing was sent.
     """
-    with start_run(
-        engine,
-        settings.audit,
-        environment=settings.api.environment,
-        hcode=hcode,
-        flow=flow,
-        parameters=parameters.recorded(),
-        on_wait=on_wait,
-    ) as audit_run:
-        run = make_run(audit_run)
-        try:
-            run.recover()
-            yield run
-        finally:
-            run.close()
+    mark = None
+    try:
+        with start_run(
+            engine,
+            settings.audit,
+            environment=settings.api.environment,
+            hcode=hcode,
+            flow=flow,
+            parameters=parameters.recorded(),
+            on_wait=on_wait,
+        ) as audit_run:
+            if not parameters.dry_run:
+                keeper = MarkKeeper(engine, audit_run, settings.marks_folder())
+                keeper.begin()
+                mark = keeper
+            run = make_run(audit_run)
+            run.mark = mark
+            try:
+                run.recover()
+                yield run
+            finally:
+                run.close()
+    except BaseException:
+        if mark:
+            with suppress(AuditError):  # the run's own error is the one to tell; the next run writes the mark anew
+                mark.end()
+        raise
+    if mark:
+        mark.end()

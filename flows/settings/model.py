@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         """Where reports are laid: those of one facility are not for the officers of another."""
         return self.data_folder / "reports" / self.facility_key
 
+    def marks_folder(self) -> Path:
+        """Where this machine marks how far the audit has come: never in the audit itself."""
+        return self.data_folder / "audit-marks"
+
     def audit_url(self) -> str:
         """The audit database in force."""
         return self.audit.url.get_secret_value() or f"sqlite:///{self.data_folder.absolute() / 'audit.sqlite'}"

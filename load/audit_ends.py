@@ -1,0 +1,83 @@
+"""The ends of an audit in a file beside a backup: whoever keeps it elsewhere can tell later that nothing was cut off since."""
+
+import os
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Connection
+
+from core.messages import Message
+from load.audit_copy import check_copy, marks_of_copy
+from load.errors import AuditError
+from load.high_water_mark import Mark, fault_of
+
+_ENDS = TypeAdapter(list[Mark])
+_SQLITE = b"SQLite format 3\0"
+# The ends of a few thousand facilities: what is larger is no such file.
+_LONGEST_FILE = 4_000_000
+
+
+def ends_file(backup: Path) -> Path:
+    """The file of the ends beside a backup."""
+    return backup.with_name(f"{backup.name}.ends.json")
+
+
+def write_ends(backup: Path, ends: list[Mark]) -> Path:
+    """Write the ends beside a backup, for its owner alone; returns the file.
+
+    Raises:
+        AuditError: It is there already, or cannot be written.
+    """
+    path = ends_file(backup)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(_ENDS.dump_json(ends, indent=1) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise AuditError(_NOT_WRITTEN.fill(path=path, why=error.strerror or "?")) from None
+    return path
+
+
+def read_ends(path: Path) -> list[Mark]:
+    """The ends in a file.
+
+    Args:
+        path: Such a file, a backup of SQLite, or any other backup that has its ends beside it.
+
+    Raises:
+        AuditError: It is none of these, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) == _SQLITE:
+                check_copy(path)
+                return marks_of_copy(path)
+        if ends_file(path).exists():
+            path = ends_file(path)
+        with path.open("rb") as file:
+            return _ENDS.validate_json(file.read(_LONGEST_FILE))
+    except OSError as error:
+        raise AuditError(_UNREADABLE.fill(path=path, why=error.strerror or "?")) from None
+    except ValidationError:
+        raise AuditError(_NO_ENDS.fill(path=path)) from None
+
+
+def first_missing_end(connection: Connection, ends: list[Mark], environment: str) -> Message | None:
+    """What the audit lacks of these ends in an environment; None if it has all."""
+    faults = (fault_of(connection, end) for end in ends if end.environment == environment)
+    return next(filter(None, faults), None)
+
+
+_NOT_WRITTEN = Message(
+    "เขียน {path} ไม่ได้ ({why}) ไฟล์ที่มีอยู่แล้วจะไม่ถูกเขียนทับ กรุณาตรวจสอบชื่อ สิทธิ์ และพื้นที่ดิสก์",
+    "{path} cannot be written ({why}), and what is there is never written over: check its name, its rights and the disk.",
+)
+_UNREADABLE = Message(
+    "อ่านไฟล์ {path} ไม่ได้ ({why}) กรุณาตรวจสอบชื่อและสิทธิ์",
+    "The file {path} cannot be read ({why}): check its name and its rights.",
+)
+_NO_ENDS = Message(
+    "ไฟล์ {path} ไม่ใช่ไฟล์ .ends.json ที่ moph-claim audit backup เขียน และไม่ใช่สำเนาฐานข้อมูลตรวจสอบ",
+    "The file {path} is neither a file .ends.json as `moph-claim audit backup` writes it, nor a copy of an audit.",
+)
