@@ -10,12 +10,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, make_url
+from sqlalchemy import Connection, NullPool, create_engine, make_url
 
 from core.clock import now
 from core.messages import Message
 from load.errors import AuditError
-from load.high_water_mark import Mark, marks_of, sync_folder
+from load.high_water_mark import sync_folder
 from load.transactions import transaction
 
 _TABLES = {"alembic_version", "run", "claim", "submission"}
@@ -73,15 +73,16 @@ def check_copy(copy: Path) -> None:
         raise AuditError(_NO_AUDIT.fill(path=copy))
 
 
-def marks_of_copy(copy: Path) -> list[Mark]:
-    """How far a copy of the audit has come, facility by facility; the file is not changed.
+@contextmanager
+def reading_copy(copy: Path) -> Iterator[Connection]:
+    """A connection to a copy of the audit, which stays as it is.
 
     Raises:
         AuditError: It cannot be read.
     """
     engine = create_engine("sqlite://", creator=lambda: _open(copy), poolclass=NullPool)
     with transaction(engine, reading=True) as connection:
-        return list(marks_of(connection))
+        yield connection
 
 
 def put_in_place(copy: Path, audit: Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import which
 
@@ -70,9 +70,11 @@ def _find(*names: str) -> str:
     raise AuditError(_NO_PROGRAM.fill(program=" / ".join(names)))
 
 
-def _run(words: Sequence[str], out: int, environment: dict[str, str]) -> None:
+def _run(words: Sequence[str], out: int, environment: Mapping[str, str]) -> None:
     try:
-        ended = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, env=environment)
+        ended = subprocess.run(  # noqa: S603 - no shell; the words are ours and the settings'
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, env=environment
+        )
     except OSError as error:
         raise AuditError(_FAILED.fill(program=words[0], why=error.strerror or "?")) from None
     if ended.returncode:

@@ -1,15 +1,16 @@
 """The ends of an audit in a file beside a backup: whoever keeps it elsewhere can tell later that nothing was cut off since."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from core.messages import Message
-from load.audit_copy import check_copy, marks_of_copy
+from load.audit_copy import check_copy, reading_copy
 from load.errors import AuditError
-from load.high_water_mark import Mark, fault_of
+from load.high_water_mark import Mark, lack_of, marks_of
 
 _ENDS = TypeAdapter(list[Mark])
 _SQLITE = b"SQLite format 3\0"
@@ -20,6 +21,16 @@ _LONGEST_FILE = 4_000_000
 def ends_file(backup: Path) -> Path:
     """The file of the ends beside a backup."""
     return backup.with_name(f"{backup.name}.ends.json")
+
+
+def check_is_free(path: Path) -> None:
+    """Make sure that there is no file of this name, and a folder for it.
+
+    Raises:
+        AuditError: There is one, or no folder.
+    """
+    if path.exists() or not path.parent.is_dir():
+        raise AuditError(_NOT_WRITTEN.fill(path=path, why="exists" if path.exists() else "no folder"))
 
 
 def write_ends(backup: Path, ends: list[Mark]) -> Path:
@@ -52,7 +63,8 @@ def read_ends(path: Path) -> list[Mark]:
         with path.open("rb") as file:
             if file.read(len(_SQLITE)) == _SQLITE:
                 check_copy(path)
-                return marks_of_copy(path)
+                with reading_copy(path) as connection:
+                    return list(marks_of(connection))
         if ends_file(path).exists():
             path = ends_file(path)
         with path.open("rb") as file:
@@ -63,12 +75,20 @@ def read_ends(path: Path) -> list[Mark]:
         raise AuditError(_NO_ENDS.fill(path=path)) from None
 
 
-def first_missing_end(connection: Connection, ends: list[Mark], environment: str) -> Message | None:
-    """What the audit lacks of these ends in an environment; None if it has all."""
-    faults = (fault_of(connection, end) for end in ends if end.environment == environment)
-    return next(filter(None, faults), None)
+def first_missing_end(connection: Connection, ends: Iterable[Mark]) -> Message | None:
+    """What the audit lacks of these ends, as one sentence; None if it has all."""
+    for end in ends:
+        if lack := lack_of(connection, end):
+            return Message(
+                _CUT_OFF.th.format(hcode=end.hcode, lack=lack.th), _CUT_OFF.en.format(hcode=end.hcode, lack=lack.en)
+            )
+    return None
 
 
+_CUT_OFF = Message(
+    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ขาดข้อมูลที่เคยมี: {lack} กรุณาเก็บฐานข้อมูลไว้ตามเดิม แล้วเทียบกับสำเนา",
+    "The audit lacks what it once had of facility {hcode}: {lack}. Keep it as it is, and compare it with a backup.",
+)
 _NOT_WRITTEN = Message(
     "เขียน {path} ไม่ได้ ({why}) ไฟล์ที่มีอยู่แล้วจะไม่ถูกเขียนทับ กรุณาตรวจสอบชื่อ สิทธิ์ และพื้นที่ดิสก์",
     "{path} cannot be written ({why}), and what is there is never written over: check its name, its rights and the disk.",

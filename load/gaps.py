@@ -34,7 +34,7 @@ class Gap:
 
     def recorded(self) -> dict[str, str | None]:
         """As the parameters of the run that accepts it."""
-        return {"since": self.since and self.since.isoformat(), "until": self.until.isoformat()}
+        return {"since": self.since.isoformat() if self.since else None, "until": self.until.isoformat()}
 
 
 def last_gap(connection: Connection, environment: str, hcode: str) -> Gap | None:

@@ -51,6 +51,12 @@ class Mark(BaseModel):
     seal_hash: str
     restored: bool = False
 
+    @classmethod
+    def of_restored(cls, environment: str, hcode: str, at: datetime) -> "Mark":
+        """The mark of an audit that was replaced by a backup at this moment: no run fits it."""
+        nothing = {"run_id": "", "exchanges": 0, "chain_hash": "", "seals": 0, "seal_hash": ""}
+        return cls.model_validate({"environment": environment, "hcode": hcode, "at": at, "restored": True, **nothing})
+
 
 class MarkFile:
     """The file with a facility's mark.
@@ -76,16 +82,16 @@ class MarkFile:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
-            raise AuditGoneBack(_UNREADABLE.fill(path=self.path)) from None
+            raise AuditGoneBack(_fault(self._hcode, _NO_MARK_FILE.fill(path=self.path))) from None
 
     def fault_of(self, connection: Connection) -> Message | None:
-        """What this audit lacks that this machine knows was in it; None if it has all.
-
-        Raises:
-            AuditGoneBack: As `read`.
-        """
-        mark = self.read()
-        return fault_of(connection, mark) if mark else _fault_without_mark(connection, self._environment, self._hcode)
+        """Why nothing may be sent: what this audit lacks that this machine knows was in it; None if it has all."""
+        try:
+            mark = self.read()
+        except AuditGoneBack as unreadable:
+            return unreadable.message
+        lack = lack_of(connection, mark) if mark else _lack_without_mark(connection, self._environment, self._hcode)
+        return lack and _fault(self._hcode, lack)
 
     def write(self, mark: Mark) -> None:
         """Replace the file as a whole, and wait until the disk has it.
@@ -104,6 +110,16 @@ class MarkFile:
             sync_folder(self.path.parent)
         except OSError as error:
             raise AuditError(_NOT_WRITTEN.fill(path=self.path, why=error.strerror or "?")) from None
+
+
+def read_marks(folder: Path) -> list[Mark]:
+    """All marks of this machine.
+
+    Raises:
+        AuditGoneBack: As `MarkFile.read`.
+    """
+    files = [MarkFile(folder, *path.stem.split("-", 1)) for path in sorted(folder.glob("*-*.json"))]
+    return [mark for file in files if (mark := file.read())]
 
 
 def sync_folder(folder: Path) -> None:
@@ -182,8 +198,12 @@ def _mark(environment: str, hcode: str, run_id: str, exchanges: ChainEnd, seals:
     )
 
 
-def fault_of(connection: Connection, mark: Mark) -> Message | None:
-    """What an audit lacks that has come as far as this mark; None if it has all."""
+def _fault(hcode: str, lack: Message) -> Message:
+    return Message(_FAULT.th.format(hcode=hcode, lack=lack.th), _FAULT.en.format(hcode=hcode, lack=lack.en))
+
+
+def lack_of(connection: Connection, mark: Mark) -> Message | None:
+    """What an audit lacks that has come as far as this mark, as part of a sentence; None if it has all."""
     r, s = run_table.c, submission.c
     of_run = select(r.id).where(r.id == mark.run_id, r.environment == mark.environment, r.hcode == mark.hcode)
     exchange = select(s.hash).where(s.run_id == mark.run_id, s.number == mark.exchanges)
@@ -191,13 +211,13 @@ def fault_of(connection: Connection, mark: Mark) -> Message | None:
         seal.c.environment == mark.environment, seal.c.hcode == mark.hcode, seal.c.number == mark.seals
     )
     if mark.restored:
-        fault: Message | None = _RESTORED
+        lack: Message | None = _RESTORED
     elif connection.scalar(of_run) is None:
-        fault = _GONE_BACK
+        lack = _GONE_BACK
     else:
-        exchanges_fault = _same(connection.scalar(exchange), mark.chain_hash) if mark.exchanges else None
-        fault = exchanges_fault or (_same(connection.scalar(sealed), mark.seal_hash) if mark.seals else None)
-    return fault and fault.fill(run=mark.run_id, at=f"{mark.at.astimezone(BANGKOK):%Y-%m-%d %H:%M}", hcode=mark.hcode)
+        of_exchanges = _same(connection.scalar(exchange), mark.chain_hash) if mark.exchanges else None
+        lack = of_exchanges or (_same(connection.scalar(sealed), mark.seal_hash) if mark.seals else None)
+    return lack and lack.fill(run=mark.run_id, at=_minute(mark.at))
 
 
 def _same(found: str | None, expected: str) -> Message | None:
@@ -206,12 +226,16 @@ def _same(found: str | None, expected: str) -> Message | None:
     return None if found == expected else _ANOTHERS
 
 
-def _fault_without_mark(connection: Connection, environment: str, hcode: str) -> Message | None:
+def _lack_without_mark(connection: Connection, environment: str, hcode: str) -> Message | None:
     """An audit that has been marked was moved here, or its mark is lost; one of an older version has none yet."""
     r = run_table.c
     marked = select(r.started_at).where(r.environment == environment, r.hcode == hcode, r.marked)
     last = connection.scalar(marked.order_by(r.started_at.desc()).limit(1))
-    return last and _UNMARKED.fill(hcode=hcode, at=f"{last.astimezone(BANGKOK):%Y-%m-%d %H:%M}")
+    return last and _UNMARKED.fill(at=_minute(last))
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone(BANGKOK):%Y-%m-%d %H:%M}"
 
 
 def marks_of(connection: Connection) -> Iterator[Mark]:
@@ -230,39 +254,30 @@ def marks_of(connection: Connection) -> Iterator[Mark]:
         yield _mark(environment, hcode, run_id, end, last_seal(connection, environment, hcode))
 
 
-_ACCEPT = Message(
-    "จึงไม่ส่งรายการใด ถ้า audit.url ผิดให้แก้ หรือนำฐานข้อมูลที่ถูกต้องกลับมา ถ้าตั้งใจกู้คืนจากสำเนา ให้สั่ง moph-claim audit accept-restored",
-    "Nothing is sent: correct audit.url or put the right database back; if it was restored on purpose, say so with "
-    "`moph-claim audit accept-restored`.",
+_FAULT = Message(
+    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ไม่ตรงกับที่เครื่องนี้ทราบ: {lack} จึงไม่ส่งรายการใด ถ้า audit.url ผิดให้แก้ หรือนำฐานข้อมูลที่ถูกต้องกลับมา ถ้าตั้งใจกู้คืนจากสำเนา ให้สั่ง moph-claim audit accept-restored",
+    "The audit of facility {hcode} is not what this machine knows: {lack}. Nothing is sent: correct audit.url, or put the "
+    "right database back; if it was restored on purpose, say so with `moph-claim audit accept-restored`.",
 )
-
-
-def _with_advice(th: str, en: str) -> Message:
-    return Message(f"{th} {_ACCEPT.th}", f"{en} {_ACCEPT.en}")
-
-
-_GONE_BACK = _with_advice(
-    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ขาดข้อมูลที่เครื่องนี้ทราบว่าเคยมี: การทำงานล่าสุด {run} เวลา {at} ไม่ครบหรือไม่มีอยู่ (กู้คืนจากสำเนาเก่า ถูกล้าง หรือเป็นคนละฐานข้อมูล)",
-    "The audit database lacks what this machine knows of facility {hcode}: the last known run {run}, of {at}, is not in it, "
-    "or not whole (an old backup was restored, it was emptied, or it is another database).",
+_GONE_BACK = Message(
+    "การทำงานล่าสุดที่ทราบ {run} เวลา {at} ไม่มีอยู่หรือไม่ครบ (กู้คืนจากสำเนาเก่า ถูกล้าง หรือเป็นคนละฐานข้อมูล)",
+    "the last known run {run}, of {at}, is not in it or not whole (an old backup was restored, it was emptied, or it is "
+    "another database)",
 )
-_ANOTHERS = _with_advice(
-    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ไม่ตรงกับที่เครื่องนี้ทราบ: การทำงานล่าสุด {run} เวลา {at} มีเนื้อหาต่างออกไป (เป็นคนละฐานข้อมูล หรือถูกแก้ไข)",
-    "The audit database is not the one this machine knows of facility {hcode}: the last known run {run}, of {at}, has other "
-    "content in it (it is another database, or was changed).",
+_ANOTHERS = Message(
+    "การทำงานล่าสุดที่ทราบ {run} เวลา {at} มีเนื้อหาต่างออกไป (เป็นคนละฐานข้อมูล หรือถูกแก้ไข)",
+    "up to the last known run {run}, of {at}, it has other content (it is another database, or was changed)",
 )
-_RESTORED = _with_advice(
-    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ถูกกู้คืนจากสำเนาเมื่อ {at} และยังไม่มีผู้ยืนยัน",
-    "The audit database of facility {hcode} was restored from a backup at {at}, and nobody has accepted it yet.",
+_RESTORED = Message(
+    "ถูกกู้คืนจากสำเนาเมื่อ {at} และยังไม่มีผู้ยืนยัน", "it was restored from a backup at {at}, and nobody has accepted that yet"
 )
-_UNMARKED = _with_advice(
-    "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} มีการทำงานถึง {at} แต่เครื่องนี้ไม่มีเครื่องหมายที่เคยบันทึกไว้ (ย้ายมาจากเครื่องอื่น กู้คืนจากสำเนา หรือไฟล์ใน audit-marks ถูกลบ)",
-    "The audit database has runs of facility {hcode} up to {at}, but this machine has no mark of them (it came from another "
-    "machine or a backup, or the files in audit-marks were removed).",
+_UNMARKED = Message(
+    "มีการทำงานถึง {at} แต่เครื่องนี้ไม่มีเครื่องหมายของการทำงานเหล่านั้น (ย้ายมาจากเครื่องอื่น กู้คืนจากสำเนา หรือไฟล์ใน audit-marks ถูกลบ)",
+    "it has runs up to {at} of which this machine has no mark (it came from another machine or a backup, or the files in "
+    "audit-marks were removed)",
 )
-_UNREADABLE = _with_advice(
-    "อ่านไฟล์ {path} ไม่ได้ จึงไม่ทราบว่าฐานข้อมูลตรวจสอบครบถ้วนหรือไม่",
-    "The file {path} cannot be read, so it is unknown whether the audit database is whole.",
+_NO_MARK_FILE = Message(
+    "อ่านเครื่องหมายในไฟล์ {path} ไม่ได้", "the mark of how far it had come, in the file {path}, cannot be read"
 )
 _NOT_WRITTEN = Message(
     "เขียนไฟล์ {path} ไม่ได้ ({why}) จึงไม่ส่งต่อ รายการที่บันทึกแล้วยังอยู่ครบ กรุณาตรวจสอบสิทธิ์และพื้นที่ดิสก์ แล้วสั่งใหม่",

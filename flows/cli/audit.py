@@ -1,14 +1,19 @@
 """`moph-claim audit …` and `settle`: what the audit proves and tells, what is taken out of it, what a person decides."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.messages import Message
+from flows.cli import audit_copies
 from flows.cli.console import Exit, FacilityOption, day_of, errors, exit_on_error, screen
 from flows.settings.read import read_settings
 
 app = typer.Typer(help="พิสูจน์และค้นบันทึกตรวจสอบ / Prove the audit, and look into it.", no_args_is_help=True)
+app.command()(audit_copies.backup)
+app.command()(audit_copies.restore)
+app.command()(audit_copies.accept_restored)
 
 
 @app.command()
@@ -16,21 +21,31 @@ def verify(
     run: Annotated[
         str, typer.Option(metavar="ID", help="เฉพาะการทำงานนี้ / Only this run; its first letters will do.")
     ] = "",
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="ไฟล์สำรองหรือ .ends.json / A backup, or the ends beside it: all must be there."
+        ),
+    ] = None,
     facility: FacilityOption = "",
 ) -> None:
     """พิสูจน์ว่าบันทึกไม่ถูกแก้ไข / Prove that nothing in the audit was changed, removed or inserted."""
     from flows.cli.scope import environment_in_scope
     from flows.reports.claim_history import verification_message
+    from flows.runs.audit_backup import ends_to_compare, what_is_cut_off
     from load.database import audit_engine
     from load.verify import verify as verify_audit
 
     with exit_on_error():
         settings = read_settings()
         environment = environment_in_scope(settings, facility)
+        # The machine's marks first: a run that is under way moves them on.
+        ends = [] if run else ends_to_compare(settings, environment, against)
         with audit_engine(settings.audit_url()) as engine:
             checked = verify_audit(engine, environment, run)
-        sentence = verification_message(checked, run).say(settings.language)
-        if not checked.mismatch:
+            cut_off = None if checked.mismatch else what_is_cut_off(engine, ends)
+        sentence = (cut_off or verification_message(checked, run)).say(settings.language)
+        if not checked.mismatch and not cut_off:
             screen.print(sentence, highlight=False, markup=False, soft_wrap=True)
             return
         errors.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
@@ -132,7 +147,7 @@ def settle(
     uid: Annotated[str, typer.Option(help="เลขธุรกรรม / Transaction number of what was accepted.")] = "",
     facility: FacilityOption = "",
 ) -> None:
-    """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้ว หรือปล่อยให้ส่งใหม่ / A person says where a claim stands."""
+    """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้วหรือไม่รับ หรือปล่อยให้ส่งใหม่ / A person who looked it up says where a claim stands."""
     from flows.cli.scope import settings_in_scope
     from flows.runs.settle import SettleRequest, settle_claim
 

@@ -10,7 +10,6 @@ from core.messages import Message
 from extract.hcode import resolve_hcode
 from flows.settings.model import Settings
 from load.database import audit_engine
-from load.errors import AuditGoneBack
 from load.gaps import FLOW, Gap, last_moment
 from load.high_water_mark import MarkFile, MarkKeeper
 from load.ledger_writer import LedgerWriter
@@ -28,10 +27,7 @@ def what_is_missing(settings: Settings) -> Message:
     mark = MarkFile(settings.marks_folder(), environment, hcode)
     with audit_engine(settings.audit_url()) as engine, transaction(engine, reading=True) as connection:
         since = last_moment(connection, environment, hcode)
-        try:
-            fault = mark.fault_of(connection)
-        except AuditGoneBack as unreadable:
-            fault = unreadable.message
+        fault = mark.fault_of(connection)
     found = fault or _NOTHING.fill(hcode=hcode)
     at = f"{since.astimezone(BANGKOK):%Y-%m-%d %H:%M}" if since else "–"
     follows = _WHAT_FOLLOWS.fill(since=at)
@@ -53,8 +49,9 @@ def accept_restored(settings: Settings) -> Message:
         with transaction(engine, reading=True) as connection:
             gap = Gap(last_moment(connection, environment, hcode), now())
         at_once = settings.audit.model_copy(update={"lock_wait_seconds": 0})
-        of_run = {"environment": environment, "hcode": hcode, "flow": FLOW}
-        with start_run(engine, at_once, **of_run, parameters=gap.recorded()) as run:
+        with start_run(
+            engine, at_once, environment=environment, hcode=hcode, flow=FLOW, parameters=gap.recorded()
+        ) as run:
             writer = LedgerWriter(engine, run)
             recovered = writer.recover()
             presumed = writer.presume_sent(gap.until.astimezone(BANGKOK).date())

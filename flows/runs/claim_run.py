@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine
 
 from core.messages import Message
-from flows.parameters import FlowParameters, ImportParameters, ReconcileParameters, SubmitParameters
+from flows.parameters import ImportParameters, ReconcileParameters, SubmitParameters
 from flows.settings.model import Settings
 from load.account_center import TokenSource
 from load.delivery import Delivery
@@ -140,7 +140,7 @@ R = TypeVar("R", bound=ClaimRun)
 def open_run(
     make_run: Callable[[Run], R],
     settings: Settings,
-    parameters: FlowParameters,
+    parameters: Parameters,
     engine: Engine,
     *,
     hcode: str,
