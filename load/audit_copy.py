@@ -99,6 +99,7 @@ def put_in_place(copy: Path, audit: Path) -> Path | None:
         AuditError: The copy is no whole audit, a run is under way, a program has the audit open, or it cannot be written.
     """
     check_copy(copy)
+    audit = audit.resolve()  # a link to another disk stays one
     new = audit.with_name(f"{audit.name}.restoring")
     new.unlink(missing_ok=True)
     copy_audit(copy, new)

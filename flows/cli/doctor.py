@@ -14,7 +14,10 @@ from flows.settings.facilities import SAME_HCODE
 from flows.settings.model import Settings
 from load.account_center import log_in
 from load.database import audit_engine
+from load.errors import AuditError
+from load.high_water_mark import MarkFile
 from load.runs import try_writing
+from load.transactions import transaction
 from transform.code_map_check import check_code_maps
 from transform.codes import read_codes
 
@@ -66,6 +69,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     of_his = list(_examine_his(settings))
     yield from of_his
     hcode = of_his[0].hcode
+    if hcode and (fault := _fault_of_audit(settings, hcode)):
+        yield Finding(Message("ความครบถ้วนของฐานข้อมูลตรวจสอบ", "Audit against its mark"), False, fault)
     yield _finding(Message("บัญชี MOPH Claim", "MOPH Claim account"), partial(_try_account, settings, hcode))
 
 
@@ -73,6 +78,16 @@ def _try_audit(settings: Settings) -> Message:
     with audit_engine(settings.audit_url()) as engine:
         try_writing(engine, settings.api.environment)
     return Message("เขียนได้", "can be written")
+
+
+def _fault_of_audit(settings: Settings, hcode: str) -> Message | None:
+    """Why a run would send nothing tonight; None as well where the audit cannot be used at all, which is said already."""
+    mark = MarkFile(settings.marks_folder(), settings.api.environment, hcode)
+    try:
+        with audit_engine(settings.audit_url()) as engine, transaction(engine, reading=True) as connection:
+            return mark.fault_of(connection)
+    except AuditError:
+        return None
 
 
 def _try_account(settings: Settings, hcode: str) -> Message:

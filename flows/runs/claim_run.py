@@ -185,8 +185,9 @@ def open_run(
                 run.close()
     except BaseException:
         if mark:
-            with suppress(AuditError):  # the run's own error is the one to tell; the next run writes the mark anew
-                mark.end()
+            # The run's own error is the one to tell, and it may be the audit's: that is not asked again.
+            with suppress(AuditError):
+                mark.advance()
         raise
     if mark:
         mark.end()

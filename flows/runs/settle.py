@@ -92,6 +92,8 @@ def settle_claim(settings: Settings, request: SettleRequest) -> Message:
             # Read again now that this run holds the facility: a run that ended just now may have changed it.
             claim = _find_claim(engine, settings, request)
             ledger = Ledger(engine, run)
+            if request.state is State.READY and claim.erased_by:
+                raise ConfigurationError(_ERASED.fill(claim=_key(claim)))
             if request.uid and ledger.queue.is_uid_of_another_claim(request.uid, claim.id):
                 raise ConfigurationError(_ANOTHERS.fill(uid=request.uid))
             ledger.writer.settle([claim.id], request.state, transaction_uid=request.uid or None, note=request.note)
@@ -135,6 +137,10 @@ def _key(claim: Row[Any], hcode: str = "") -> str:
 _NONE = Message(
     "ไม่พบรายการเบิกของ VN {vn} {kind} {item}",
     "There is no claim of the visit {vn} {kind} {item}; `moph-claim audit show` says what there is.",
+)
+_ERASED = Message(
+    "ข้อมูลส่วนบุคคลของรายการ {claim} ถูกลบตามกำหนดแล้ว จึงส่งอีกไม่ได้",
+    "The personal data of {claim} was erased as it was too old, so it cannot be sent again.",
 )
 _ANOTHERS = Message(
     "เลขธุรกรรม {uid} เป็นของรายการอื่น กรุณาตรวจสอบ", "The transaction number {uid} is another claim's: look it up again."
