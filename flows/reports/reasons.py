@@ -49,6 +49,10 @@ STATE_REASONS = {
         'confirmed, `moph-claim run --send "only failed"` for its day sends it, or `moph-claim settle VN --as again`.',
     ),
 }
+_IF_ACCEPTED = Message(
+    "ถ้าหน้าเว็บ MOPH Claim ระบุว่ารับแล้ว ให้บันทึกด้วย `moph-claim settle`",
+    "If MOPH Claim's own pages say that it was accepted, say so with `moph-claim settle`.",
+)
 MEND_IN_WORKBOOK = Message("กรุณาแก้แล้วนำเข้าใหม่", "Mend it and import it again.")
 
 
@@ -71,6 +75,9 @@ def reason_of(
     advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
     if advice and in_workbook:
         advice = advice_for_workbook(advice)
+
+    if advice and state is State.FINAL:
+        advice = Message(f"{advice.th} {_IF_ACCEPTED.th}", f"{advice.en} {_IF_ACCEPTED.en}")
 
     def reason(meaning: object, to_do: str) -> str:
         known = meaning if isinstance(meaning, str) else ""

@@ -4,7 +4,6 @@ import shutil
 import sqlite3
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from command_line import moph_claim
@@ -78,6 +77,7 @@ def test_yesterdays_backup_put_back_sends_nothing_until_a_person_accepts_it_and_
     assert night(settings, last=1) == {}
 
 
+@pytest.mark.slow
 def test_an_audit_that_was_emptied_or_another_sends_nothing_and_verify_says_so(site: Site, settings: Settings) -> None:
     night(settings)
     taken = site.sandbox.stats()
@@ -100,6 +100,7 @@ def test_an_audit_that_was_emptied_or_another_sends_nothing_and_verify_says_so(s
     assert "cannot be read" in moph_claim(site.folder, "audit", "verify", "--against", "nothing").sentence
 
 
+@pytest.mark.slow
 def test_the_commands_back_up_restore_and_accept(site: Site, settings: Settings) -> None:
     night(settings)
     said = moph_claim(site.folder, "audit", "backup", "copy")
@@ -131,6 +132,7 @@ def test_the_commands_back_up_restore_and_accept(site: Site, settings: Settings)
     assert night(settings).keys() <= {*ACCEPTED_STATES, State.HELD}
 
 
+@pytest.mark.slow
 def test_a_backup_that_does_not_fit_its_ends_or_an_audit_on_a_server_is_not_restored(
     site: Site, settings: Settings
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_backup_that_does_not_fit_its_ends_or_an_audit_on_a_server_is_not_rest
 # What a person corrects.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "state", "uid"), [("accepted", "accepted", "TX-0815"), ("again", "ready", None)], ids=["accepted", "again"]
 )
@@ -171,14 +174,17 @@ def test_a_person_who_looked_it_up_corrects_a_claim_refused_for_good(
     assert "--note" in moph_claim(site.folder, *words).err
     said = moph_claim(site.folder, *words, "--note", "seen on the pages")
     assert (said.code, said.err) == (0, "")
+    assert "refused for good → " in said.out
     (settled,) = site.rows(f"select * from claim where id = {claim['id']}")
     assert (settled["state"], settled["cause"], settled["transaction_uid"]) == (state, "person", uid)
-    assert not settled["maybe_taken"]
     assert "seen on the pages" in moph_claim(site.folder, "audit", "show", claim["vn"]).out
 
 
-def test_the_marks_lie_beside_the_audit_for_their_owner_alone(site: Site, settings: Settings) -> None:
+@pytest.mark.slow
+def test_the_doctor_says_what_keeps_a_run_from_sending(site: Site, settings: Settings) -> None:
     night(settings)
-    folder = settings.marks_folder()
-    assert folder == Path("var/audit-marks")
-    assert [f"{f.name} {f.stat().st_mode & 0o777:o}" for f in folder.iterdir()] == ["sandbox-10953.json 600"]
+    assert moph_claim(site.folder, "doctor").code == 0
+    site.audit.unlink()
+    said = moph_claim(site.folder, "doctor")
+    assert said.code == 2
+    assert "✗ Audit against its mark: The audit of facility 10953 is not what this machine knows" in said.out

@@ -204,3 +204,20 @@ def test_what_a_person_says_stands_in_the_history_with_the_note(each_audit: Engi
     last = rows(each_audit, claim_history, claim_id=ids[0])[-1]
     told = (last.before, last.after, last.cause, last.run_id, last.message)
     assert told == (State.PRESUMED_ACCEPTED, State.ACCEPTED, Cause.PERSON, person.id, "ดูในเว็บแล้ว")
+
+
+@pytest.mark.parametrize(("state", "uid"), [(State.ACCEPTED, "uid-1"), (State.READY, None)])
+def test_a_person_corrects_a_claim_that_stands_as_refused_for_good(
+    audit: Engine, sandbox: Sandbox, api: ApiSettings, state: State, uid: str | None
+):
+    night(audit, api, [make_claim(1, person=7)])
+    second = make_claim(2, person=7)
+    assert night(audit, api, [make_claim(1, person=7), second]) == {State.FINAL: 1}
+    (refused,) = rows(audit, claim, state=State.FINAL)
+    with holding(audit) as person:
+        Ledger(audit, person).writer.settle([refused.id], state, transaction_uid=uid, note="seen on the pages")
+    (corrected,) = rows(audit, claim, id=refused.id)
+    assert (corrected.state, corrected.transaction_uid, corrected.maybe_taken) == (state, uid, False)
+    last = rows(audit, claim_history, claim_id=refused.id)[-1]
+    assert (last.before, last.after, last.cause) == (State.FINAL, state, Cause.PERSON)
+    assert last.message == "seen on the pages"
