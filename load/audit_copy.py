@@ -47,7 +47,7 @@ def copy_audit(audit: Path, copy: Path) -> None:
     except OSError as error:
         raise AuditError(_NOT_WRITTEN.fill(path=copy, why=error.strerror or "?")) from None
     try:
-        with _errors_of(audit), closing(_open(audit)) as source, closing(sqlite3.connect(copy)) as target:
+        with _errors_of(audit, copy), closing(_open(audit)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
             # One file, without others beside it.
             target.execute("pragma journal_mode = delete")
@@ -169,11 +169,13 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _errors_of(file: Path) -> Iterator[None]:
-    """Errors of SQLite as one sentence about a file."""
+def _errors_of(file: Path, written: Path | None = None) -> Iterator[None]:
+    """Errors of SQLite as one sentence about the file that is read, or the one that is written."""
     try:
         yield
     except sqlite3.Error as error:
+        if written and _name(error) == "SQLITE_FULL":
+            raise AuditError(_NOT_WRITTEN.fill(path=written, why=_name(error))) from None
         unreadable = isinstance(error, sqlite3.OperationalError) and not _name(error).startswith("SQLITE_CORRUPT")
         sentence = _UNREADABLE if unreadable else _DAMAGED
         raise AuditError(sentence.fill(path=file, why=_name(error))) from None

@@ -40,7 +40,7 @@ def verify(
         settings = read_settings()
         environment = environment_in_scope(settings, facility)
         # The machine's marks first: a run that is under way moves them on.
-        ends = [] if run else ends_to_compare(settings, environment, against)
+        ends = [] if run and not against else ends_to_compare(settings, environment, against)
         with audit_engine(settings.audit_url()) as engine:
             checked = verify_audit(engine, environment, run)
             cut_off = None if checked.mismatch else what_is_cut_off(engine, ends)

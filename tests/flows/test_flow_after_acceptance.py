@@ -71,6 +71,7 @@ def hospital_after_its_night(night_on: Callable[[str], Night], trial: Trial, tmp
     trial.site.set(his__url=f"sqlite:///{file}")
     trial.site.audit.parent.mkdir()
     shutil.copy(night.audit, trial.site.audit)
+    shutil.copytree(night.audit.with_name("audit-marks"), trial.site.audit.with_name("audit-marks"))
     trial.sandbox.reset()
     odd = {vn for visits in night.hospital.traps.values() for vn in visits}
     once = [c["hn"] for c in night.claims if c["state"] == "accepted"]
