@@ -6,10 +6,12 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, and_, select
 
 from core.clock import now
+from load.gaps import Gap
 from load.runs import Run
 from load.states import Cause, State, check_transition
 from load.tables import claim
 from load.transactions import batches
+from transform.claim import Claim
 
 Key = tuple[str, str, str, str]
 """What identifies a claim within an environment: hcode, kind, vn, item."""
@@ -54,3 +56,31 @@ def change_of_state(run: Run, state: State, cause: Cause, *before: State) -> dic
     for b in before:
         check_transition(cause, b, state)
     return {"state": state, "cause": cause, "changed_by": run.id, "written_by": run.id, "updated_at": now()}
+
+
+def new_row(c: Claim, environment: str, gap: Gap | None) -> dict[str, Any]:
+    """The columns of a claim that is registered for the first time, but for its state and its origin.
+
+    Args:
+        c: The claim.
+        environment: sandbox, uat or prd.
+        gap: The time that the facility's audit knows nothing of, if there is one.
+    """
+    return {
+        "environment": environment,
+        "hcode": c.hcode,
+        "kind": c.kind,
+        "vn": c.vn,
+        "item": c.item,
+        "hn": c.hn,
+        "pid": c.pid,
+        "service": c.service,
+        "service_date": c.service_date,
+        "baht": c.baht,
+        "payload": c.payload.decode(),
+        "payload_hash": c.payload_hash,
+        # The audit was restored: this claim may have been sent in the time that it knows nothing of.
+        "possibly_accepted": bool(gap and gap.may_hold(c.service_date)),
+        "tries": 0,
+        "created_at": now(),
+    }

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, select, update
 
 from core.clock import now
-from load.claim_rows import Key, change_of_state, claims_of, rows_by_key
-from load.gaps import Gap, last_gap
+from load.claim_rows import Key, change_of_state, claims_of, new_row, rows_by_key
+from load.gaps import last_gap
 from load.outcomes import Outcome
 from load.runs import Run
 from load.states import ACCEPTED_STATES, CLOSED_STATES, NOT_ACCEPTED_STATES, Cause, State, check_transition
@@ -143,7 +143,7 @@ class ClaimIntake:
             source = {"origin": origin, "record": records.get(c.key)}
             if change == "new":
                 check_transition(Cause.FOUND, None, State.READY)
-                new.append(_new_row(c, self._run.environment, gap) | found | source)
+                new.append(new_row(c, self._run.environment, gap) | found | source)
             elif change == "changed":
                 changed.append(_changed_row(c, row, self._run.id) | _as_new(source))
             elif _is_given_again(c, row, origin) and (source["record"] or origin != row.origin):
@@ -304,24 +304,3 @@ def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:
 
 def _as_new(values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in values.items()}
-
-
-def _new_row(c: Claim, environment: str, gap: Gap | None) -> dict[str, Any]:
-    return {
-        "environment": environment,
-        "hcode": c.hcode,
-        "kind": c.kind,
-        "vn": c.vn,
-        "item": c.item,
-        "hn": c.hn,
-        "pid": c.pid,
-        "service": c.service,
-        "service_date": c.service_date,
-        "baht": c.baht,
-        "payload": c.payload.decode(),
-        "payload_hash": c.payload_hash,
-        # The audit was restored: this claim may have been sent in the time that it knows nothing of.
-        "possibly_accepted": bool(gap and gap.may_hold(c.service_date)),
-        "tries": 0,
-        "created_at": now(),
-    }

@@ -8,6 +8,7 @@ from core.clock import now
 from core.errors import ConfigurationError
 from core.messages import Message
 from flows.settings.model import Settings
+from load.accesses import record_access
 from load.audit_copy import check_copy, copy_audit, file_of, put_in_place, reading_copy
 from load.audit_dump import dump_audit
 from load.audit_ends import check_is_free, ends_file, first_missing_end, read_ends, write_ends
@@ -39,14 +40,14 @@ def back_up(settings: Settings, file: Path) -> Message:
     for path in (file, ends_file(file)):
         check_is_free(path)
     with audit_engine(url, patience_seconds=settings.audit.outage_seconds) as engine:
+        # Before the copy is made: what it holds is then not less.
+        with transaction(engine, reading=True) as connection:
+            ends = list(marks_of(connection))
+        for environment in {end.environment for end in ends}:
+            record_access(engine, environment, "audit backup", str(file.absolute()))
         if audit:
             copy_audit(audit, file)
-            with reading_copy(file) as connection:
-                ends = list(marks_of(connection))
         else:
-            # Before the dump: what it holds is then not less.
-            with transaction(engine, reading=True) as connection:
-                ends = list(marks_of(connection))
             dump_audit(url, file)
     write_ends(file, ends)
     return _MADE.fill(file=file, ends=ends_file(file), bytes=f"{file.stat().st_size:,}", facilities=len(ends))
@@ -78,6 +79,9 @@ def restore(settings: Settings, file: Path) -> Message:
     for environment, hcode in facilities:
         mark = Mark.of_restored(environment, hcode, now())
         MarkFile(settings.marks_folder(), environment, hcode).write(mark)
+    with audit_engine(settings.audit_url()) as engine:
+        for environment in {environment for environment, _ in facilities}:
+            record_access(engine, environment, "audit restore", str(file.absolute()))
     return (_RESTORED if aside else _RESTORED_ALONE).fill(file=file, audit=audit, aside=aside)
 
 

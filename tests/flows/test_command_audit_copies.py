@@ -128,6 +128,10 @@ def test_the_commands_back_up_restore_and_accept(site: Site, settings: Settings)
     (run,) = site.rows("select flow, state, parameters from run order by started_at desc limit 1")
     assert (run["flow"], run["state"]) == ("accept-restored", "completed")
     assert '"since": "20' in run["parameters"]
+    assert [(r["action"], r["subject"]) for r in site.rows("select * from access order by id")] == [
+        ("audit backup", f"{site.folder / 'copy'}"),
+        ("audit restore", f"{site.folder / 'copy'}"),
+    ]
     assert moph_claim(site.folder, "audit", "verify").code == 0
     assert night(settings).keys() <= {*ACCEPTED_STATES, State.HELD}
 
