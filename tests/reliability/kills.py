@@ -1,7 +1,9 @@
 """`kill -9` of runs at random instants, until the kills are used up; and two runs at once."""
 
 import random
+import shutil
 import time
+from pathlib import Path
 
 from faults import Row, Stage, amiss, settle
 from forked_runs import RunProcess
@@ -89,6 +91,9 @@ def take_over(stage: Stage) -> Row:
     try:
         stage.await_sending(first)
         stage.await_(first, caught)
+        # As docs/operations.md has it of a machine that joins.
+        marks = Path("var", "audit-marks")
+        shutil.copytree(site.folder / marks, other.folder / marks)
         second = other.start().wait(RUN_SECONDS / 3)
         stage.audit_cable.mend()
         problems = amiss(second) + amiss(first.wait(RUN_SECONDS))
