@@ -1,1 +1,1 @@
-"""What all rooms use: messages in two languages, errors, the clock, masking. It imports none of the other rooms."""
+"""What all rooms use: messages in two languages, errors, plain text, the clock, masking. It imports none of the other rooms."""

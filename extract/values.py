@@ -12,6 +12,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from core.text import INVISIBLE
 from extract.contract import DTYPES, ZERO_DAY, Kind
 
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
@@ -20,7 +21,11 @@ _SECONDS_A_DAY = 86_400
 
 
 def as_text(value: object) -> str | None:
-    """Stripped text; None if empty or blank. Whole numbers lose their ".0", as codes may be in number columns."""
+    """Stripped text without invisible characters; None if empty or blank.
+
+    Whole numbers lose their ".0", as codes may be in number columns. Control characters stay: they are the sign of a wrong
+    character set (`core.mojibake`).
+    """
     if value is None:
         return None
     if isinstance(value, bytes):
@@ -29,7 +34,8 @@ def as_text(value: object) -> str | None:
         if not Decimal(value).is_finite():
             return None
         value = int(value) if value == int(value) else value
-    return str(value).replace("\x00", "").strip() or None
+    text = str(value).replace("\x00", "")
+    return (text if text.isprintable() else INVISIBLE.sub("", text)).strip() or None
 
 
 def as_day(value: object) -> date | None:

@@ -17,6 +17,7 @@ from prefect.states import Completed, Failed
 
 from core.errors import MophClaimError
 from core.messages import Language, Message
+from core.text import escape_markdown
 from extract.errors import WorkbookError
 from extract.workbook.file import shown
 from flows.inbox.folder import End, Inbox, reserved_result
@@ -117,7 +118,7 @@ def import_in_process(path: Path, **parameters: Any) -> RunResult:
             return RunResult(None, MophClaimError(NO_ROOM.fill(folder=folder, why=error.strerror)))
         result = _import_by_hand(path, ImportParameters.checked(**parameters), result_file)
         if result.report is not None and result_file.exists() and result_file.stat().st_size:
-            report = replace(result.report, body=f"{result.report.body}\n\n**{shown(str(result_file))}**")
+            report = replace(result.report, body=f"{result.report.body}\n\n**{escape_markdown(str(result_file))}**")
             return replace(result, report=report)
         return result
 

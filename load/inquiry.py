@@ -13,13 +13,14 @@ from typing import Self
 
 from core.errors import MophClaimError
 from core.messages import Message
+from core.text import one_line
 from load.account_center import TokenSource
 from load.batch import Batch, SubmissionRecord, TransactionStatus
 from load.breaker import StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
 from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
-from load.outcomes import Outcome, one_line
+from load.outcomes import Outcome
 from load.queue import Transaction
 from load.settings import ApiSettings
 from load.states import State

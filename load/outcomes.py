@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from core.messages import Message
+from core.text import one_line
 
 
 class Outcome(StrEnum):
@@ -208,8 +209,3 @@ def _message(envelope: dict[str, Any] | None, body: str) -> str:
     messages = [one_line(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
     # The Thai message often says more, such as which field is wrong.
     return " · ".join(dict.fromkeys(messages))[:500]
-
-
-def one_line(value: object) -> str:
-    """One line of text that every database can store: JSON escapes may hold NULs and lone surrogates."""
-    return " ".join(str(value).replace("\x00", "").encode(errors="replace").decode().split())

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from core.messages import Message
+from core.text import one_line
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
 from extract.workbook.rows import Broken, CellValue, RawSheet
@@ -115,8 +116,8 @@ def _named(reason: FileRefused, path: Path) -> WorkbookError:
 
 
 def shown(name: str) -> str:
-    """A file's name as printable text; names from old file shares may not be valid UTF-8."""
-    return name.encode(errors="replace").decode()
+    """A file's name as plain text; names from old file shares may not be valid UTF-8."""
+    return one_line(name)
 
 
 def _check_name(path: Path) -> None:

@@ -1,19 +1,21 @@
 """The terminal: what commands say there and their exit codes, and a run as `moph-claim run` and the demo start it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markdown import Markdown
+from rich.segment import Segment
 
 from core.errors import ConfigurationError, MophClaimError, as_sentence
 from core.messages import Message
 from flows.service.deadline import ended_after
+from core.text import plain_text
 from flows.service.prefect_config import configure_prefect, running_server
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
@@ -21,8 +23,18 @@ from flows.settings.read import read_settings
 if TYPE_CHECKING:
     from flows.tasks import RunResult
 
-screen = Console()
-errors = Console(stderr=True)
+
+class PlainConsole(Console):
+    """A terminal that the text of servers, hospitals and files cannot steer, whatever prints it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As Rich's: what is to be written, as text with a style."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=plain_text(segment.text))
+
+
+screen = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 Flow = Literal["submit-claims", "reconcile", "import-workbook"]
 FacilityOption = Annotated[

@@ -10,7 +10,7 @@ from core.errors import MophClaimError
 from core.messages import Message
 from extract.workbook.reader import ANSWERED
 from flows.reports.reasons import NEXT_STEPS
-from flows.reports.report import Report, compose_report
+from flows.reports.report import Report, compose_report, quoted
 from flows.reports.sections import (
     LedgerCounts,
     by_kind,
@@ -42,7 +42,7 @@ def report_import_run(
     mendable = sum(a.mendable for a in outcomes)
     # The general advice for claims to correct is for those of the HIS.
     steps = [step for step in next_steps(counts, failure) if step != NEXT_STEPS[State.CORRECTABLE]]
-    steps += [*mending_steps(run, mendable), *also]
+    steps += [*mending_steps(run, mendable), *map(quoted, also)]
     summary = [sent_sentence(run), _rows(run, outcomes), expected_line(run.registrar, counts), left_line(counts)]
     sections = [
         by_kind(counts, {} if run.imported_before else run.registrar.counts.planned, language),

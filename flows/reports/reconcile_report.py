@@ -2,8 +2,9 @@
 
 from core.errors import MophClaimError
 from core.messages import Language, Message
+from core.text import escape_markdown
 from flows.reports.reasons import status_words
-from flows.reports.report import Report, Section, compose_report
+from flows.reports.report import Report, Section, compose_report, quoted
 from flows.reports.sections import (
     LedgerCounts,
     by_kind,
@@ -42,7 +43,7 @@ def report_reconcile_run(run: ReconcileRun, failure: MophClaimError | None) -> R
     ]
     steps = next_steps(counts, failure)
     if trouble := run.inquiry.trouble:
-        steps.append(trouble)
+        steps.append(quoted(trouble))
     sections = [
         by_kind(counts, {}, language),
         refusals_by_reason(counts.refused, language),
@@ -118,7 +119,10 @@ def _done(run: ReconcileRun) -> list[Message]:
 def _statuses(run: ReconcileRun, counts: LedgerCounts, language: Language) -> list[str]:
     environment, hcode = run.audit_run.environment, run.audit_run.hcode
     statuses = transaction_statuses(run.engine, environment, first=counts.first, last=counts.last, hcode=hcode)
-    lines = [f"**{r.claims}** {status_words(r.status, r.status_th, language)}" for r in statuses.itertuples()]
+    lines = [
+        f"**{r.claims}** {escape_markdown(status_words(r.status, r.status_th, language))}"
+        for r in statuses.itertuples()
+    ]
     more = len(lines) - MOST_STATUSES
     if more > 0:
         rest = Message(f"และอีก {more} สถานะ ดูด้วย `moph-claim status`", f"{more} more: see `moph-claim status`")

@@ -8,12 +8,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.clock import now
 from core.messages import Language, Message
+from core.text import escape_markdown
 from flows.runs.claim_run import ClaimRun
 
-# Markdown, not HTML: what is special there is escaped where it comes in.
-_TEMPLATE = Environment(  # noqa: S701
+# Markdown, not HTML: titles and cells are escaped here, what lines quote of others where they are made.
+_ENVIRONMENT = Environment(  # noqa: S701
     loader=PackageLoader("flows.reports"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-).get_template("report.md.jinja")
+)
+_ENVIRONMENT.filters["escape_markdown"] = escape_markdown
+_TEMPLATE = _ENVIRONMENT.get_template("report.md.jinja")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Report:
     """A report, in one language.
 
     Args:
-        title: One line.
+        title: One line of text.
         run_id: The run it is about.
         body: Markdown without the title.
         for_a_person: Records and claims a person should look at.
@@ -34,7 +37,7 @@ class Report:
 
     def markdown(self) -> str:
         """The whole report."""
-        return f"# {self.title}\n\n{self.body}\n"
+        return f"# {escape_markdown(self.title)}\n\n{self.body}\n"
 
     def save(self, folder: Path) -> Path:
         """Write it to the reports folder; the file's name begins with the day."""
@@ -50,7 +53,7 @@ class Table:
 
     Args:
         heads: What its columns are called.
-        rows: Its cells, in the report's language.
+        rows: Its cells: text in the report's language.
     """
 
     heads: Sequence[Message]
@@ -63,11 +66,16 @@ class Section:
 
     Args:
         heading: Its heading.
-        content: Lines of a list in the report's language, or a table.
+        content: Lines of a list in the report's language, as Markdown; or a table.
     """
 
     heading: Message
     content: Sequence[str] | Table
+
+
+def quoted(message: Message) -> Message:
+    """A sentence that may quote a server, a hospital or a file, as Markdown that shows it as it is."""
+    return Message(escape_markdown(message.th), escape_markdown(message.en))
 
 
 def compose_report(
@@ -83,8 +91,8 @@ def compose_report(
     Args:
         run: The run it is about.
         title: One line.
-        summary: Lines.
-        steps: What a person should do next.
+        summary: Lines of Markdown.
+        steps: What a person should do next, as Markdown.
         sections: In their order.
         for_a_person: Records and claims a person should look at.
     """

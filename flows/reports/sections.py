@@ -7,8 +7,9 @@ import pandas as pd
 
 from core.errors import MophClaimError
 from core.messages import Language, Message
+from core.text import escape_markdown
 from flows.reports.reasons import NEXT_STEPS, STATE_REASONS, advice_for_workbook, describe_rule
-from flows.reports.report import Section, Table
+from flows.reports.report import Section, Table, quoted
 from flows.runs.claim_run import ClaimRun
 from flows.runs.days import DayRegistrar
 from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
@@ -59,7 +60,7 @@ def next_steps(counts: LedgerCounts, failure: MophClaimError | None) -> list[Mes
     # Claims that are sent again by themselves are sent only once the cause of the stop is mended.
     waits = (State.IN_DOUBT, State.RETRY, State.READY) if failure else ()
     steps = [m for state, m in NEXT_STEPS.items() if counts.claims(state) and state not in waits]
-    return [failure.message, *steps] if failure else steps
+    return [quoted(failure.message), *steps] if failure else steps
 
 
 def sent_line(run: ClaimRun) -> Message:
@@ -117,7 +118,7 @@ def refusals_by_reason(refused: pd.DataFrame, language: Language, *, of_workbook
         if advice and of_workbook:
             advice = advice_for_workbook(advice)
         todo = f" → {advice.say(language)}" if advice else ""
-        why = f"{r[f'meaning_{language}'] or ''}{todo}"
+        why = f"{escape_markdown(r[f'meaning_{language}'] or '')}{todo}"
         if r["state"] in STATE_REASONS:
             why = STATE_REASONS[State(str(r["state"]))].say(language)
         lines.append(f"**{r['claims']}** {state}: {why}")
@@ -141,7 +142,7 @@ def records_to_look_at(issues: pd.DataFrame, language: Language, *, of_workbook:
 
 def codes_to_map(codes: pd.DataFrame, language: Language) -> Section:
     """Local codes that no map and no list knows, each once with its records (columns message_th, message_en, records)."""
-    lines = [f"**{r['records']}** {r[f'message_{language}']}" for r in codes.to_dict("records")]
+    lines = [f"**{r['records']}** {escape_markdown(r[f'message_{language}'])}" for r in codes.to_dict("records")]
     if (more := len(lines) - MOST_CODES) > 0:
         lines[MOST_CODES:] = [Message(f"และอีก {more} รหัส", f"and {more} more codes").say(language)]
     return Section(UNKNOWN_CODES, lines)

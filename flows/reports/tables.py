@@ -12,6 +12,7 @@ from rich.text import Text
 
 from core.errors import ConfigurationError
 from core.messages import Language, Message
+from core.text import FORMULA_SIGNS, one_line
 from flows.reports.reasons import reason_of, status_words
 from flows.settings.model import Settings
 from load.database import audit_engine
@@ -164,6 +165,6 @@ def write_csv(rows: pd.DataFrame, out: Path, language: Language) -> None:
 
 
 def _harmless(cell: object) -> str:
-    """Text that a spreadsheet would take for a formula, made plain text."""
-    text = str(cell)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    """Plain text on one line; what a spreadsheet would take for a formula begins with an apostrophe."""
+    text = one_line(cell)
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text

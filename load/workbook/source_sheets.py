@@ -18,6 +18,7 @@ from openpyxl.workbook.child import INVALID_TITLE_REGEX
 from openpyxl.worksheet.worksheet import Worksheet
 
 from core.messages import Message
+from core.text import one_line
 from extract.workbook.layout import SUMMARY, outcome_columns
 from extract.workbook.rows import Broken, CellValue, RawSheet, Reading, SheetRead
 from load.workbook.result_content import RowOutcome
@@ -115,7 +116,7 @@ def add_rebuilt(writer: WorkbookWriter, reading: Reading, outcomes: Sequence[Row
     """Add the officer's sheets, rebuilt from the values that were read, with the outcomes."""
     for raw in reading.raw:
         read = next((sheet for sheet in reading.sheets if sheet.name == raw.name), None)
-        title = INVALID_TITLE_REGEX.sub("_", raw.name)[:TITLE_LENGTH] or "Sheet"
+        title = INVALID_TITLE_REGEX.sub("_", one_line(raw.name))[:TITLE_LENGTH] or "Sheet"
         sheet = cast(Worksheet, writer.book.create_sheet(title))
         sheet.sheet_state = "visible" if raw.visible else "hidden"
         last = max((len(row) for row in raw.rows), default=0)

@@ -25,15 +25,17 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from core.errors import ConfigurationError
 from core.messages import Language, Message
+from core.text import FORMULA_SIGNS, plain_text
 from load.workbook.style import CellStyle, solid_fill
 
 Content = str | CellRichText | float | bool | date | datetime | time | timedelta | None
 
-# Excel's limits. Longer text damages a file, and so do characters that XML does not allow.
+# Excel's limits. Longer text damages a file.
 TITLE_LENGTH, NAME_LENGTH, TEXT_LENGTH = 31, 255, 32_767
-NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# Text that openpyxl or a spreadsheet would take for a formula or an error, or that a cell cannot hold.
-NEEDS_A_CELL = re.compile(f"^[=+@#-]|{NOT_IN_XML.pattern}")
+# Text that openpyxl or a spreadsheet would take for a formula, an error or a character.
+NEEDS_A_CELL = re.compile(f"^[#{re.escape(''.join(FORMULA_SIGNS))}]|_x[0-9A-Fa-f]{{4}}_")
+# So a workbook spells a character that XML does not allow; a spreadsheet would put it into the text again.
+_SPELT_CHARACTER = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 # Excel becomes slow with many more notes; the reason is in its own column too.
 MAX_NOTES = 1_000
 A4 = 9
@@ -105,8 +107,8 @@ class WorkbookWriter:
     def write(self, cell: Cell, content: Content, style: CellStyle) -> None:
         """Set a cell's content and style. Text stays text, even if it begins like a formula."""
         if isinstance(content, str):
-            content = NOT_IN_XML.sub("", content)[:TEXT_LENGTH]
-            if content.startswith(("=", "+", "-", "@")):
+            content = _cell_text(content)
+            if content.startswith(FORMULA_SIGNS):
                 style = replace(style, quote_prefix=True)
         cell.value = content
         if isinstance(content, str):
@@ -127,7 +129,7 @@ class WorkbookWriter:
 
     def add_note(self, cell: Cell, text: str) -> None:
         """Add a note to a cell, below a note that the officer wrote there."""
-        text = NOT_IN_XML.sub("", text)
+        text = _cell_text(text)
         if not text or self._notes >= MAX_NOTES:
             return
         self._notes += 1
@@ -178,6 +180,11 @@ def new_writer(title: Message, out: Path, language: Language, reserved: Iterable
     return WorkbookWriter(book, out, language, reserved)
 
 
+def _cell_text(text: str) -> str:
+    """Text as a cell or a note holds it, plain and not too long."""
+    return _SPELT_CHARACTER.sub("_x005F_", plain_text(text)[:TEXT_LENGTH])
+
+
 def check_suffix(out: Path) -> None:
     """Check that a file's suffix is .xlsx.
 
@@ -191,7 +198,7 @@ def check_suffix(out: Path) -> None:
 def is_plain(content: object) -> bool:
     """Whether text or a boolean can be appended without making a cell, which takes three times as long."""
     if isinstance(content, str):
-        return len(content) <= TEXT_LENGTH and not NEEDS_A_CELL.search(content)
+        return len(content) <= TEXT_LENGTH and content == plain_text(content) and not NEEDS_A_CELL.search(content)
     return isinstance(content, bool)
 
 
