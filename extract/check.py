@@ -19,7 +19,6 @@ from core.messages import Message
 from core.mojibake import MOJIBAKE
 from extract import contract, normalise
 from extract.contract import TableName, Wanted
-from extract.failures import translate_errors
 from extract.meanings import columns as agreed_columns
 from extract.query_plan import Step, explain
 from extract.reader import VISITS_A_STATEMENT, Reader, Rows, typed_frame, visit_parameters
@@ -215,7 +214,7 @@ class _StatementRun:
             return TableCheck(self.table, file, self.fault)
         with self._reader.snapshot():
             plan = self._plan()
-            absent, costs = self._absent()
+            absent, costs = self._reader.query(self._file, self._absent)
         columns = tuple(self._columns())
         return TableCheck(
             self.table,
@@ -233,8 +232,7 @@ class _StatementRun:
     def _plan(self) -> tuple[Step, ...] | None:
         reader = self._reader
         try:
-            return translate_errors(
-                reader.at,
+            return reader.query(
                 self._file,
                 lambda: explain(reader.connection, reader.statement(self._file, self._wanted), self._values),
             )

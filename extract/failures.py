@@ -4,13 +4,16 @@ One table maps the error codes of all servers. Sources: MySQL and MariaDB server
 (SQLSTATE), SQLite result texts.
 """
 
+import sqlite3
 from collections.abc import Callable
+from datetime import date
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from core.messages import Message
 from extract.errors import SourceError
+from extract.watch import CutOff, Reason
 
 Answer = TypeVar("Answer")
 
@@ -53,6 +56,25 @@ TOO_SLOW = Message(
     en="Reading {doing} from {at} took longer than allowed and was stopped: run at a quieter hour, "
     "or raise the setting his.statement_timeout_seconds.",
 )
+DAY_TOO_SLOW = Message(
+    th="การอ่านข้อมูล {day} จาก {at} ใช้เวลารวมเกินกำหนดจึงถูกหยุด (ถึง {doing}) กรุณารันในเวลาที่ระบบว่าง หรือเพิ่มค่า his.day_timeout_seconds",
+    en="Reading {day} from {at} took longer in all than allowed and was stopped (at {doing}): run at a quieter hour, "
+    "or raise the setting his.day_timeout_seconds.",
+)
+TOO_MUCH = Message(
+    th="{at} ส่งข้อมูลของ {day} มามากเกินกำหนด ({doing}) จึงหยุดอ่าน ไม่มีข้อมูลของวันนี้ถูกส่งเบิก กรุณาตรวจเงื่อนไขวันที่และการเชื่อมตารางในไฟล์ SQL "
+    "และตรวจว่าไม่มีข้อความหรือไฟล์ขนาดใหญ่ในคอลัมน์ หากข้อมูลถูกต้องแล้วให้เพิ่มค่า his.most_megabytes_a_day",
+    en="{at} sent more for {day} than is allowed ({doing}), so reading was stopped and nothing of it is claimed: check the "
+    "SQL file's condition on the day and its joins, and the columns for large texts or files; if all is right, raise the "
+    "setting his.most_megabytes_a_day.",
+)
+TOO_MANY_ROWS = Message(
+    th="{at} ให้แถวของ {day} มามากเกินกำหนด ({doing}) จึงหยุดอ่าน ไม่มีข้อมูลของวันนี้ถูกส่งเบิก กรุณาตรวจเงื่อนไขวันที่และการเชื่อมตารางในไฟล์ SQL "
+    "หากข้อมูลถูกต้องแล้วให้เพิ่มค่า his.most_rows_a_day",
+    en="{at} gave more rows for {day} than are allowed ({doing}), so reading was stopped and nothing of it is claimed: check "
+    "the SQL file's condition on the day and its joins; if all is right, raise the setting his.most_rows_a_day.",
+)
+NO_DAY = Message(th="ฐานข้อมูล", en="the database")
 LOST = Message(
     th="การเชื่อมต่อฐานข้อมูลโรงพยาบาล ({at}) หลุดระหว่างอ่าน {doing} ยังไม่มีข้อมูลสูญหาย กรุณารันใหม่",
     en="The connection to the hospital database ({at}) was lost while reading {doing}: nothing is lost, run it again.",
@@ -80,7 +102,16 @@ _BY_CODE: dict[int | str, Message] = {
     1115: BAD_CHARSET,
     **dict.fromkeys((1146, 1054, 1142, 1143, "42P01", "42703", "42501"), NO_TABLE),
     **dict.fromkeys((1969, 3024, 1317, "57014"), TOO_SLOW),
+    sqlite3.SQLITE_TOOBIG: TOO_MUCH,
     **dict.fromkeys((2006, 2013, 2055, 1927, 1053, 1152, 1184, "57P01", "57P02", "08003", "08007"), LOST),
+}
+_CUT_OFF: dict[Reason, Message] = {
+    "connecting": UNREACHABLE,
+    "statement": TOO_SLOW,
+    "day": DAY_TOO_SLOW,
+    "size": TOO_MUCH,
+    "rows": TOO_MANY_ROWS,
+    "interrupted": LOST,
 }
 # For errors without a code: SQLite's fixed texts, and libpq's while connecting (mostly in English).
 _BY_TEXT: dict[str, Message] = {
@@ -100,25 +131,35 @@ _BY_TEXT: dict[str, Message] = {
 }
 
 
-def translate_errors(at: str, doing: str, read: Callable[[], Answer]) -> Answer:
+def translate_errors(at: str, doing: str, read: Callable[[], Answer], day: date | None = None) -> Answer:
     """Call `read` and turn any error of the database driver into a `SourceError`.
 
     Args:
         at: Where the database is, without user or password.
         doing: What is being read, such as "labs.sql"; empty while connecting.
         read: Queries the database.
+        day: The service day that is read, if it is one's.
 
     Raises:
         SourceError: One sentence without record values or parameters; the driver's error is not chained to it.
     """
+    code: int | str = "-"
     try:
         return read()
+    except CutOff as cut:
+        message = _CUT_OFF[cut.reason]
     except UnicodeError:
-        message = UNREADABLE_TEXT.fill(at=at, doing=doing)
+        message = UNREADABLE_TEXT
     except SQLAlchemyError as error:
-        message = _meaning(error, connecting=not doing).fill(at=at, doing=doing, code=server_code(error) or "-")
+        message, code = _meaning(error, connecting=not doing), server_code(error) or "-"
     # Raised outside the except block: the driver's error may quote data and must not become the context of ours.
-    raise SourceError(message)
+    of_day = NO_DAY if day is None else Message(f"{day}", f"{day}")
+    raise SourceError(
+        Message(
+            message.th.format(at=at, doing=doing, code=code, day=of_day.th),
+            message.en.format(at=at, doing=doing, code=code, day=of_day.en),
+        )
+    )
 
 
 def server_code(error: SQLAlchemyError) -> int | str | None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.messages import Message
 from extract.contract import Wanted
-from extract.failures import server_code, translate_errors
+from extract.failures import server_code
 from extract.reader import Reader
 from extract.statements import FACILITY
 
@@ -82,16 +82,16 @@ def prove_read_only(reader: Reader) -> ReadOnlyProof:
         SourceError: The connection is lost.
     """
     with reader.snapshot():
-        sql = translate_errors(reader.at, FACILITY, lambda: reader.statement(FACILITY, Wanted()).text)
+        sql = reader.query(FACILITY, lambda: reader.statement(FACILITY, Wanted()).text)
         tables = [*_TABLE.findall(sql), *(name.partition(".")[0] for name in reader.statements.his.required)]
         if not tables:
             return ReadOnlyProof(Protection.UNTRIED)
         table = tables[0]
-        protection = translate_errors(reader.at, FACILITY, lambda: _try_writing(reader.connection, table))
+        protection = reader.query(FACILITY, lambda: _try_writing(reader.connection, table))
     if protection is Protection.SESSION and reader.connection.dialect.name == "postgresql":
         # PostgreSQL checks the session before the account; MySQL and MariaDB do it the other way round.
         with reader.snapshot():
-            protection = translate_errors(reader.at, FACILITY, lambda: _postgresql_protection(reader.connection, table))
+            protection = reader.query(FACILITY, lambda: _postgresql_protection(reader.connection, table))
     return ReadOnlyProof(protection)
 
 

@@ -1,10 +1,11 @@
 """Runs the statements of a HIS's folder on one open connection and returns the rows as the database gives them."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from functools import partial
-from typing import get_args
+from typing import TypeVar, get_args
 
 import pandas as pd
 import sqlalchemy as sa
@@ -20,11 +21,14 @@ from extract.failures import translate_errors
 from extract.his_file import NAME as HIS_FILE
 from extract.his_file import Server
 from extract.query_plan import explain
-from extract.session import can_hash_join, display_address, hash_joins, parse_url, read_only_connection
+from extract.session import MEGABYTE, can_hash_join, display_address, hash_joins, parse_url, read_only_connection
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps, read_site_maps
 from extract.statements import Statements
 from extract.values import column
+from extract.watch import CutOff, Watch
+
+Answer = TypeVar("Answer")
 
 VISITS_A_STATEMENT = 500
 """Visits per statement: below every server's limit of parameters, and each statement is short."""
@@ -63,10 +67,9 @@ def open_reader(settings: HisSettings, maps: SiteMaps | None = None) -> Iterator
     server = {"mariadb": "mysql"}.get(name := url.get_backend_name(), name)
     if server in get_args(Server) and server not in his.servers:
         raise ConfigurationError(WRONG_SERVER.fill(his=his.name, server=server))
-    with read_only_connection(settings, his) as connection:
-        yield Reader(
-            connection, statements, read_site_maps(settings.maps_folder) if maps is None else maps, display_address(url)
-        )
+    maps = read_site_maps(settings.maps_folder) if maps is None else maps
+    with read_only_connection(settings, his) as (connection, watch):
+        yield Reader(connection, watch, statements, maps, display_address(url), settings)
 
 
 class Reader:
@@ -80,20 +83,32 @@ class Reader:
         catalogue: Its tables and columns.
     """
 
-    def __init__(self, connection: sa.Connection, statements: Statements, maps: SiteMaps, at: str) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        watch: Watch,
+        statements: Statements,
+        maps: SiteMaps,
+        at: str,
+        settings: HisSettings,
+    ) -> None:
         self.connection = connection
+        self._watch = watch
+        self._most_rows, self._most_bytes = settings.most_rows_a_day, settings.most_megabytes_a_day * MEGABYTE
         self.statements = statements
         self.maps = maps
         self.at = at
         self.catalogue = Catalogue(connection)
         self._quoted = connection.dialect.identifier_preparer.quote_identifier
         self._reads_whole: dict[str, bool] = {}
+        self._rows: Counter[str] = Counter()
+        self._bytes = 0
 
     def missing_tables(self) -> list[str]:
         """Required tables ("ovst") and columns ("ovst.an") that do not exist; empty if all do."""
         required = self.statements.his.required
         with self.snapshot():
-            return translate_errors(self.at, HIS_FILE, lambda: self.catalogue.missing(required))
+            return self.query(HIS_FILE, lambda: self.catalogue.missing(required))
 
     def check_statements(self) -> None:
         """Render the four statements for this database, as reading a day does.
@@ -104,16 +119,32 @@ class Reader:
         """
         with self.snapshot():
             for file in (f"{table}.sql" for table in contract.TABLES):
-                translate_errors(self.at, file, partial(self.statement, file, Wanted()))
+                self.query(file, partial(self.statement, file, Wanted()))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """One transaction, always rolled back, so that none stays open on a production server."""
+        """One transaction within a day's limits, always rolled back, so that none stays open on a production server."""
+        self._watch.begin()
+        self._rows.clear()
+        self._bytes = 0
         try:
             yield
         finally:
-            with suppress(SQLAlchemyError):  # the connection is lost
-                self.connection.rollback()
+            with suppress(SQLAlchemyError, CutOff):  # the connection is lost
+                self._watch.run(self.connection.rollback)
+
+    def query(self, doing: str, read: Callable[[], Answer], day: date | None = None) -> Answer:
+        """Query the database within the limits.
+
+        Args:
+            doing: What is read, such as "labs.sql".
+            read: Queries the database.
+            day: The service day that is read, if it is one's.
+
+        Raises:
+            SourceError: The database cannot be read, not in time, or gives too much.
+        """
+        return translate_errors(self.at, doing, lambda: self._watch.run(read), day)
 
     def parameters(self, day: date, wanted: Wanted) -> dict[str, object]:
         """The parameters of a service day's statements, without the visit numbers."""
@@ -144,8 +175,9 @@ class Reader:
 
         Raises:
             ConfigurationError: The file cannot be used.
-            SourceError: The database cannot be read, or not in time.
+            SourceError: The database cannot be read, not in time, or gives too much.
         """
+        day = values.get("day")
 
         def read() -> Rows:
             statement = self.statement(file, wanted)
@@ -154,9 +186,23 @@ class Reader:
             with hash_joins(self.connection) if whole else nullcontext():
                 result = self.connection.execute(statement, bound)
                 names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result has keys but is not a mapping
-                return names, [tuple(row) for row in result]
+                return names, self._bounded(result, file)
 
-        return translate_errors(self.at, file, read)
+        return self.query(file, read, day if isinstance(day, date) else None)
+
+    def _bounded(self, result: Iterable[Sequence[object]], file: str) -> list[tuple[object, ...]]:
+        """The rows, unless those of the file or the texts of the day become too many."""
+        rows = []
+        for row in result:
+            self._rows[file] += 1
+            # Counted here too: the watch knows only what comes over a network.
+            self._bytes += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if self._rows[file] > self._most_rows:
+                raise CutOff("rows")
+            if self._bytes > self._most_bytes:
+                raise CutOff("size")
+            rows.append(tuple(row))
+        return rows
 
     def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
         """Whether the server must read a whole large table, for lack of an index; looked up once per file."""

@@ -1,4 +1,4 @@
-"""One read-only connection to a hospital's production database, with a time limit on every statement.
+"""One read-only connection to a hospital's production database, with limits on every statement.
 
 It takes no locks and changes nothing. Old servers lack some of the protection (MySQL before 5.6 has no read-only
 session, before 5.7 no statement time-out), so the account should only have the right to read.
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymysql  # type: ignore[import-untyped]
 import sqlalchemy as sa
 from pymysql.charset import charset_by_name  # type: ignore[import-untyped]
+from pymysql.cursors import SSCursor  # type: ignore[import-untyped]
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -24,6 +26,7 @@ from extract.errors import SourceError
 from extract.failures import BAD_CHARSET, BAD_OPTIONS, translate_errors
 from extract.his_file import HisFile
 from extract.settings import HisSettings
+from extract.watch import NOTICE_SECONDS, Watch
 
 LABEL = "/* moph-claim */ "
 """Put in front of every statement, so that the hospital's administrator recognises it in the process list."""
@@ -46,8 +49,8 @@ _POSTGRESQL_SETTINGS = (
     "max_parallel_workers_per_gather = 0",
     "jit = off",
 )
-_NOTICE_SECONDS = 10
 _SQLITE_STEPS = 10_000
+MEGABYTE = 1_000_000
 
 NO_URL = Message(
     th="ยังไม่ได้ตั้งค่าที่อยู่ฐานข้อมูลโรงพยาบาล กรุณาตั้งค่า his.url เช่น mysql://ผู้ใช้:รหัสผ่าน@เครื่อง/ฐานข้อมูล",
@@ -100,11 +103,12 @@ class _Limits:
     stored_charset: str
     connect_seconds: int
     statement_seconds: int
+    most_bytes: int
 
 
 @contextmanager
-def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Connection]:
-    """One connection that cannot write, open while the block lasts.
+def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[tuple[sa.Connection, Watch]]:
+    """One connection that cannot write, open while the block lasts, and the watch that its queries are to be run by.
 
     Args:
         settings: Address, character set and time-outs.
@@ -120,25 +124,29 @@ def read_only_connection(settings: HisSettings, his: HisFile) -> Iterator[sa.Con
         settings.stored_charset,
         settings.connect_timeout_seconds,
         settings.statement_timeout_seconds or his.statement_timeout_seconds,
+        settings.most_megabytes_a_day * MEGABYTE,
     )
-    engine = _engine(url, limits)
-    connection = _connect(engine, url)
+    watch = Watch(limits.statement_seconds + NOTICE_SECONDS, settings.day_timeout_seconds, limits.most_bytes)
+    engine = _engine(url, limits, watch)
+    connection = _connect(engine, url, limits, watch)
     try:
-        yield connection
+        yield connection, watch
     finally:
         with suppress(sa.exc.SQLAlchemyError):
-            connection.close()
+            watch.close(connection)
         engine.dispose()
 
 
-def _connect(engine: sa.Engine, url: sa.URL) -> sa.Connection:
+def _connect(engine: sa.Engine, url: sa.URL, limits: _Limits, watch: Watch) -> sa.Connection:
+    hosts = 1 + sum(names.count(",") for names in (url.host or "", f"{url.query.get('host', '')}"))
+    seconds = limits.connect_seconds * hosts + NOTICE_SECONDS
     try:
-        return translate_errors(display_address(url), "", engine.connect)
+        return translate_errors(display_address(url), "", lambda: watch.run(engine.connect, seconds, "connecting"))
     except (TypeError, ValueError, OSError):  # the driver does not know an option, or a file it names is missing
         raise ConfigurationError(BAD_OPTIONS.fill(at=display_address(url))) from None
 
 
-def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
+def _engine(url: sa.URL, limits: _Limits, watch: Watch) -> sa.Engine:
     backend = url.get_backend_name()
     # Connections are closed when returned; resetting a broken one would only log a traceback.
     options: dict[str, Any] = {"poolclass": NullPool, "pool_reset_on_return": None, "hide_parameters": True}
@@ -149,6 +157,8 @@ def _engine(url: sa.URL, limits: _Limits) -> sa.Engine:
         options |= {"isolation_level": "REPEATABLE READ", "connect_args": _connect_arguments(backend, url, limits)}
     engine = _create_engine(url, options)
     sa.event.listen(engine, "before_cursor_execute", _label, retval=True)
+    sa.event.listen(engine, "before_cursor_execute", lambda *_: watch.begin_statement())
+    sa.event.listen(engine, "connect", lambda connection, _: watch.adopt(connection))
     if backend in _SESSION:
         sa.event.listen(engine, "connect", lambda connection, _: _SESSION[backend](connection, limits))
     return engine
@@ -165,20 +175,42 @@ def _create_engine(url: sa.URL, options: dict[str, Any]) -> sa.Engine:
 
 
 def _connect_arguments(backend: str, url: sa.URL, limits: _Limits) -> dict[str, Any]:
-    seconds = limits.statement_seconds + _NOTICE_SECONDS
+    seconds = limits.statement_seconds + NOTICE_SECONDS
     if backend in ("mysql", "mariadb"):
         if None in map(charset_by_name, filter(None, (limits.charset, limits.stored_charset))):
             raise ConfigurationError(BAD_CHARSET.fill(at=display_address(url)))
-        # The read time-out is the only limit on servers without a statement time-out, and notices a lost network.
-        return {"charset": limits.charset, "connect_timeout": limits.connect_seconds, "read_timeout": seconds}
+        return {
+            "charset": limits.charset,
+            "connect_timeout": limits.connect_seconds,
+            "read_timeout": 2 * seconds,  # the watch is earlier; this ends what it had to leave behind
+            "cursorclass": _StreamingCursor,
+        }
     if backend == "postgresql":
         return {
             "client_encoding": "utf8",
             "connect_timeout": limits.connect_seconds,
-            "keepalives_idle": _NOTICE_SECONDS,
+            "keepalives_idle": NOTICE_SECONDS,
             "tcp_user_timeout": seconds * 1000,
         }
     return {}
+
+
+class _StreamingCursor(SSCursor):  # type: ignore[misc]
+    """Reads rows as they are asked for: by default PyMySQL reads all of them first, however many there are."""
+
+    connection: Any
+
+    def close(self) -> None:
+        """As PyMySQL's, which reads the rest of the rows; of a connection that is lost there is none."""
+        result = self._result
+        if self.connection is not None and self.connection.open:
+            with suppress(pymysql.Error):
+                super().close()
+        self.connection = None
+        if result is not None:
+            result.unbuffered_active = False
+
+    __del__ = close
 
 
 def _label(
@@ -247,13 +279,18 @@ def _open_sqlite(url: sa.URL, limits: _Limits) -> sqlite3.Connection:
     if not path.is_file():
         raise SourceError(NO_FILE.fill(at=display_address(url)))
     connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=limits.connect_seconds, factory=_LimitedSqlite
+        f"{path.resolve().as_uri()}?mode=ro",
+        uri=True,
+        timeout=limits.connect_seconds,
+        factory=_LimitedSqlite,
+        check_same_thread=False,  # the watch runs each query in a thread of its own, one after the other
     )
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA schema_version")  # fails if the file is not a database; opening alone does not read it
     # SQLite's own decoding error would quote the text.
     connection.text_factory = lambda stored: stored.decode("utf-8", errors="replace")
     connection.limit_seconds(limits.statement_seconds)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.most_bytes)
     return connection
 
 
@@ -267,5 +304,5 @@ class _LimitedSqlite(sqlite3.Connection):
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:
         # SQLAlchemy opens a new cursor for each statement.
-        self._deadline = time.monotonic() + getattr(self, "_seconds", _NOTICE_SECONDS)
+        self._deadline = time.monotonic() + getattr(self, "_seconds", NOTICE_SECONDS)
         return super().cursor(*arguments, **named)

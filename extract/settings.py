@@ -45,6 +45,21 @@ class HisSettings(BaseModel):
         le=3600,
         description="Seconds after which the database gives up one query of ours; empty: as the HIS's his.toml says.",
     )
+    day_timeout_seconds: int = Field(
+        default=1800, ge=1, le=86_400, description="Seconds after which reading one service day is given up."
+    )
+    most_rows_a_day: int = Field(
+        default=200_000,
+        ge=1,
+        le=10_000_000,
+        description="Most rows of one service day that one SQL file may give; with more the day is not read.",
+    )
+    most_megabytes_a_day: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        description="Most that the database may send for one service day, in megabytes; with more the day is not read.",
+    )
     day_pause_seconds: float = Field(
         default=0.0, ge=0, le=600, description="Seconds to rest between two service days, to spare a busy database."
     )

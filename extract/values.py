@@ -18,10 +18,13 @@ from extract.contract import DTYPES, ZERO_DAY, Kind
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _TIME = re.compile(r"(?:\d{4}-\d{1,2}-\d{1,2}[ T])?(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?\Z")
 _SECONDS_A_DAY = 86_400
+LONGEST = 10_000
+"""Characters of the longest text that can be a value, such as a laboratory's remark; a file or a dump is longer."""
+_SHOWN = 200
 
 
 def as_text(value: object) -> str | None:
-    """Stripped text without invisible characters; None if empty or blank.
+    """Stripped text without invisible characters; None if empty or blank. What is longer than `LONGEST` is cut and unreadable.
 
     Whole numbers lose their ".0", as codes may be in number columns. Control characters stay: they are the sign of a wrong
     character set (`core.mojibake`).
@@ -35,7 +38,11 @@ def as_text(value: object) -> str | None:
             return None
         value = int(value) if value == int(value) else value
     text = str(value).replace("\x00", "")
-    return (text if text.isprintable() else INVISIBLE.sub("", text)).strip() or None
+    text = (text if text.isprintable() else INVISIBLE.sub("", text)).strip()
+    # Cut, it reads as mojibake does: its record is reported, not claimed.
+    if len(text) > LONGEST:
+        text = text[:_SHOWN] + "\ufffd"
+    return text or None
 
 
 def as_day(value: object) -> date | None:

@@ -104,7 +104,7 @@ def _same(read: DayTables, expected: DayTables) -> bool:
 @ON_SERVERS
 @pytest.mark.parametrize("statement", WRITES)
 def test_server_refuses_to_write_in_our_session(hospital: str, statement: str) -> None:
-    with read_only_connection(settings_for(hospital), HOSXP) as connection:
+    with read_only_connection(settings_for(hospital), HOSXP) as (connection, _):
         with pytest.raises(sa.exc.DBAPIError) as error:
             connection.exec_driver_sql(statement)
         # 1792, 25006: it is the transaction that is read-only, not the account (that is the administrator's).

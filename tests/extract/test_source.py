@@ -149,12 +149,12 @@ def test_database_of_no_facility_says_so(new_database: Callable[[], str]) -> Non
 
 
 def test_nothing_can_be_written(hospital: str) -> None:
-    with read_only_connection(settings_for(hospital), HOSXP) as connection, pytest.raises(sa.exc.DBAPIError):
+    with read_only_connection(settings_for(hospital), HOSXP) as (connection, _), pytest.raises(sa.exc.DBAPIError):
         connection.execute(sa.text("UPDATE ovst SET hn = '1' WHERE vn = '690921080000'"))
 
 
 def test_nothing_can_be_made(hospital: str) -> None:
-    with read_only_connection(settings_for(hospital), HOSXP) as connection, pytest.raises(sa.exc.DBAPIError):
+    with read_only_connection(settings_for(hospital), HOSXP) as (connection, _), pytest.raises(sa.exc.DBAPIError):
         connection.execute(sa.text("CREATE TABLE ours (a int)"))
 
 
@@ -263,7 +263,7 @@ def test_an_instant_is_told_as_the_clock_in_bangkok_showed_it(new_database: Call
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"ALTER DATABASE {url.database} SET timezone = 'UTC'")
-    with read_only_connection(settings_for(url.render_as_string(hide_password=False)), HOSXP) as connection:
+    with read_only_connection(settings_for(url.render_as_string(hide_password=False)), HOSXP) as (connection, _):
         told = connection.scalar(sa.text("SELECT CAST(TIMESTAMPTZ '2026-05-14 20:30+00' AS TEXT)"))
     assert told == "2026-05-15 03:30:00+07"
 
