@@ -50,6 +50,10 @@ LEFT = Message(
     "{n} ไฟล์ใน inbox ย้ายหรือเปิดไม่ได้ จึงยังไม่ได้นำเข้า กรุณาตรวจสิทธิ์ของไฟล์และโฟลเดอร์",
     "{n} files in the inbox cannot be moved or opened and were not imported: check the rights of the files and the folder.",
 )
+OTHER_FILES = Message(
+    "{n} ไฟล์ใน inbox ไม่ใช่ไฟล์ Excel, .ods หรือ .csv จึงไม่ได้แตะต้อง",
+    "{n} files in the inbox are no workbooks and stay where they are.",
+)
 NO_ROOM = Message(
     "เขียนไฟล์ผลลงในโฟลเดอร์ {folder} ไม่ได้ ({why}) จึงยังไม่ได้ส่งอะไร กรุณาแก้สิทธิ์ของโฟลเดอร์ หรือคัดลอกไฟล์ไปไว้ที่อื่นแล้วนำเข้าใหม่",
     "The result cannot be written to the folder {folder} ({why}), so nothing was sent: mend the folder's rights, or copy the "
@@ -140,6 +144,8 @@ def _import_inbox(parameters: ImportParameters) -> PrefectState[Any]:
     inbox = Inbox(settings.inbox_folder(), settings.inbox.settle_seconds)
     states: list[PrefectState[Any]] = []
     left = 0
+    if n := inbox.other_files():
+        get_run_logger().warning("%s", OTHER_FILES.fill(n=n).say(settings.language))
     for path in [inbox.named(parameters.file)] if parameters.file else inbox.waiting():
         try:
             with inbox.take(path) as taken:

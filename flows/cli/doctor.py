@@ -1,8 +1,13 @@
 """`moph-claim doctor`: is everything in place for tonight? It sends no claim."""
 
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+
+from sqlalchemy import make_url
 
 from core.errors import MophClaimError
 from core.messages import Message
@@ -11,7 +16,7 @@ from extract.hcode import check_hcode
 from extract.read_only_account import prove_read_only
 from extract.source import HisSource, open_source
 from flows.settings.facilities import SAME_HCODE
-from flows.settings.model import Settings
+from flows.settings.model import Settings, config_file
 from load.account_center import log_in
 from load.database import audit_engine
 from load.errors import AuditError
@@ -20,6 +25,15 @@ from load.runs import try_writing
 from load.transactions import transaction
 from transform.code_map_check import check_code_maps
 from transform.codes import read_codes
+
+OPEN_TO_OTHERS = Message(
+    "ผู้ใช้อื่นในเครื่องนี้เข้าถึง {path} ได้ (สิทธิ์ {mode}) ให้สั่ง: chmod {private} '{path}'",
+    "Others on this machine may use {path} (mode {mode}); mend it with: chmod {private} '{path}'",
+)
+OF_ANOTHER = Message(
+    "{path} เป็นของผู้ใช้อื่น (uid {owner}) ให้สั่ง: chown {us} '{path}'",
+    "{path} belongs to another user (uid {owner}); mend it with: chown {us} '{path}'",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +45,29 @@ class Finding:
         ok: Whether it is in order.
         message: What was found, and what to do when it is not in order.
         hcode: The facility's code, where the check found it out.
+        warning: Tonight's run does not depend on it, but a person should see to it.
     """
 
     subject: Message
     ok: bool
     message: Message
     hcode: str = ""
+    warning: bool = False
 
 
 def examine_each(facilities: Sequence[Settings]) -> Iterator[tuple[Settings, Finding]]:
-    """Check each facility, and whether two of them are the same: where no code is configured, only the HIS names it.
+    """Check the files of all, then each facility, and whether two of them are the same: where no code is configured, only the HIS names it.
 
     Args:
         facilities: The settings of each.
     """
     known: dict[tuple[str, str], str] = {}
+    files = Message("สิทธิ์ของไฟล์", "Rights of files")
+    yield from (
+        (settings, Finding(files, False, message, warning=True))
+        for settings in facilities[:1]
+        for message in open_to_others(settings)
+    )
     for settings in facilities:
         for finding in examine(settings):
             yield settings, finding
@@ -72,6 +94,28 @@ def examine(settings: Settings) -> Iterator[Finding]:
     if hcode and (fault := _fault_of_audit(settings, hcode)):
         yield Finding(Message("ความครบถ้วนของฐานข้อมูลตรวจสอบ", "Audit against its mark"), False, fault)
     yield _finding(Message("บัญชี MOPH Claim", "MOPH Claim account"), partial(_try_account, settings, hcode))
+
+
+def open_to_others(settings: Settings) -> Iterator[Message]:
+    """The files with secrets or personal data that others on this machine may read, or that are another's; each a sentence.
+
+    Args:
+        settings: The settings in force.
+    """
+    data = settings.data_folder
+    audit = make_url(settings.audit_url())
+    of_audit = [Path(audit.database)] if audit.get_backend_name() == "sqlite" and audit.database else []
+    password = data / "prefect" / "password"
+    for path in (config_file(), Path(".env"), Path("prefect.env"), data, password, *of_audit):
+        try:
+            status = path.stat()
+        except OSError:  # there is none; what must be there is missed elsewhere
+            continue
+        shown, mode = path.absolute(), stat.S_IMODE(status.st_mode)
+        if mode & 0o077:
+            yield OPEN_TO_OTHERS.fill(path=shown, mode=f"{mode:o}", private="700" if path.is_dir() else "600")
+        if status.st_uid not in (0, os.geteuid()):
+            yield OF_ANOTHER.fill(path=shown, owner=status.st_uid, us=os.geteuid())
 
 
 def _try_audit(settings: Settings) -> Message:

@@ -245,10 +245,10 @@ def doctor(facility: FacilityOption = "") -> None:
         if one.facility_key != last:
             last = one.facility_key
             screen.print(last, style="bold", markup=False, highlight=False)
-        mark = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        mark = "[green]✓[/]" if finding.ok else "[yellow]![/]" if finding.warning else "[red]✗[/]"
         screen.print(f"{mark} {finding.subject.say(settings.language)}: ", end="")
         screen.print(finding.message.say(settings.language), highlight=False, markup=False, soft_wrap=True)
-        all_ok = all_ok and finding.ok
+        all_ok = all_ok and (finding.ok or finding.warning)
     raise typer.Exit(Exit.OK if all_ok else Exit.NOT_DONE)
 
 

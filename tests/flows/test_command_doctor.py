@@ -1,5 +1,8 @@
 """`moph-claim doctor`: each fault with its sentence; no claim is sent."""
 
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from night_shift import Site, Trial, week_of
 
 from core.messages import Language
 from extract import session
-from flows.cli.doctor import examine
+from flows.cli.doctor import examine, examine_each, open_to_others
 from flows.settings.read import read_settings
 
 GUEST = "Guest in the HIS"
@@ -33,6 +36,8 @@ def ills(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, 
 
 
 def test_doctor_finds_all_in_order_and_sends_no_claim(site: Site) -> None:
+    for file in (site.config, site.folder / ".env"):
+        file.chmod(0o600)
     said = moph_claim(site.folder, "doctor")
     assert (said.code, said.err) == (0, "")
     assert [line[:1] for line in said.out.splitlines()] == ["✓"] * 5
@@ -40,6 +45,52 @@ def test_doctor_finds_all_in_order_and_sends_no_claim(site: Site) -> None:
     assert "Guest in the HIS: a write is refused: the file is opened read-only" in said.out
     assert list(site.sandbox.stats()["requests"]) == ["token"]
     assert site.rows("select * from claim") == site.rows("select * from run") == []
+
+
+def test_files_that_others_may_read_are_told_with_the_command_that_mends_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.folder)
+    monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
+    settings = read_settings()
+    data = settings.data_folder.absolute()
+    files = {
+        site.config.absolute(): (0o640, "600"),
+        site.folder.absolute() / ".env": (0o604, "600"),
+        site.folder.absolute() / "prefect.env": (0o644, "600"),
+        data: (0o755, "700"),
+        data / "prefect" / "password": (0o644, "600"),
+        data / "audit.sqlite": (0o644, "600"),
+    }
+    (data / "prefect").mkdir(parents=True)
+    for path, (mode, _) in files.items():
+        if path != data:
+            path.touch()
+        path.chmod(mode)
+    said = [message.en for message in open_to_others(settings)]
+    assert said == [
+        f"Others on this machine may use {path} (mode {mode:o}); mend it with: chmod {private} '{path}'"
+        for path, (mode, private) in files.items()
+    ]
+    for command in (line.split("with: ")[1] for line in said):
+        subprocess.run(shlex.split(command), check=True)
+    assert list(open_to_others(settings)) == []
+    site.config.chmod(0o644)
+    found = next(finding for _, finding in examine_each([settings]))
+    assert (found.ok, found.warning, found.subject.en) == (False, True, "Rights of files")
+
+
+def test_a_file_of_another_user_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
+    site.config.chmod(0o600)
+    monkeypatch.chdir(site.folder)
+    (site.folder / ".env").chmod(0o600)
+    settings = read_settings()
+    if os.geteuid() == 0:
+        os.chown(site.config, 4242, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    assert "belongs to another user (uid " in next(open_to_others(settings)).en
 
 
 def test_doctor_speaks_thai_and_exits_2_when_something_is_wrong(site: Site) -> None:

@@ -237,10 +237,11 @@ def test_bad_files_do_not_keep_the_others_from_going(officer: Trial, filled: Pat
         (inbox(officer) / name).write_bytes(b"no workbook")
     ended = officer.import_workbook()
     assert ended.state == "Failed"
-    assert "2/3" in ended.message
+    assert "1/2" in ended.message
+    assert "1 ไฟล์ใน inbox ไม่ใช่ไฟล์ Excel" in ended.text
+    assert (inbox(officer) / "letter.docx").is_file()  # a file of another kind stays where it was put
     assert sorted(path.name for path in (inbox(officer) / "failed").iterdir() if "result" not in path.name) == [
-        "bad.xlsx",
-        "letter.docx",
+        "bad.xlsx"
     ]
     assert set(officer.site.states()) == {"accepted"}
     assert done(officer, "good.result.xlsx").is_file()

@@ -11,6 +11,7 @@ from rights import without_power_over_rights
 
 from core.errors import ConfigurationError
 from flows.inbox.folder import Inbox, reserved_result
+from flows.inbox.handles import open_file
 
 
 @pytest.fixture
@@ -33,13 +34,16 @@ def names(folder: Path) -> list[str]:
 
 
 def test_what_no_person_put_there_does_not_wait(inbox: Inbox) -> None:
-    for name in ("claims.xlsx", "old.XLS", "a.ods", "b.csv", "notes.docx", "scan", "~$claims.xlsx", ".hidden.xlsx"):
+    others = ("notes.docx", "scan", "photo.jpg", "list.pdf", "run.sh")
+    for name in ("claims.xlsx", "old.XLS", "a.ods", "b.csv", "macros.xlsm", "~$claims.xlsx", ".hidden.xlsx", *others):
         put(inbox, name)
     for name in ("c.tmp", "claims.xlsx.crdownload", "Thumbs.db", "desktop.ini"):
         put(inbox, name)
     (inbox.folder / "folder.xlsx").mkdir()
+    os.mkfifo(inbox.folder / "pipe.xlsx")
     waiting = sorted(path.name for path in inbox.waiting())
-    assert waiting == ["a.ods", "b.csv", "claims.xlsx", "notes.docx", "old.XLS", "scan"]
+    assert waiting == ["a.ods", "b.csv", "claims.xlsx", "macros.xlsm", "old.XLS"]
+    assert inbox.other_files() == len([*others, "pipe.xlsx"])
 
 
 def test_a_file_that_changed_a_moment_ago_does_not_wait_yet(tmp_path: Path) -> None:
@@ -55,7 +59,8 @@ def test_a_file_that_is_taken_is_nobody_elses(inbox: Inbox) -> None:
         assert ours is not None
         assert (ours.name, ours.read_text()) == ("claims.xlsx", "rows")
         assert Inbox(inbox.folder, 0).waiting() == []
-        with inbox.take(path) as theirs, inbox.take(ours) as theirs_too:
+        (moved,) = (inbox.folder / "working").glob("*/claims.xlsx")
+        with inbox.take(path) as theirs, inbox.take(moved) as theirs_too:
             assert (theirs, theirs_too) == (None, None)
 
 
@@ -147,7 +152,8 @@ def test_a_file_that_may_not_be_read_is_taken_like_any_other(inbox: Inbox) -> No
             assert taken is not None
             with pytest.raises(PermissionError):
                 taken.open()
-            assert inbox.waiting() == [taken]  # whoever comes next may see to it as well
+            (left,) = inbox.waiting()  # whoever comes next may see to it as well
+            assert left.samefile(taken)
             inbox.finish(taken, "failed", write)
         assert inbox.waiting() == []
     assert names(inbox.folder / "failed") == ["claims.result.xlsx", "claims.xlsx"]
@@ -166,14 +172,72 @@ def test_a_file_that_cannot_be_moved_stays_where_it_is(inbox: Inbox) -> None:
 
 def test_a_link_is_no_workbook(inbox: Inbox, tmp_path: Path) -> None:
     (tmp_path / "other.xlsx").touch()
-    (inbox.folder / "link.xlsx").symlink_to(tmp_path / "other.xlsx")
+    link = inbox.folder / "link.xlsx"
+    link.symlink_to(tmp_path / "other.xlsx")
+    assert (inbox.waiting(), inbox.other_files()) == ([], 1)
+    with pytest.raises(ConfigurationError, match="no such file"):
+        inbox.named("link.xlsx")
+    with inbox.take(link) as taken:
+        assert taken is None
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("name", [".", "working", "done", "failed"])
+def test_a_linked_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "inbox"
+    if name != ".":
+        folder.mkdir()
+    (folder / name if name != "." else folder).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match="not links"):
+        Inbox(folder, 0)
+    assert names(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("name", ["working", "done"])
+def test_a_folder_that_becomes_a_link_in_mid_import_leads_nowhere(inbox: Inbox, tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with inbox.take(put(inbox)) as taken:
+        assert taken is not None
+        (inbox.folder / name).rename(tmp_path / "moved")
+        (inbox.folder / name).symlink_to(tmp_path / "elsewhere")
+        assert taken.read_text() == "rows"
+        if name == "done":
+            with pytest.raises(OSError, match="irectory"):
+                inbox.finish(taken, "done", write)
+            assert taken.exists()
+        inbox.finish(taken, "failed", write)
+    assert names(tmp_path / "elsewhere") == []
+    assert names(inbox.folder / "failed") == ["claims.result.xlsx", "claims.xlsx"]
+    if name == "working":
+        with pytest.raises(OSError, match="irectory"):
+            inbox.waiting()
+
+
+def test_a_link_in_the_place_of_a_file_just_opened_is_not_read(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look and the move somebody puts a link there."""
+    (tmp_path / "secret.xlsx").write_text("secret")
+    path = put(inbox)
+
+    def swap(folder: int, name: str) -> int | None:
+        descriptor = open_file(folder, name)
+        path.unlink()
+        path.symlink_to(tmp_path / "secret.xlsx")
+        return descriptor
+
+    monkeypatch.setattr("flows.inbox.folder.open_file", swap)
+    with inbox.take(path) as taken:
+        assert taken is None
+    monkeypatch.undo()
     assert inbox.waiting() == []
 
 
 def test_a_file_in_a_folder_of_the_inbox_can_be_named(inbox: Inbox) -> None:
     (inbox.folder / "school").mkdir()
     path = put(inbox, "school/oct.xlsx")
-    assert inbox.named("school/oct.xlsx") == path.resolve()
+    assert inbox.named("school/oct.xlsx") == path
 
 
 ELSEWHERE = [
