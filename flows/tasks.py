@@ -25,6 +25,7 @@ from core.messages import Language, Message
 from flows.parameters import ImportParameters, ReconcileParameters, SubmitParameters
 from flows.reports.report import Report
 from flows.runs.claim_run import ClaimRun
+from flows.runs.old_files import remove_old_files
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
 from load.queue import DueClaim
@@ -174,6 +175,9 @@ def publish_report(
             write_beside(path.with_suffix(".xlsx"))
         except MophClaimError as error:  # the run has done its work all the same
             get_run_logger().warning("%s", error.message.say(run.settings.language))
+    if n := remove_old_files(run.settings):
+        days = run.settings.privacy.keep_files_days
+        log(run, Message(f"ลบไฟล์ผลที่เก่ากว่า {days} วัน {n} ไฟล์", f"{n} workbooks older than {days} days were removed"))
     progress.reach(100.0)
 
 

@@ -133,5 +133,8 @@ class PrivacySettings(BaseModel):
         10, ge=1, le=100, description="Years after the service for which `moph-claim audit erase` leaves personal data."
     )
     keep_files_days: int = Field(
-        30, ge=1, le=3650, description="Days for which result and issue workbooks are kept; then they are removed."
+        90,
+        ge=0,
+        le=3650,
+        description="Days for which result and issue workbooks are kept; each run removes older ones. 0 keeps them for ever.",
     )
