@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.errors import ConfigurationError
 from core.messages import Message
+from core.text import plain_text
 from extract.contract import TableName
 from extract.his_file import MapName
 from extract.normalise import HisMaps
@@ -157,7 +158,7 @@ def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
         with temporary.open("w", encoding="utf-8-sig", newline="") as file:  # Excel needs the byte-order mark
             writer = csv.DictWriter(file, names, restval="")
             writer.writeheader()
-            writer.writerows({name: as_cell(cell) for name, cell in row.items()} for row in rows)
+            writer.writerows({name: as_cell(plain_text(cell)) for name, cell in row.items()} for row in rows)
         temporary.replace(path)  # atomic: never half a file
     except OSError as error:
         raise ConfigurationError(NOT_WRITTEN.fill(path=path, why=error.strerror)) from None

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class PlainConsole(Console):
-    """A terminal that the text of servers, hospitals and files cannot steer, whatever prints it."""
+    """A terminal that the text of servers, hospitals and files cannot steer, whatever prints it; Rich's markup is text too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As Rich's: what is to be written, as text with a style."""

@@ -246,7 +246,7 @@ def doctor(facility: FacilityOption = "") -> None:
             last = one.facility_key
             screen.print(last, style="bold", markup=False, highlight=False)
         mark = "[green]✓[/]" if finding.ok else "[yellow]![/]" if finding.warning else "[red]✗[/]"
-        screen.print(f"{mark} {finding.subject.say(settings.language)}: ", end="")
+        screen.print(f"{mark} {finding.subject.say(settings.language)}: ", end="", markup=True)
         screen.print(finding.message.say(settings.language), highlight=False, markup=False, soft_wrap=True)
         all_ok = all_ok and (finding.ok or finding.warning)
     raise typer.Exit(Exit.OK if all_ok else Exit.NOT_DONE)

@@ -1,7 +1,10 @@
 """A hospital's server that stalls, drips or sends without end: reading ends, in a sentence, whatever the server does."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -118,3 +121,43 @@ def test_text_too_long_to_be_a_value_is_unreadable() -> None:
     cut = as_text("ก" * (LONGEST + 1)) or ""
     assert len(cut) < LONGEST
     assert MOJIBAKE.search(cut)
+
+
+MEASURED = """
+import resource, sys
+from datetime import date
+from pydantic import SecretStr
+from core.errors import MophClaimError
+from extract.contract import Wanted
+from extract.reader import open_reader
+from extract.settings import HisSettings
+
+def megabytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+with open_reader(HisSettings(url=SecretStr(sys.argv[1]), kind="hosxp", sql_folder=sys.argv[2])) as reader:
+    before = megabytes()
+    try:
+        with reader.snapshot():
+            reader.rows("labs.sql", Wanted(), {"day": date(2026, 9, 21)})
+    except MophClaimError as error:
+        print(megabytes() - before, error.message.en)
+"""
+ENDLESS = {
+    "mariadb": "SELECT a.seq vn, {value} result FROM seq_1_to_20000000 a WHERE :day IS NOT NULL",
+    "postgresql": "SELECT a vn, {value} result FROM generate_series(1, 20000000) a WHERE CAST(:day AS date) IS NOT NULL",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ["1", "repeat('x', 1000000)"])
+@pytest.mark.parametrize("new_database", SERVERS, indirect=True)
+def test_memory_is_bounded_whatever_is_sent(hospital: str, tmp_path: Path, value: str) -> None:
+    """Twenty million rows: without a limit they take gigabytes."""
+    name = sa.make_url(hospital).get_backend_name()
+    (tmp_path / "labs.sql").write_text(ENDLESS[{"mysql": "mariadb"}.get(name, name)].format(value=value))
+    command = [sys.executable, "-c", MEASURED, hospital, str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    grown, sentence = said.split(" ", 1)
+    assert "more" in sentence
+    assert int(grown) < 500

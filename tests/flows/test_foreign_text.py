@@ -1,6 +1,7 @@
 """Text of servers, hospitals and files: on no terminal, page or sheet is it more than text."""
 
 import csv
+import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -80,9 +81,10 @@ def test_file_name_is_plain() -> None:
 @pytest.mark.parametrize("as_renderable", [str, Text, Markdown, lambda text: _table_of(text)])
 def test_terminal_is_not_steered(as_renderable: Any) -> None:
     screen = PlainConsole(file=StringIO(), force_terminal=True, width=200, color_system="truecolor")
-    screen.print(as_renderable(STEERING.encode(errors="replace").decode()), markup=False, highlight=False)
+    screen.print(as_renderable(STEERING.encode(errors="replace").decode() + "[link=http://evil.example]x[/a]"))
     written = cast(StringIO, screen.file).getvalue()
-    assert "วัคซีนกขค1m" in written
+    assert "วัคซีนกขค" in written
+    assert "[link=http://evil.example]" in re.sub("\x1b\\[[0-9;]*m", "", written)
     assert [
         sign for sign in ("\x1b]", "\x1b[2J", "\x1b[31m", "\x9b", "\x07", "\r", "\u202e", "\x00") if sign in written
     ] == []
