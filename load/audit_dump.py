@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 
 from core.messages import Message
+from core.text import one_line
 from load.errors import AuditError
-from load.outcomes import one_line
 
 _MARIADB_TLS = ("ssl_ca", "ssl_cert", "ssl_key")
 

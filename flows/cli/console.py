@@ -14,8 +14,8 @@ from rich.segment import Segment
 
 from core.errors import ConfigurationError, MophClaimError, as_sentence
 from core.messages import Message
-from flows.service.deadline import ended_after
 from core.text import plain_text
+from flows.service.deadline import ended_after
 from flows.service.prefect_config import configure_prefect, running_server
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
