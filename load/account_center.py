@@ -2,17 +2,25 @@
 
 import hashlib
 import hmac
+import json
 import threading
 
 import requests
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from core.errors import ConfigurationError, MophClaimError
 from core.messages import Message
-from load.errors import LoginError, StopRun, certificate_refused, malformed_address
+from load.errors import LoginError, StopRun
+from load.outcomes import one_line, parsed_object
 from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
 from load.token import Token, check_usable, find_token, read_token
-from load.transport import certificate_failed, host_not_found, tls_verification
+from load.transport import Reply, Transport
 
 ACTION = {"Action": "get_moph_access_token"}
 # One token may expire before its first use; if so many do in a row, the clock or the address is wrong.
@@ -27,20 +35,30 @@ class _NotReached(Exception):
         self.host_not_found = host_not_found
 
 
-def log_in(settings: ApiSettings, hcode: str) -> Token:
-    """Log in once, trying again after network errors and 5xx answers.
+def transport_for(settings: ApiSettings) -> Transport:
+    """The connection to the Account Center.
+
+    Raises:
+        ConfigurationError: The address or the file of certificate authorities cannot be used.
+    """
+    return Transport(settings, settings.addresses()[0], "api.token_url", connections=1)
+
+
+def log_in(settings: ApiSettings, hcode: str, transport: Transport | None = None) -> Token:
+    """Log in once, trying again after network errors and 5xx answers, but not for longer than one exchange may take.
 
     A refused password is never tried again: after several the account would be locked for 15 minutes.
 
     Args:
         settings: The account and the address.
         hcode: The facility the account must belong to.
+        transport: The connection, which another thread may abort; without it, one of its own.
 
     Returns:
         The token; its claims allow sending.
 
     Raises:
-        ConfigurationError: No user name or password is configured.
+        ConfigurationError: No user name or password is configured, or `transport_for` raised it.
         LoginError: The Account Center cannot be reached, refuses, or gives a token that cannot be used.
     """
     if not settings.username or not settings.password.get_secret_value():
@@ -51,46 +69,45 @@ def log_in(settings: ApiSettings, hcode: str) -> Token:
                 "MOPH_CLAIM_API__PASSWORD in the file .env.",
             )
         )
+    if transport is None:
+        with transport_for(settings) as own:
+            return log_in(settings, hcode, own)
     attempts = Retrying(
         retry=retry_if_exception_type(_NotReached),
-        stop=stop_after_attempt(settings.attempts),
+        stop=stop_after_attempt(settings.attempts) | stop_after_delay(settings.exchange_seconds),
         wait=wait_random_exponential(multiplier=settings.backoff_seconds, max=settings.backoff_limit_seconds),
+        sleep=transport.sleep,
         reraise=True,
     )
     try:
-        token = attempts(_ask_for_token, settings, hcode)
+        token = attempts(_ask_for_token, settings, hcode, transport)
     except _NotReached as reason:
         raise LoginError(_not_reached(settings, reason.host_not_found)) from None
+    except StopRun as refused:
+        raise LoginError(refused.message) from None
     check_usable(token, settings, hcode)
     return token
 
 
-def _ask_for_token(settings: ApiSettings, hcode: str) -> Token:
+def _ask_for_token(settings: ApiSettings, hcode: str, transport: Transport) -> Token:
     url, _ = settings.addresses()
-    try:
-        answer = requests.post(
+    reply = transport.exchange(
+        requests.Request(
+            "POST",
             url,
+            {"User-Agent": settings.user_agent, "Content-Type": "application/json"},
             # The manual gives the address with its Action, so a site may have copied it like that.
             params=None if "Action=" in url else ACTION,
-            json=credentials(settings, hcode),
-            headers={"User-Agent": settings.user_agent},
-            timeout=(settings.connect_timeout_seconds, settings.read_timeout_seconds),
-            verify=tls_verification(settings.ca_bundle),
-            allow_redirects=False,
+            data=json.dumps(credentials(settings, hcode)),
         )
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-        raise LoginError(malformed_address(url, "api.token_url")) from None
-    except requests.RequestException as error:
-        if certificate_failed(error):
-            raise LoginError(certificate_refused(url)) from None
-        raise _NotReached(host_not_found(error)) from None
-    if answer.status_code >= 500:
-        raise _NotReached(False)
-    if 300 <= answer.status_code < 400 or answer.status_code in (404, 405):
-        raise LoginError(_nothing_at_address(url, answer.status_code))
-    text = find_token(answer.text) if answer.status_code < 300 else None
+    )
+    if reply.failure or reply.status is None or reply.status >= 500:
+        raise _NotReached(reply.host_not_found)
+    if 300 <= reply.status < 400 or reply.status in (404, 405):
+        raise LoginError(_nothing_at_address(url, reply.status))
+    text = find_token(reply.text) if reply.status < 300 else None
     if text is None:
-        raise LoginError(_refused(answer, settings, hcode))
+        raise LoginError(_refused(reply, settings, hcode))
     return read_token(text)
 
 
@@ -122,7 +139,15 @@ class TokenSource:
         self._token: Token | None = None
         self._expired_in_a_row = 0
         self._refusal: MophClaimError | None = None
+        self._transport: Transport | None = None
+        self._aborted = False
         self.log_ins = 0
+
+    def abort(self) -> None:
+        """Break off a log-in under way, and let none begin; callable as `Transport.abort`."""
+        self._aborted = True
+        if self._transport:
+            self._transport.abort()
 
     def token(self) -> Token:
         """The current token; the first call logs in.
@@ -167,7 +192,10 @@ class TokenSource:
             raise type(self._refusal)(self._refusal.message)
         self.log_ins += 1
         try:
-            token = log_in(self._settings, self._hcode)
+            with transport_for(self._settings) as self._transport:
+                if self._aborted:  # an abort at any instant either meets the transport or is seen here
+                    self._transport.abort()
+                token = log_in(self._settings, self._hcode, self._transport)
         except MophClaimError as refusal:
             self._refusal = refusal
             raise
@@ -196,20 +224,15 @@ def _nothing_at_address(url: str, status: int) -> Message:
     )
 
 
-def _refused(answer: requests.Response, settings: ApiSettings, hcode: str) -> Message:
-    reply = ""
-    try:
-        body = answer.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        reply = " ".join(str(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), "")).split())
+def _refused(answer: Reply, settings: ApiSettings, hcode: str) -> Message:
+    body = parsed_object(answer.text) or {}
+    reply = one_line(next((body[k] for k in ("message_th", "message", "Message") if body.get(k)), ""))
     # A server may quote the request: keep secrets out of our messages.
     secrets = {settings.password.get_secret_value(), credentials(settings, hcode).get("password_hash", "")}
     secrets |= {settings.secret_key.get_secret_value() if settings.secret_key else ""}
     for secret in secrets - {""}:
         reply = reply.replace(secret, "***")
-    reply = f" ({answer.status_code} {reply[:120]})".replace(" )", ")")
+    reply = f" ({answer.status} {reply[:120]})".replace(" )", ")")
     return Message(
         f"เข้าสู่ระบบ MOPH Claim ไม่สำเร็จ{reply} กรุณาตรวจสอบชื่อผู้ใช้ รหัสผ่าน และ secret key ก่อนสั่งใหม่ (ผิดหลายครั้งบัญชีจะถูกล็อก 15 นาที)",
         f"The log-in to MOPH Claim was refused{reply}: check user name, password and secret key before starting again "

@@ -49,3 +49,20 @@ def malformed_address(address: str, setting: str) -> Message:
         f"ที่อยู่ {address} ไม่ถูกต้อง กรุณาแก้ {setting}",
         f"The address {address} is malformed: correct {setting}.",
     )
+
+
+def sending_stopped() -> Message:
+    """The message for an exchange that does not begin any more."""
+    return Message(
+        "หยุดการส่งแล้ว จึงไม่ติดต่อ MOPH Claim อีก รายการที่เหลือจะส่งในรอบถัดไปเอง",
+        "Sending was stopped, so MOPH Claim is not called any more; the rest goes in the next run by itself.",
+    )
+
+
+def clear_text(address: str, setting: str) -> Message:
+    """The message for an address to which patients' data would go unencrypted."""
+    return Message(
+        f"ที่อยู่ {address} ไม่เข้ารหัส (http) ข้อมูลผู้ป่วยและรหัสผ่านจะถูกอ่านได้ระหว่างทาง กรุณาแก้ {setting} เป็น https:// (http:// ใช้ได้เฉพาะเครื่องนี้เอง)",
+        f"The address {address} is not encrypted (http): patients' data and the password could be read on the way. Set "
+        f"{setting} to https:// (http:// only leads to this machine itself).",
+    )

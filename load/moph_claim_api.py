@@ -12,17 +12,15 @@ from typing import Literal
 from urllib.parse import quote
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
 from core.clock import now
 from load.account_center import TokenSource
-from load.errors import StopRun, certificate_refused, malformed_address
 from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, interpret
 from load.settings import ApiSettings
 from load.token import Bearer, Token
-from load.transport import certificate_failed, tls_verification, was_not_sent
+from load.transport import Reply, Transport
 
 Call = Literal["submit", "eligibility", "status"]
 BODY_LIMIT = 65_536
@@ -38,11 +36,11 @@ class Exchange:
         request: The body sent; never shown by `repr`.
         sent_at: When it was sent.
         answered_at: When the answer or the failure came.
-        http_status: The HTTP status; None without an answer.
-        response: The answer's text, at most 65,536 characters; never shown by `repr`.
+        http_status: The HTTP status; None where no head of an answer came.
+        response: The answer's text, or what came of it, at most 65,536 characters; never shown by `repr`.
         answer: What it means.
         retry_after_seconds: How long the server asks to wait.
-        failure: The name of the transport error; None if there was an answer.
+        failure: The name of the transport error; None if there was a whole answer.
     """
 
     call: Call
@@ -74,19 +72,21 @@ class MophClaimApi:
     """
 
     def __init__(self, settings: ApiSettings, connections: int) -> None:
-        self._settings = settings
         _, self._base = settings.addresses()
-        self._authorities = tls_verification(settings.ca_bundle)
         self._headers = {"User-Agent": settings.user_agent, "Content-Type": "application/json"}
-        self._session = requests.Session()
-        # The environment's proxies, looked up once; requests would do it at every request.
-        self._proxies = requests.utils.get_environ_proxies(self._base)
-        # No retries by the library: each attempt is an exchange of its own in the audit.
-        self._session.mount(self._base, HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True))
+        self._transport = Transport(settings, self._base, "api.api_url", connections)
+
+    def abort(self) -> None:
+        """Close the sockets of all exchanges under way: the threads blocked in them return at once, and none begins.
+
+        An exchange whose request may have arrived is in doubt; one that begins later raises StopRun. Callable from any
+        thread and from a signal handler; it waits for nothing.
+        """
+        self._transport.abort()
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
     def submit(self, service: str, payload: bytes, token: Token) -> Exchange:
         """Send one claim.
@@ -120,32 +120,32 @@ class MophClaimApi:
 
     def _exchange(self, call: Call, method: str, path: str, body: bytes, token: Token) -> Exchange:
         sent_at, started = now(), time.monotonic()
-        http_status: int | None = None
-        text: str | None = None
-        wait: float | None = None
-        failure: str | None = None
-        try:
-            request = requests.Request(method, self._base + path, self._headers, data=body or None, auth=Bearer(token))
-            response = self._session.send(
-                request.prepare(),
-                proxies=self._proxies,
-                timeout=(self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds),
-                verify=self._authorities,
-                allow_redirects=False,
-            )
-            http_status, text = response.status_code, _text(response)
-            wait = _retry_after(response.headers)
-            answer = interpret(http_status, text, expects_uid=call == "submit")
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-            raise StopRun(malformed_address(self._base, "api.api_url")) from None
-        except requests.RequestException as error:
-            if certificate_failed(error):
-                raise StopRun(certificate_refused(self._base)) from None
-            failure = type(error).__name__
-            # A request that was not sent may be sent again; one that may have arrived is in doubt.
-            answer = Answer(Outcome.RETRY, NOT_SENT) if was_not_sent(error) else Answer(Outcome.IN_DOUBT, NO_ANSWER)
-        answered_at = sent_at + _since(started)
-        return Exchange(call, path, body, sent_at, answered_at, http_status, text, answer, wait, failure)
+        request = requests.Request(method, self._base + path, self._headers, data=body or None, auth=Bearer(token))
+        reply = self._transport.exchange(request)
+        answered_at = sent_at + timedelta(seconds=time.monotonic() - started)
+        text = None if reply.status is None else reply.text
+        answer = _answer(reply, text or "", expects_uid=call == "submit")
+        return Exchange(
+            call,
+            path,
+            body,
+            sent_at,
+            answered_at,
+            reply.status,
+            text if text is None else text[:BODY_LIMIT],
+            answer,
+            _retry_after(reply.headers),
+            reply.failure,
+        )
+
+
+def _answer(reply: Reply, text: str, *, expects_uid: bool) -> Answer:
+    # A request that was not sent may be sent again; one that may have arrived is in doubt.
+    if not reply.sent:
+        return Answer(Outcome.RETRY, NOT_SENT)
+    if reply.failure or reply.status is None:
+        return Answer(Outcome.IN_DOUBT, NO_ANSWER)
+    return interpret(reply.status, text, expects_uid=expects_uid)
 
 
 def call_with_token(
@@ -175,15 +175,6 @@ def call_with_token(
     if exchange.http_status is not None and exchange.answer.outcome is not Outcome.TOKEN_EXPIRED:
         tokens.mark_working(token)
     return exchange
-
-
-def _since(started: float) -> timedelta:
-    return timedelta(seconds=time.monotonic() - started)
-
-
-def _text(answer: requests.Response) -> str:
-    # The API answers in UTF-8, whatever the header of a gateway claims.
-    return answer.content.decode("utf-8", errors="replace").replace("\x00", "")[:BODY_LIMIT]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -161,7 +161,7 @@ def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answe
     Returns:
         The answer. `status` (or `code`) in the envelope, as number or text, takes precedence over the HTTP status.
     """
-    envelope = _envelope(body)
+    envelope = parsed_object(body)
     status = _effective_status(http_status, envelope)
     message = _message(envelope, body)
     data = envelope.get("data") if envelope else None
@@ -187,12 +187,24 @@ def _find_meaning(status: int, message: str) -> Meaning:
     return _find_meaning(500 if status >= 500 or status < 200 else 400, message)
 
 
-def _envelope(body: str) -> dict[str, Any] | None:
+def parsed_object(body: str) -> dict[str, Any] | None:
+    """The JSON object that a server's text is; None for anything else."""
     try:
-        parsed = json.loads(body)
-    except ValueError:
+        parsed = json.loads(body, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # ValueError also of numbers of thousands of digits; the other of deep nesting
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice, and it is unknown which of them counts")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:

@@ -1,9 +1,15 @@
 """The settings of MOPH Claim, the audit database, `reconcile`, and how long personal data is kept."""
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from core.errors import ConfigurationError
+from load.errors import clear_text
 
 Environment = Literal["sandbox", "uat", "prd"]
 
@@ -16,6 +22,18 @@ ADDRESSES: dict[Environment, tuple[str, str]] = {
 }
 # Where programs in the field log in when the manual's production host cannot be resolved.
 TOKEN_ADDRESSES_SEEN_IN_THE_FIELD = ("https://cvp1.moph.go.th/token", "https://fdh.moph.go.th/token")
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether an address is this computer's own, as the HTTP library reads it; a name other than localhost is not."""
+    try:
+        host = parse_url(url.strip()).host or ""
+    except LocationParseError:
+        return False
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.casefold() == "localhost"
 
 
 class ApiSettings(BaseModel):
@@ -40,7 +58,13 @@ class ApiSettings(BaseModel):
     )
     user_agent: str = Field("moph-claim-etl/0.1", description="How the program names itself to the server.")
     connect_timeout_seconds: float = Field(10, gt=0, le=120, description="How long to wait for a connection.")
-    read_timeout_seconds: float = Field(90, gt=0, le=600, description="How long to wait for an answer.")
+    read_timeout_seconds: float = Field(
+        90,
+        gt=0,
+        le=600,
+        description="How long to wait for an answer; together with the time for a connection also the longest that one "
+        "exchange may take, from looking up the name to the answer's last byte.",
+    )
     attempts: int = Field(
         4,
         ge=1,
@@ -75,6 +99,23 @@ class ApiSettings(BaseModel):
         """The log-in address and the API's base address."""
         token, api = ADDRESSES[self.environment]
         return self.token_url or token, (self.api_url or api).rstrip("/")
+
+    @property
+    def exchange_seconds(self) -> float:
+        """The longest that one exchange may take, from looking up the name to the answer's last byte."""
+        return self.connect_timeout_seconds + self.read_timeout_seconds
+
+    def refuse_clear_text(self) -> None:
+        """Refuse an address of `uat` or `prd` to which data would go unencrypted beyond this machine.
+
+        Raises:
+            ConfigurationError: As told.
+        """
+        if self.environment == "sandbox":
+            return
+        for url, setting in zip(self.addresses(), ("api.token_url", "api.api_url"), strict=True):
+            if url.strip().casefold().startswith("http:") and not is_on_this_machine(url):
+                raise ConfigurationError(clear_text(url, setting))
 
 
 class AuditSettings(BaseModel):

@@ -7,11 +7,11 @@ from datetime import date
 from typing import Any, Literal, Self
 
 from load_night import holding
-from requests.adapters import HTTPAdapter
 from sqlalchemy import Engine, event
 
 from core.errors import MophClaimError
 from load.account_center import TokenSource
+from load.connections import WatchedAdapter
 from load.database import connect
 from load.delivery import Delivery
 from load.errors import AuditError
@@ -136,9 +136,9 @@ class Process:
         return about_to_leave
 
 
-class _Wire(HTTPAdapter):
+class _Wire(WatchedAdapter):
     def __init__(self, process: Process, connections: int) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=connections, pool_block=True)
+        super().__init__(pool_connections=1, pool_maxsize=connections)
         self._process = process
 
     def send(self, *request: Any, **options: Any) -> Any:
@@ -166,7 +166,7 @@ def night(
         for day in days:
             ledger.intake.register(day, KINDS, [c for c in claims if c.service_date == day])
         with Delivery(settings, ledger, TokenSource(settings, hcode), concurrency) as delivery:
-            delivery._api._session.mount(settings.addresses()[1], _Wire(process, concurrency))
+            delivery._api._transport.adapter = _Wire(process, concurrency)
             number = 0
             while due := ledger.queue.due(states, KINDS, min(days), max(days), 3):
                 number += 1
