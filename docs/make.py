@@ -24,7 +24,7 @@ from flows.settings.keys import FACILITIES, keys, variable
 from flows.settings.model import Settings
 from flows.settings.sections import OwnSettings
 from load.display_names import CAUSE_NAMES, STATE_NAMES
-from load.outcomes import NO_ANSWER, NOT_SENT, REDIRECTED, UNREADABLE, meanings
+from load.outcomes import meanings
 from load.settings import ADDRESSES, TOKEN_ADDRESSES_SEEN_IN_THE_FIELD
 from load.states import DUE, MACHINE, NOT_ACCEPTED_STATES, Cause, State, Transitions
 from load.workbook.template import write_template
@@ -211,6 +211,9 @@ MEANS = {
 }
 
 
+FORMS = {"": "any", "own": "MOPH Claim's own", "fields": "its own, naming fields"}
+
+
 def outcomes_page() -> str:
     """What an answer means, and where a claim stands after it."""
     lines = [
@@ -228,21 +231,29 @@ def outcomes_page() -> str:
         "",
         "## What an answer means",
         "",
-        "The envelope's `status` (or `code`) counts before the HTTP status. The first row that fits counts; a message fits",
-        "when it holds the row's text. A refusal marked *claimed already*, when it meets a claim that may have been taken",
-        "before, makes that claim *presumed accepted*.",
+        "A claim counts as **accepted** only if nothing in the answer speaks against it: HTTP and the envelope's `status` (or",
+        "`code`) say yes, and so do flags such as `success` and the words of a status; no text is that of a refusal; and",
+        "`data.transaction_uid` is plain text or a number of at most 64 characters that no other claim has. An answer that says",
+        "yes and no is in doubt.",
         "",
-        "| status | message | outcome | | meaning | what to do | source |",
-        "|---|---|---|---|---|---|---|",
+        "A **record** is blamed only by an answer in MOPH Claim's own form, a JSON object with a message and a status or a Thai",
+        'message, with 400 or 422. Pages, plain text and `{"error": {"statusCode": …}}` come from a proxy, a web filter or a',
+        "gateway: the claim is sent again, and if all fail alike, sending pauses and then ends.",
+        "",
+        "The first row that fits counts; a message fits when it holds the row's text. Where HTTP says yes and the envelope no, or",
+        "where two statuses differ, the record is blamed only by a text of this table. A refusal marked *claimed already*, when it",
+        "meets a claim that may have been taken before, makes that claim *presumed accepted*.",
+        "",
+        "| status | form | message | outcome | | meaning | what to do | source |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for m in (*meanings(), REDIRECTED, UNREADABLE, NO_ANSWER, NOT_SENT):
+    for m in meanings():
         marks = ", ".join(
             w for w, on in (("claimed already", m.already_claimed), ("maybe taken", m.possibly_accepted)) if on
         )
-        status = {0: "no answer", 300: "3xx"}.get(m.status, str(m.status))
+        status, form = m.status or f"*{m.case.replace('_', ' ')}*", FORMS[m.form]
         meaning, todo = f"{m.meaning.th}<br>{m.meaning.en}", f"{m.advice.th}<br>{m.advice.en}"
-        lines.append(f"| {status} | {m.pattern} | {m.outcome} | {marks} | {meaning} | {todo} | {m.source} |")
-    lines += ["", "Other 4xx are treated as 400, other 5xx as 500."]
+        lines.append(f"| {status} | {form} | {m.pattern} | {m.outcome} | {marks} | {meaning} | {todo} | {m.source} |")
     return "\n".join(lines) + "\n"
 
 

@@ -16,8 +16,9 @@ from tenacity import (
 
 from core.errors import ConfigurationError, MophClaimError
 from core.messages import Message
+from core.text import one_line
+from load.envelope import parsed_object
 from load.errors import LoginError, StopRun
-from load.outcomes import one_line, parsed_object
 from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
 from load.token import Token, check_usable, find_token, read_token
 from load.transport import Reply, Transport

@@ -154,7 +154,7 @@ class Inquiry:
         answer = exchange.answer
         with self._lock:
             failed = answer.outcome in _FAILURES
-            unknown = answer.meaning.status in _NOT_FOUND
+            unknown = answer.status in _NOT_FOUND
             self._failures = self._failures + 1 if failed else 0
             self._unknown += unknown
             self._known = self._known or answer.outcome is Outcome.ACCEPTED

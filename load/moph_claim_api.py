@@ -4,9 +4,11 @@ The only module that calls it. Every call returns an exchange, also after a fail
 verify and a malformed address raise, for then nothing was sent and no other call could succeed.
 """
 
+import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
@@ -17,7 +19,17 @@ from urllib3.util import Retry
 
 from core.clock import now
 from load.account_center import TokenSource
-from load.outcomes import NO_ANSWER, NOT_SENT, Answer, Outcome, interpret
+from load.outcomes import (
+    NO_ANSWER,
+    NOT_SENT,
+    NOT_UNDERSTOOD,
+    NUMBER_GIVEN_TWICE,
+    TOO_LARGE,
+    Answer,
+    Meaning,
+    Outcome,
+    interpret,
+)
 from load.settings import ApiSettings
 from load.token import Bearer, Token
 from load.transport import Reply, Transport
@@ -75,6 +87,8 @@ class MophClaimApi:
         _, self._base = settings.addresses()
         self._headers = {"User-Agent": settings.user_agent, "Content-Type": "application/json"}
         self._transport = Transport(settings, self._base, "api.api_url", connections)
+        self._lock = threading.Lock()
+        self._numbers: dict[str, bytes] = {}  # of the claims accepted here, with the hash of each one's payload
 
     def abort(self) -> None:
         """Close the sockets of all exchanges under way: the threads blocked in them return at once, and none begins.
@@ -96,7 +110,16 @@ class MophClaimApi:
             payload: The canonical JSON body.
             token: The token to send with it.
         """
-        return self._exchange("submit", "POST", f"/api/v1/opd/service-admissions/{service}", payload, token)
+        sent = self._exchange("submit", "POST", f"/api/v1/opd/service-admissions/{service}", payload, token)
+        if sent.answer.outcome is Outcome.ACCEPTED and self._was_given_before(sent.answer.transaction_uid, payload):
+            return replace(sent, answer=in_doubt(NUMBER_GIVEN_TWICE, sent.answer))
+        return sent
+
+    def _was_given_before(self, number: str | None, payload: bytes) -> bool:
+        """Whether a transaction number was given to another claim; those of earlier runs are known to the ledger."""
+        digest = hashlib.sha256(payload).digest()
+        with self._lock:
+            return number is not None and self._numbers.setdefault(number, digest) != digest
 
     def eligibility(self, kind: str, question: bytes, token: Token) -> Exchange:
         """Ask whether a claim for a person would be eligible; the answer may hold the number of one that was accepted.
@@ -124,7 +147,11 @@ class MophClaimApi:
         reply = self._transport.exchange(request)
         answered_at = sent_at + timedelta(seconds=time.monotonic() - started)
         text = None if reply.status is None else reply.text
-        answer = _answer(reply, text or "", expects_uid=call == "submit")
+        failure = reply.failure
+        try:
+            answer = _answer(reply, text or "", expects_uid=call == "submit")
+        except Exception as fault:  # a fault of ours loses no answer: it is recorded all the same
+            failure, answer = type(fault).__name__, Answer(Outcome.IN_DOUBT, NOT_UNDERSTOOD)
         return Exchange(
             call,
             path,
@@ -135,14 +162,21 @@ class MophClaimApi:
             text if text is None else text[:BODY_LIMIT],
             answer,
             _retry_after(reply.headers),
-            reply.failure,
+            failure,
         )
+
+
+def in_doubt(meaning: Meaning, answer: Answer) -> Answer:
+    """An acceptance that cannot be believed, for this reason."""
+    return replace(answer, outcome=meaning.outcome, meaning=meaning, transaction_uid=None)
 
 
 def _answer(reply: Reply, text: str, *, expects_uid: bool) -> Answer:
     # A request that was not sent may be sent again; one that may have arrived is in doubt.
     if not reply.sent:
         return Answer(Outcome.RETRY, NOT_SENT)
+    if reply.too_large:
+        return Answer(Outcome.IN_DOUBT, TOO_LARGE)
     if reply.failure or reply.status is None:
         return Answer(Outcome.IN_DOUBT, NO_ANSWER)
     return interpret(reply.status, text, expects_uid=expects_uid)

@@ -1,20 +1,23 @@
 """The meaning of an answer of MOPH Claim; what it means for a claim is decided nowhere else.
 
-The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field). This module
-reads the answer's envelope and finds its row.
+The table is `codes/outcomes.csv` (from the reference: the ministry's manuals and programs in the field), `load.envelope`
+reads what an answer says, and this module finds its row. Two things are believed only of an answer that leaves no doubt:
+that a claim was accepted, and that its record is at fault.
 """
 
 import csv
-import json
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 from core.messages import Message
 from core.text import one_line
+from load.envelope import Envelope, Form, Scalar, is_success, parsed_object, read_envelope
+
+MESSAGE_LIMIT = 500
+# Statuses that may blame a record.
+_BLAMING = (400, 422)
 
 
 class Outcome(StrEnum):
@@ -32,10 +35,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One row of the table: the meaning of a status and a message.
+    """One row of the table: the meaning of a case, or of a status, a form and a message.
 
     Args:
-        status: The effective status; 0 where there was no answer.
+        case: The name of a case that no status tells, such as that no answer came; empty in other rows.
+        status: Statuses (`400 422`), classes of them (`4xx`), or `other` for all; empty in rows of a case.
+        form: The form that the answer must have; empty for any.
         pattern: Text in the message, case-folded; empty for any.
         outcome: What it means.
         already_claimed: The service is refused as claimed before; for a claim in doubt that means that it was accepted.
@@ -45,7 +50,9 @@ class Meaning:
         source: Where it is documented.
     """
 
-    status: int
+    case: str
+    status: str
+    form: str
     pattern: str
     outcome: Outcome
     already_claimed: bool
@@ -53,6 +60,13 @@ class Meaning:
     meaning: Message
     advice: Message
     source: str
+
+    def fits(self, status: int, form: Form, text: str) -> bool:
+        """Whether an answer of this status and form, with this case-folded text, is meant."""
+        named = self.status.split()
+        of_status = str(status) in named or f"{status // 100}xx" in named or "other" in named
+        of_form = self.form in ("", form) or (self.form, form) == ("own", "fields")
+        return of_status and of_form and self.pattern in text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +76,29 @@ class Answer:
     Args:
         outcome: What it means for the claim.
         meaning: The row of the table.
-        message: The server's message, at most 500 characters; may be empty; never shown by `repr`.
+        message: The server's message, plain text of at most 500 characters; may be empty; never shown by `repr`.
         transaction_uid: The server's number for the claim it accepted.
-        data: The envelope's `data`, unchanged; never shown by `repr`.
+        data: `pid`, `status` and `status_th` of the envelope's `data`, unchanged, where they are text or numbers; never shown by `repr`.
+        status: The status that counted; 0 where there was none.
     """
 
     outcome: Outcome
     meaning: Meaning
     message: str = field(default="", repr=False)
     transaction_uid: str | None = None
-    data: dict[str, Any] = field(default_factory=dict, repr=False)
+    data: dict[str, Scalar] = field(default_factory=dict, repr=False)
+    status: int = 0
 
 
 @cache
 def meanings() -> tuple[Meaning, ...]:
-    """The table in its order: the first row that matches counts."""
+    """The table in its order: the first row that fits counts."""
     table = (files("load") / "codes" / "outcomes.csv").read_text(encoding="utf-8")
     return tuple(
         Meaning(
-            status=int(row["status"]),
+            case=row["case"],
+            status=row["status"],
+            form=row["form"],
             pattern=row["message"],
             outcome=Outcome(row["outcome"]),
             already_claimed=row["already_claimed"] == "yes",
@@ -95,129 +113,84 @@ def meanings() -> tuple[Meaning, ...]:
 
 def advice_for(meaning_en: str) -> Message | None:
     """The advice for a meaning, found by its English text as the ledger keeps it; None for an unknown one."""
-    for meaning in (*meanings(), NO_ANSWER, UNREADABLE, NOT_SENT, REDIRECTED):
+    for meaning in meanings():
         if meaning.meaning.en == meaning_en:
             return meaning.advice
     return None
 
 
-_ASK_AGAIN = Message(
-    "ระบบจะสอบถามและส่งใหม่เองในรอบถัดไป",
-    "The next run asks, and sends it once more by itself.",
-)
-NO_ANSWER = Meaning(
-    0,
-    "",
-    Outcome.IN_DOUBT,
-    False,
-    True,
-    Message("ส่งแล้วแต่ไม่ได้รับคำตอบ ไม่ทราบว่ารับรายการแล้วหรือไม่", "sent, but no answer came; whether it was taken is unknown"),
-    _ASK_AGAIN,
-    "reference",
-)
-UNREADABLE = Meaning(
-    200,
-    "",
-    Outcome.IN_DOUBT,
-    False,
-    True,
-    Message("คำตอบอ่านไม่ได้หรือไม่มีเลขที่ธุรกรรม", "the answer cannot be read, or holds no transaction number"),
-    _ASK_AGAIN,
-    "reference",
-)
-NOT_SENT = Meaning(
-    0,
-    "",
-    Outcome.RETRY,
-    False,
-    False,
-    Message("ติดต่อ MOPH Claim ไม่ได้ ยังไม่ได้ส่ง", "MOPH Claim could not be reached; nothing was sent"),
-    Message("ตรวจสอบเครือข่าย ระบบจะส่งใหม่เอง", "Check the network; it is sent again by itself."),
-    "reference",
-)
-REDIRECTED = Meaning(
-    300,
-    "",
-    Outcome.STOP,
-    False,
-    False,
-    Message("ที่อยู่ที่ตั้งไว้ถูกส่งต่อไปที่อื่น", "the address configured points elsewhere"),
-    Message(
-        "ตรวจสอบการตั้งค่า api.api_url และ api.environment แล้วสั่งใหม่",
-        "Check the settings api.api_url and api.environment, then start again.",
-    ),
-    "as 404",
-)
+def _case(name: str) -> Meaning:
+    return next(meaning for meaning in meanings() if meaning.case == name)
+
+
+ACCEPTED = _case("accepted")
+UNREADABLE = _case("unreadable")
+CONTRADICTORY = _case("contradictory")
+NUMBER_GIVEN_TWICE = _case("number_given_twice")
+TOO_LARGE = _case("too_large")
+NOT_UNDERSTOOD = _case("not_understood")
+NO_ANSWER = _case("no_answer")
+NOT_SENT = _case("not_sent")
 
 
 def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answer:
-    """Find the meaning of an answer.
+    """Find the meaning of an answer; raises nothing, whatever the answer is.
 
     Args:
         http_status: The status of the HTTP answer.
         body: Its text: the envelope, or HTML or plain text of a gateway.
         expects_uid: A success without a transaction number is not an acceptance; true for a submission.
-
-    Returns:
-        The answer. `status` (or `code`) in the envelope, as number or text, takes precedence over the HTTP status.
     """
-    envelope = parsed_object(body)
-    status = _effective_status(http_status, envelope)
-    message = _message(envelope, body)
-    data = envelope.get("data") if envelope else None
-    data = data if isinstance(data, dict) else {}
-    # Cut to its column's length: an acceptance must be recorded whatever the number looks like.
-    uid = one_line(data.get("transaction_uid") or "")[:64] or None
-    if 200 <= status < 300:
-        if envelope is None or (expects_uid and uid is None):
-            return Answer(Outcome.IN_DOUBT, UNREADABLE, message, None, data)
-        return Answer(Outcome.ACCEPTED, meanings()[0], message, uid, data)
-    meaning = _find_meaning(status, message)
-    return Answer(meaning.outcome, meaning, message, uid, data)
+    found = read_envelope(parsed_object(body))
+    if found is None:
+        message = "" if body.lstrip().startswith("<") else one_line(body[: 2 * MESSAGE_LIMIT])[:200]
+        meaning = UNREADABLE if is_success(http_status) else _find(http_status, "other", message)
+        return Answer(meaning.outcome, meaning, message, status=http_status)
+    status, meaning = _judge(http_status, found, expects_uid)
+    return Answer(
+        meaning.outcome,
+        meaning,
+        found.message[:MESSAGE_LIMIT],
+        found.transaction_uid if meaning.outcome not in (Outcome.IN_DOUBT, Outcome.RETRY) else None,
+        found.data,
+        status,
+    )
 
 
-def _find_meaning(status: int, message: str) -> Meaning:
-    text = " ".join(message.casefold().split())
-    for meaning in meanings():
-        if meaning.status == status and meaning.pattern in text:
-            return meaning
-    if 300 <= status < 400:
-        return REDIRECTED
-    # The reference names no other status. A client error is about this payload, a server error about the server.
-    return _find_meaning(500 if status >= 500 or status < 200 else 400, message)
+def _judge(http_status: int, found: Envelope, expects_uid: bool) -> tuple[int, Meaning]:
+    """The status that counts, and the meaning."""
+    stated, words = found.status, _known_refusal(found)
+    successes = {is_success(status) for status in (http_status, stated) if status is not None}
+    if successes == {True}:
+        if found.denies or (expects_uid and found.denies_in_data) or words:
+            return http_status, CONTRADICTORY
+        return http_status, UNREADABLE if expects_uid and found.transaction_uid is None else ACCEPTED
+    if successes == {True, False}:
+        # A refusal in an answer that HTTP calls a success is believed for words that are known.
+        if stated is not None and is_success(http_status) and words and not (found.affirms or found.names_transaction):
+            return stated, words
+        return http_status, CONTRADICTORY
+    if found.affirms or (found.names_transaction and not words):
+        return http_status, CONTRADICTORY
+    if stated is None or stated == http_status:
+        return http_status, _find(http_status, _form(found), found.message)
+    if stated in _BLAMING and http_status not in _BLAMING:
+        # Two statuses that differ: the record is blamed only by words that are known.
+        return (stated, words) if words else (http_status, _find(http_status, "other", found.message))
+    return stated, _find(stated, _form(found), found.message)
 
 
-def parsed_object(body: str) -> dict[str, Any] | None:
-    """The JSON object that a server's text is; None for anything else."""
-    try:
-        parsed = json.loads(body, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):  # ValueError also of numbers of thousands of digits; the other of deep nesting
-        return None
-    return parsed if isinstance(parsed, dict) else None
+def _form(found: Envelope) -> Form:
+    """The form of an answer; one that lacks a status is MOPH Claim's own if its words are."""
+    return "own" if found.form == "unclear" and _known_refusal(found) else found.form
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice, and it is unknown which of them counts")
-    return found
+def _known_refusal(found: Envelope) -> Meaning | None:
+    """The row whose words an answer holds."""
+    text = found.words.casefold()
+    return next((m for m in meanings() if m.pattern and m.pattern in text), None)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _effective_status(http_status: int, envelope: dict[str, Any] | None) -> int:
-    for key in ("status", "code"):
-        status = str((envelope or {}).get(key)).strip()
-        if re.fullmatch("[1-9][0-9]{2}", status):
-            return int(status)
-    return http_status
-
-
-def _message(envelope: dict[str, Any] | None, body: str) -> str:
-    if envelope is None:
-        return "" if body.lstrip().startswith("<") else one_line(body)[:200]
-    messages = [one_line(envelope[key]) for key in ("message", "Message", "message_th") if envelope.get(key)]
-    # The Thai message often says more, such as which field is wrong.
-    return " · ".join(dict.fromkeys(messages))[:500]
+def _find(status: int, form: Form, message: str) -> Meaning:
+    text = message.casefold()
+    return next(m for m in meanings() if m.status and m.fits(status, form, text))

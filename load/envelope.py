@@ -1,0 +1,198 @@
+"""What an answer of MOPH Claim says, as it stands in its JSON: status, words, transaction number, data.
+
+Servers and gateways write what they like: nothing here raises, and what is kept of an answer is small.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from core.text import one_line
+
+Form = Literal["own", "fields", "unclear", "other"]
+Scalar = str | int | float
+
+NUMBER_LENGTH = 64
+"""A transaction number is at most as long as its column."""
+_KEPT = 200
+_LONGEST = 2_000
+_MESSAGE_KEYS = ("message", "Message", "message_th")
+_DATA_KEYS = ("pid", "status", "status_th")
+_FLAGS = ("success", "ok", "isSuccess", "is_success")
+_YES = frozenset(
+    [
+        "success",
+        "successful",
+        "succeeded",
+        "ok",
+        "okay",
+        "true",
+        "yes",
+        "accepted",
+        "approved",
+        "created",
+        "done",
+        "complete",
+        "completed",
+        "สำเร็จ",
+    ]
+)
+_NO = re.compile(
+    r"\b(fail(ed|s|ure)?|unsuccessful|error|reject(ed|s)?|denied|refused|invalid|unable|cannot|expired?|duplicate|false)\b"
+    r"|not success|ไม่สำเร็จ|ไม่ผ่าน|ไม่ถูกต้อง|ผิดพลาด|ปฏิเสธ|ล้มเหลว|ไม่สามารถ",
+    re.IGNORECASE,
+)
+# What programs write where they have no number.
+_NO_NUMBER = frozenset(["null", "none", "nil", "undefined", "nan", "n/a", "-", "0", "false", "true"])
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a JSON object says.
+
+    Args:
+        status: Its status, as one for HTTP; None where it has none.
+        affirms: Something in it, besides its status, says that the call succeeded.
+        denies: Something in it, besides its status, says that the call failed.
+        denies_in_data: Something in `data` says so.
+        form: `own`: MOPH Claim's; `fields`: MOPH Claim's, naming faulty fields; `unclear`: a message alone; `other`:
+            a proxy's or a gateway's.
+        message: Its messages, plain text on one line; never shown by `repr`.
+        words: All its texts that may hold a refusal; never shown by `repr`.
+        transaction_uid: The transaction number; None if there is none, or it is not plain text or a number that fits.
+        names_transaction: Whether it holds anything as transaction number.
+        data: Of the values in `data`, those this program uses, where they are text or numbers; never shown by `repr`.
+    """
+
+    status: int | None
+    affirms: bool
+    denies: bool
+    denies_in_data: bool
+    form: Form
+    message: str = field(repr=False)
+    words: str = field(repr=False)
+    transaction_uid: str | None
+    names_transaction: bool
+    data: dict[str, Scalar] = field(repr=False)
+
+
+def is_success(status: int) -> bool:
+    """Whether a status says yes."""
+    return 200 <= status < 300
+
+
+def parsed_object(body: str) -> dict[str, Any] | None:
+    """The JSON object that a server's text is; None for anything else."""
+    try:
+        parsed = json.loads(body, object_pairs_hook=_without_twins, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):  # ValueError also of numbers of thousands of digits; the other of deep nesting
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice, and it is unknown which of them counts")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_envelope(parsed: dict[str, Any] | None) -> Envelope | None:
+    """What a parsed answer says; None where it is no JSON object."""
+    if parsed is None:
+        return None
+    data, error = (parsed[key] if isinstance(parsed.get(key), dict) else {} for key in ("data", "error"))
+    messages = list(dict.fromkeys([*_texts(parsed), *_texts(error)]))
+    field_messages = list(_field_messages(parsed))
+    # The Thai message often says more, such as which field is wrong.
+    message = " · ".join([*messages, *field_messages])
+    statuses = [status for status in map(_status, map(parsed.get, ("status", "code", "statusCode"))) if status]
+    contradicts = len({is_success(status) for status in statuses}) == 2
+    return Envelope(
+        status=statuses[0] if statuses else None,
+        affirms=any(_is_yes(said) for said in [*_stated(parsed), *_texts(parsed)]),
+        denies=contradicts or _denies(parsed) or bool(parsed.get("error") or parsed.get("errors")),
+        denies_in_data=_denies(data),
+        form=_form(parsed, bool(statuses), bool(field_messages)),
+        message=message,
+        words=" · ".join([message, *_texts(data)]),
+        transaction_uid=_transaction_number(data.get("transaction_uid")),
+        names_transaction=bool(data.get("transaction_uid")),
+        data={
+            key: value[:_LONGEST] if isinstance(value, str) else value
+            for key in _DATA_KEYS
+            if isinstance(value := data.get(key), str | int | float)
+        },
+    )
+
+
+def _status(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    text = str(value)[:_KEPT].strip() if isinstance(value, str) or abs(value) < 1000 else ""
+    return int(text) if re.fullmatch("[1-9][0-9]{2}", text) else None
+
+
+def _texts(part: dict[str, Any]) -> Iterator[str]:
+    for key in _MESSAGE_KEYS:
+        if isinstance(part.get(key), str) and (text := one_line(part[key][:_LONGEST])):
+            yield text
+
+
+def _field_messages(parsed: dict[str, Any]) -> Iterator[str]:
+    """The faulty fields that an `error` names: `{"message": [{"field": …, "message": …}]}`."""
+    error = parsed.get("error")
+    faults = error.get("message") if isinstance(error, dict) else None
+    for fault in faults[:20] if isinstance(faults, list) else ():
+        if isinstance(fault, dict) and isinstance(fault.get("field"), str):
+            said = fault.get("message")
+            yield one_line(f"{fault['field'][:_KEPT]}: {said[:_KEPT] if isinstance(said, str) else ''}").rstrip(": ")
+
+
+def _form(parsed: dict[str, Any], has_status: bool, names_fields: bool) -> Form:
+    error = parsed.get("error")
+    if isinstance(error, dict) and "statusCode" in error:
+        return "other"
+    if names_fields:
+        return "fields"
+    if not any(_texts(parsed)):
+        return "other"
+    if isinstance(parsed.get("message_th"), str):
+        return "own"
+    # Frameworks and gateways name the error beside their message, or give no status.
+    if isinstance(error, str):
+        return "other"
+    return "own" if has_status and "statusCode" not in parsed else "unclear"
+
+
+def _denies(part: dict[str, Any]) -> bool:
+    """Whether a flag, a status in words or a message says no; a status that says neither is no yes."""
+    if any(_NO.search(text) for text in _texts(part)):
+        return True
+    return any(said is not None and _status(said) is None and not _is_yes(said) for said in _stated(part))
+
+
+def _stated(part: dict[str, Any]) -> list[object]:
+    """What stands where a yes or a no may stand: the status, `code` where there is none, and flags."""
+    status = part.get("status") if part.get("status") is not None else part.get("code")
+    return [status, *(part[flag] for flag in _FLAGS if flag in part)]
+
+
+def _is_yes(value: object) -> bool:
+    return value is True or (isinstance(value, str) and value[:_KEPT].strip().casefold() in _YES)
+
+
+def _transaction_number(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    if isinstance(value, int):
+        return str(value) if 0 < value < 10**NUMBER_LENGTH else None
+    number = value.strip()
+    plain = number.isprintable() and number == one_line(number)
+    return number if 0 < len(number) <= NUMBER_LENGTH and plain and number.casefold() not in _NO_NUMBER else None
