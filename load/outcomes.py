@@ -159,7 +159,7 @@ def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answe
 
 def _judge(http_status: int, found: Envelope, expects_uid: bool) -> tuple[int, Meaning]:
     """The status that counts, and the meaning."""
-    stated, words = found.status, _known_refusal(found)
+    stated, words = found.status, _holds_known_words(found)
     successes = {is_success(status) for status in (http_status, stated) if status is not None}
     if successes == {True}:
         if found.denies or (expects_uid and found.denies_in_data) or words:
@@ -167,28 +167,34 @@ def _judge(http_status: int, found: Envelope, expects_uid: bool) -> tuple[int, M
         return http_status, UNREADABLE if expects_uid and found.transaction_uid is None else ACCEPTED
     if successes == {True, False}:
         # A refusal in an answer that HTTP calls a success is believed for words that are known.
-        if stated is not None and is_success(http_status) and words and not (found.affirms or found.names_transaction):
-            return stated, words
-        return http_status, CONTRADICTORY
+        refusal = None if found.affirms or found.names_transaction else _known_refusal(stated, found)
+        return (stated or 0, refusal) if refusal and is_success(http_status) else (http_status, CONTRADICTORY)
     if found.affirms or (found.names_transaction and not words):
         return http_status, CONTRADICTORY
     if stated is None or stated == http_status:
         return http_status, _find(http_status, _form(found), found.message)
     if stated in _BLAMING and http_status not in _BLAMING:
         # Two statuses that differ: the record is blamed only by words that are known.
-        return (stated, words) if words else (http_status, _find(http_status, "other", found.message))
+        refusal = _known_refusal(stated, found)
+        return (stated, refusal) if refusal else (http_status, _find(http_status, "other", found.message))
     return stated, _find(stated, _form(found), found.message)
 
 
 def _form(found: Envelope) -> Form:
     """The form of an answer; one that lacks a status is MOPH Claim's own if its words are."""
-    return "own" if found.form == "unclear" and _known_refusal(found) else found.form
+    return "own" if found.form == "unclear" and _holds_known_words(found) else found.form
 
 
-def _known_refusal(found: Envelope) -> Meaning | None:
-    """The row whose words an answer holds."""
+def _holds_known_words(found: Envelope) -> bool:
+    """Whether an answer holds the words of any refusal in the table."""
     text = found.words.casefold()
-    return next((m for m in meanings() if m.pattern and m.pattern in text), None)
+    return any(meaning.pattern and meaning.pattern in text for meaning in meanings())
+
+
+def _known_refusal(stated: int | None, found: Envelope) -> Meaning | None:
+    """The row for the status that an answer states, if the row is one for certain words."""
+    meaning = _find(stated or 0, _form(found), found.message)
+    return meaning if meaning.pattern else None
 
 
 def _find(status: int, form: Form, message: str) -> Meaning:
