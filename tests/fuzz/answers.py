@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from core.clock import BANGKOK
 from core.errors import MophClaimError
+from core.text import one_line
 from load.account_center import log_in, transport_for
 from load.connections import _Watched
 from load.inquiry import read_status
@@ -134,7 +135,7 @@ def check_exchange(made: Exchange) -> None:
     assert len(made.response or "") <= BODY_LIMIT
     assert len(answer.message) <= 500
     for text in (answer.message, answer.transaction_uid or ""):
-        assert text.isprintable()
+        assert text == one_line(text)
         text.encode()
     if answer.outcome is Outcome.ACCEPTED:
         assert made.http_status is not None
