@@ -5,7 +5,6 @@ import hmac
 import json
 import threading
 
-import requests
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -23,7 +22,7 @@ from load.settings import TOKEN_ADDRESSES_SEEN_IN_THE_FIELD, ApiSettings
 from load.token import Token, check_usable, find_token, read_token
 from load.transport import Reply, Transport
 
-ACTION = {"Action": "get_moph_access_token"}
+ACTION = "Action=get_moph_access_token"
 # One token may expire before its first use; if so many do in a row, the clock or the address is wrong.
 MOST_EXPIRED_IN_A_ROW = 3
 
@@ -93,14 +92,11 @@ def log_in(settings: ApiSettings, hcode: str, transport: Transport | None = None
 def _ask_for_token(settings: ApiSettings, hcode: str, transport: Transport) -> Token:
     url, _ = settings.addresses()
     reply = transport.exchange(
-        requests.Request(
-            "POST",
-            url,
-            {"User-Agent": settings.user_agent, "Content-Type": "application/json"},
-            # The manual gives the address with its Action, so a site may have copied it like that.
-            params=None if "Action=" in url else ACTION,
-            data=json.dumps(credentials(settings, hcode)),
-        )
+        "POST",
+        # The manual gives the address with its Action, so a site may have copied it like that.
+        url if "Action=" in url else url + ("&" if "?" in url else "?") + ACTION,
+        {"User-Agent": settings.user_agent, "Content-Type": "application/json"},
+        json.dumps(credentials(settings, hcode)).encode(),
     )
     if reply.failure or reply.status is None or reply.status >= 500:
         raise _NotReached(reply.host_not_found)

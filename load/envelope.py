@@ -5,7 +5,6 @@ Servers and gateways write what they like: nothing here raises, and what is kept
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +16,9 @@ Scalar = str | int | float
 NUMBER_LENGTH = 64
 """A transaction number is at most as long as its column."""
 _KEPT = 200
+_FAULTS = 20
+_STATUS = re.compile(r"\s{0,9}([1-9][0-9]{2})\s{0,9}")
+_STATUS_KEYS = ("status", "code", "statusCode")
 _LONGEST = 2_000
 _MESSAGE_KEYS = ("message", "Message", "message_th")
 _DATA_KEYS = ("pid", "status", "status_th")
@@ -107,23 +109,24 @@ def read_envelope(parsed: dict[str, Any] | None) -> Envelope | None:
     """What a parsed answer says; None where it is no JSON object."""
     if parsed is None:
         return None
-    data, error = (parsed[key] if isinstance(parsed.get(key), dict) else {} for key in ("data", "error"))
-    messages = list(dict.fromkeys([*_texts(parsed), *_texts(error)]))
-    field_messages = list(_field_messages(parsed))
-    # The Thai message often says more, such as which field is wrong.
-    message = " · ".join([*messages, *field_messages])
-    statuses = [status for status in map(_status, map(parsed.get, ("status", "code", "statusCode"))) if status]
+    data, error = _object(parsed, "data"), _object(parsed, "error")
+    texts, data_texts, error_texts = _texts(parsed), _texts(data), _texts(error)
+    stated, faults = _stated(parsed), _faulty_fields(error)
+    statuses = [status for key in _STATUS_KEYS if (status := _status(parsed.get(key)))]
     contradicts = len({is_success(status) for status in statuses}) == 2
+    # The Thai message often says more, such as which field is wrong.
+    message = " · ".join(dict.fromkeys([*texts, *error_texts, *faults]))
+    number = data.get("transaction_uid")
     return Envelope(
         status=statuses[0] if statuses else None,
-        affirms=any(_is_yes(said) for said in [*_stated(parsed), *_texts(parsed)]),
-        denies=contradicts or _denies(parsed) or bool(parsed.get("error") or parsed.get("errors")),
-        denies_in_data=_denies(data),
-        form=_form(parsed, bool(statuses), bool(field_messages)),
+        affirms=any(map(_is_yes, stated)) or any(map(_is_yes, texts)),
+        denies=contradicts or _denies(texts, stated) or bool(parsed.get("error") or parsed.get("errors")),
+        denies_in_data=_denies(data_texts, _stated(data)),
+        form=_form(parsed, bool(texts), bool(statuses), bool(faults)),
         message=message,
-        words=" · ".join([message, *_texts(data)]),
-        transaction_uid=_transaction_number(data.get("transaction_uid")),
-        names_transaction=bool(data.get("transaction_uid")),
+        words=" · ".join([message, *data_texts]) if data_texts else message,
+        transaction_uid=_transaction_number(number),
+        names_transaction=bool(number),
         data={
             key: value[:_LONGEST] if isinstance(value, str) else value
             for key in _DATA_KEYS
@@ -132,36 +135,64 @@ def read_envelope(parsed: dict[str, Any] | None) -> Envelope | None:
     )
 
 
+def _object(parsed: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parsed.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _status(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if isinstance(value, bool):
         return None
-    text = str(value)[:_KEPT].strip() if isinstance(value, str) or abs(value) < 1000 else ""
-    return int(text) if re.fullmatch("[1-9][0-9]{2}", text) else None
+    if isinstance(value, int):
+        return value if 100 <= value <= 999 else None
+    found = _STATUS.fullmatch(value) if isinstance(value, str) else None
+    return int(found[1]) if found else None
 
 
-def _texts(part: dict[str, Any]) -> Iterator[str]:
-    for key in _MESSAGE_KEYS:
-        if isinstance(part.get(key), str) and (text := one_line(part[key][:_LONGEST])):
-            yield text
+def _text(value: object) -> str:
+    return value[:_KEPT] if isinstance(value, str) else ""
 
 
-def _field_messages(parsed: dict[str, Any]) -> Iterator[str]:
+def _texts(part: dict[str, Any]) -> list[str]:
+    texts = [one_line(part[key][:_LONGEST]) for key in _MESSAGE_KEYS if isinstance(part.get(key), str)]
+    return [text for text in texts if text]
+
+
+def _stated(part: dict[str, Any]) -> list[object]:
+    """What stands where a yes or a no may stand: the status, `code` where there is none, and flags."""
+    if not part:
+        return []
+    status = part.get("status")
+    stated = [part.get("code") if status is None else status, *(part[flag] for flag in _FLAGS if flag in part)]
+    return [said for said in stated if said is not None and _status(said) is None]
+
+
+def _denies(texts: list[str], stated: list[object]) -> bool:
+    """Whether a message, a status in words or a flag says no; what stands there and says neither is no yes."""
+    return any(map(_NO.search, texts)) or not all(map(_is_yes, stated))
+
+
+def _is_yes(said: object) -> bool:
+    return said is True or (isinstance(said, str) and said[:_KEPT].strip().casefold() in _YES)
+
+
+def _faulty_fields(error: dict[str, Any]) -> list[str]:
     """The faulty fields that an `error` names: `{"message": [{"field": …, "message": …}]}`."""
-    error = parsed.get("error")
-    faults = error.get("message") if isinstance(error, dict) else None
-    for fault in faults[:20] if isinstance(faults, list) else ():
-        if isinstance(fault, dict) and isinstance(fault.get("field"), str):
-            said = fault.get("message")
-            yield one_line(f"{fault['field'][:_KEPT]}: {said[:_KEPT] if isinstance(said, str) else ''}").rstrip(": ")
+    faults = error.get("message")
+    return [
+        one_line(f"{fault['field'][:_KEPT]}: {_text(fault.get('message'))}").rstrip(": ")
+        for fault in (faults[:_FAULTS] if isinstance(faults, list) else ())
+        if isinstance(fault, dict) and isinstance(fault.get("field"), str)
+    ]
 
 
-def _form(parsed: dict[str, Any], has_status: bool, names_fields: bool) -> Form:
+def _form(parsed: dict[str, Any], has_text: bool, has_status: bool, names_fields: bool) -> Form:
     error = parsed.get("error")
     if isinstance(error, dict) and "statusCode" in error:
         return "other"
     if names_fields:
         return "fields"
-    if not any(_texts(parsed)):
+    if not has_text:
         return "other"
     if isinstance(parsed.get("message_th"), str):
         return "own"
@@ -169,23 +200,6 @@ def _form(parsed: dict[str, Any], has_status: bool, names_fields: bool) -> Form:
     if isinstance(error, str):
         return "other"
     return "own" if has_status and "statusCode" not in parsed else "unclear"
-
-
-def _denies(part: dict[str, Any]) -> bool:
-    """Whether a flag, a status in words or a message says no; a status that says neither is no yes."""
-    if any(_NO.search(text) for text in _texts(part)):
-        return True
-    return any(said is not None and _status(said) is None and not _is_yes(said) for said in _stated(part))
-
-
-def _stated(part: dict[str, Any]) -> list[object]:
-    """What stands where a yes or a no may stand: the status, `code` where there is none, and flags."""
-    status = part.get("status") if part.get("status") is not None else part.get("code")
-    return [status, *(part[flag] for flag in _FLAGS if flag in part)]
-
-
-def _is_yes(value: object) -> bool:
-    return value is True or (isinstance(value, str) and value[:_KEPT].strip().casefold() in _YES)
 
 
 def _transaction_number(value: object) -> str | None:

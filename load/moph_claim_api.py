@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
 
-import requests
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
@@ -31,7 +30,7 @@ from load.outcomes import (
     interpret,
 )
 from load.settings import ApiSettings
-from load.token import Bearer, Token
+from load.token import Token
 from load.transport import Reply, Transport
 
 Call = Literal["submit", "eligibility", "status"]
@@ -143,8 +142,8 @@ class MophClaimApi:
 
     def _exchange(self, call: Call, method: str, path: str, body: bytes, token: Token) -> Exchange:
         sent_at, started = now(), time.monotonic()
-        request = requests.Request(method, self._base + path, self._headers, data=body or None, auth=Bearer(token))
-        reply = self._transport.exchange(request)
+        headers = self._headers | {"Authorization": f"Bearer {token.text.get_secret_value()}"}
+        reply = self._transport.exchange(method, self._base + path, headers, body or None)
         answered_at = sent_at + timedelta(seconds=time.monotonic() - started)
         text = None if reply.status is None else reply.text
         failure = reply.failure

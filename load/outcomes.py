@@ -123,6 +123,7 @@ def _case(name: str) -> Meaning:
     return next(meaning for meaning in meanings() if meaning.case == name)
 
 
+_PATTERNS = tuple(meaning.pattern for meaning in meanings() if meaning.pattern)
 ACCEPTED = _case("accepted")
 UNREADABLE = _case("unreadable")
 CONTRADICTORY = _case("contradictory")
@@ -188,7 +189,7 @@ def _form(found: Envelope) -> Form:
 def _holds_known_words(found: Envelope) -> bool:
     """Whether an answer holds the words of any refusal in the table."""
     text = found.words.casefold()
-    return any(meaning.pattern and meaning.pattern in text for meaning in meanings())
+    return any(pattern in text for pattern in _PATTERNS)
 
 
 def _known_refusal(stated: int | None, found: Envelope) -> Meaning | None:

@@ -7,16 +7,15 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import requests
 from pydantic import SecretStr
-from requests.auth import AuthBase
 
 from core.clock import BANGKOK, now
 from core.messages import Message
+from core.text import one_line
 from load.errors import LoginError
 from load.settings import ApiSettings
 
@@ -40,24 +39,12 @@ class Token:
     scopes: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer(AuthBase):
-    """Adds a token to one request."""
-
-    token: Token = field(repr=False)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Set the Authorization header."""
-        request.headers["Authorization"] = f"Bearer {self.token.text.get_secret_value()}"
-        return request
-
-
 def find_token(answer: str) -> str | None:
     """The JWT in an answer of the log-in, be it plain text, a JSON string or a JSON object; None if there is none."""
     text: Any = answer.strip()
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = text
     if isinstance(parsed, dict):
         parsed = next((parsed[key] for key in ("access_token", "token", "jwt") if key in parsed), "")
@@ -77,7 +64,7 @@ def read_token(text: str) -> Token:
     part = text.split(".")[1]
     try:
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         claims = {}
     claims = claims if isinstance(claims, dict) else {}
     client = claims.get("client")
@@ -87,11 +74,16 @@ def read_token(text: str) -> Token:
     return Token(
         text=SecretStr(text),
         expires_at=_timestamp(claims.get("exp")),
-        hospital_code=str(client["hospital_code"]).strip() if client.get("hospital_code") else None,
-        scopes=tuple(str(s.get("code", "") if isinstance(s, dict) else s) for s in scopes)
+        hospital_code=one_line(_scalar(client.get("hospital_code")))[:20] or None,
+        scopes=tuple(_scalar(s.get("code") if isinstance(s, dict) else s) for s in scopes)
         if isinstance(scopes, list)
         else None,
     )
+
+
+def _scalar(value: object) -> str:
+    """Text or a number as text; empty for anything else, which may be of any depth."""
+    return str(value) if isinstance(value, str) or (isinstance(value, int) and abs(value) < 10**20) else ""
 
 
 def _timestamp(value: object) -> datetime | None:
@@ -121,7 +113,7 @@ def _refuse_inactive_account(client: Mapping[str, Any]) -> None:
 
 
 def _is_true(value: object) -> bool:
-    return str(value).strip().casefold() in {"true", "1", "y", "yes"}
+    return _scalar(value).strip().casefold() in {"true", "1", "y", "yes"}
 
 
 def check_usable(token: Token, settings: ApiSettings, hcode: str) -> None:

@@ -9,13 +9,14 @@ import codecs
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import NameResolutionError
-from urllib3.util import parse_url
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from core.errors import ConfigurationError
@@ -119,8 +120,14 @@ class Transport:
         """Wait, but no longer than until `abort` is called."""
         self._watchdog.sleep(seconds)
 
-    def exchange(self, request: requests.Request) -> Reply:
+    def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         """Send a request and read the answer, within the time-outs' sum in all.
+
+        Args:
+            method: GET or POST.
+            url: The address and what follows it.
+            headers: The head; never shown.
+            body: The body; None for none.
 
         Raises:
             StopRun: The address is malformed, the certificate does not verify, or `abort` was called: nothing was sent.
@@ -129,10 +136,7 @@ class Transport:
             head: requests.Response | None = None
             content = bytearray()
             try:
-                prepared = request.prepare()
-                if parse_url(prepared.url or "").scheme not in ("http", "https"):
-                    raise requests.exceptions.InvalidSchema
-                head = self._send(prepared)
+                head = self._send(method, _checked(url), headers, body)
                 self._read(head, content, guard)
             except _MALFORMED:
                 raise StopRun(malformed_address(self._url, self._setting)) from None
@@ -148,7 +152,13 @@ class Transport:
                 return _failed(None, head, content, guard)
             return Reply(head.status_code, head.headers, bytes(content))
 
-    def _send(self, request: requests.PreparedRequest) -> requests.Response:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> requests.Response:
+        # Made by hand: the library would parse and quote the address anew for every claim.
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, url, body
+        request.headers = CaseInsensitiveDict(headers)
+        if body is not None:
+            request.headers["Content-Length"] = str(len(body))
         return self.adapter.send(
             request, stream=True, timeout=self._timeout, verify=self._authorities, proxies=self._proxies
         )
@@ -159,6 +169,15 @@ class Transport:
             if len(content) > ANSWER_LIMIT:
                 guard.too_large = True
                 raise requests.exceptions.ContentDecodingError
+
+
+@lru_cache(maxsize=32)
+def _checked(url: str) -> str:
+    """An address as it is sent."""
+    checked = requests.Request("GET", url).prepare().url or ""
+    if not checked.lower().startswith(("http://", "https://")):
+        raise requests.exceptions.InvalidSchema
+    return checked
 
 
 def _proxies(url: str) -> dict[str, str]:

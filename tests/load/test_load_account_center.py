@@ -20,7 +20,7 @@ from core.errors import ConfigurationError, MophClaimError
 from load.account_center import TokenSource, credentials, log_in
 from load.errors import LoginError, StopRun
 from load.settings import ApiSettings
-from load.token import Bearer, Token, check_usable, read_token
+from load.token import Token, check_usable, read_token
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault
 
@@ -357,7 +357,7 @@ def test_a_token_that_served_may_run_out_as_often_as_it_likes(sandbox: Sandbox, 
 def test_nothing_that_is_shown_holds_the_token(api: ApiSettings):
     token = log_in(api, "10953")
     text = token.text.get_secret_value()
-    shown = f"{token!r} {token} {Bearer(token)!r} {vars(TokenSource(api, '10953'))}"
+    shown = f"{token!r} {token} {vars(TokenSource(api, '10953'))}"
     assert text not in shown
     assert text.split(".")[1] not in shown
 
