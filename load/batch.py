@@ -1,10 +1,10 @@
 """What a run writes to the ledger in one transaction: intents, exchanges, results, statuses."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 
-from load.moph_claim_api import Exchange
-from load.outcomes import Meaning
+from load.moph_claim_api import Exchange, in_doubt
+from load.outcomes import NUMBER_GIVEN_TWICE, Meaning, Outcome
 from load.queue import DueClaim
 from load.states import State
 
@@ -83,3 +83,27 @@ class Batch:
     results: Sequence[SubmissionResult] = ()
     unsent: Sequence[DueClaim] = ()
     statuses: Sequence[TransactionStatus] = ()
+
+
+def doubt_numbers(batch: Batch, numbers: Container[str | None]) -> Batch:
+    """The batch without these transaction numbers, which are other claims': what was accepted under them is in doubt."""
+    return replace(
+        batch,
+        records=[_doubted_record(r) if r.exchange.answer.transaction_uid in numbers else r for r in batch.records],
+        results=[_doubted_result(r) if r.transaction_uid in numbers else r for r in batch.results],
+    )
+
+
+def _doubted_record(record: SubmissionRecord) -> SubmissionRecord:
+    made = record.exchange
+    if made.call != "submit" or made.answer.outcome is not Outcome.ACCEPTED:
+        return record
+    return replace(record, exchange=replace(made, answer=in_doubt(NUMBER_GIVEN_TWICE, made.answer)))
+
+
+def _doubted_result(result: SubmissionResult) -> SubmissionResult:
+    if result.state is not State.ACCEPTED:
+        return replace(result, transaction_uid=None)
+    return replace(
+        result, state=State.IN_DOUBT, meaning=NUMBER_GIVEN_TWICE, transaction_uid=None, possibly_accepted=True
+    )

@@ -14,14 +14,23 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from load.watchdog import TICK_SECONDS, Guard, current_guard
 
-# Of one answer: interim answers, head, chunk sizes and body, before decompression.
-WIRE_LIMIT = 2 * 1024 * 1024
+# Of an answer's body, after decompression.
+ANSWER_LIMIT = 1024 * 1024
+# Of one answer as it comes: interim answers, head, chunk sizes and body.
+WIRE_LIMIT = ANSWER_LIMIT + 64 * 1024
+INTERIM_LIMIT = 100
 _SWITCHING_PROTOCOLS = 101
 _Address = tuple[Any, ...]
 
 
 class AnswerTooLarge(HTTPException):
     """More bytes than any answer of MOPH Claim has."""
+
+
+def too_large() -> AnswerTooLarge:
+    """The error, noted in the exchange's guard: the HTTP library wraps it in others."""
+    current_guard().too_large = True
+    return AnswerTooLarge()
 
 
 class _CountedReader(io.RawIOBase):
@@ -41,8 +50,7 @@ class _CountedReader(io.RawIOBase):
         count: int | None = self._inner.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:
-            current_guard().too_large = True
-            raise AnswerTooLarge
+            raise too_large()
         return count
 
     def close(self) -> None:
@@ -60,7 +68,7 @@ class _BoundedResponse(HTTPResponse):
         self.fp = io.BufferedReader(_CountedReader(self.fp.detach()))
 
     def _read_status(self) -> tuple[str, int, str]:
-        while True:
+        for _ in range(INTERIM_LIMIT):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if not 100 <= status < 200:
                 return version, status, reason
@@ -68,6 +76,7 @@ class _BoundedResponse(HTTPResponse):
                 raise HTTPException("a change of protocol that nobody asked for")
             # The library skips 100 only: the answer that follows any other would be taken for that to the next request.
             parse_headers(self.fp)
+        raise too_large()
 
 
 class _Watched:

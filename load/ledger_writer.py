@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Update, and_, bindparam, case, func, 
 
 from core.clock import BANGKOK, now
 from core.messages import Message
-from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus
+from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus, doubt_numbers
 from load.chain import ChainEnd, link, text_hash
 from load.claim_rows import change_of_state, claims_of
 from load.outcomes import Meaning
@@ -133,6 +133,7 @@ class LedgerWriter:
             StopRun: The run has lost its facility: another may be sending.
             AuditError: The audit cannot be written; nothing may be sent.
         """
+        batch = self._doubt_numbers_of_others(batch)
         chained, end = self._chain(batch.records)
         tried = False
 
@@ -188,6 +189,18 @@ class LedgerWriter:
         ours = select(claim.c.id).where(these, claim.c.state == State.SENDING, claim.c.run_id == self._run.id)
         marked = set(connection.scalars(ours))
         return [c for c in intents if c.id in marked]
+
+    def _doubt_numbers_of_others(self, batch: Batch) -> Batch:
+        """Put acceptances in doubt whose transaction number the ledger has for another claim; and no refusal names one."""
+        given = {r.transaction_uid: r.claim_id for r in batch.results}
+        given |= {r.exchange.answer.transaction_uid: r.claim_id for r in batch.records if r.exchange.call == "submit"}
+        given.pop(None, None)
+        if not given:
+            return batch
+        query = select(claim.c.transaction_uid, claim.c.id).where(self._mine, claim.c.transaction_uid.in_(given))
+        known = within(self._engine, lambda connection: list(connection.execute(query)), reading=True)
+        others = {number for number, owner in known if owner != given.get(number)}
+        return doubt_numbers(batch, others) if others else batch
 
     def _write_results(self, connection: Connection, results: Sequence[SubmissionResult]) -> None:
         """Write results, those that are alike (most are) in one statement: the database is called once, not per claim."""

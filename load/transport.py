@@ -21,13 +21,11 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from core.errors import ConfigurationError
 from core.messages import Message
-from load.connections import WatchedAdapter
+from load.connections import ANSWER_LIMIT, WatchedAdapter, too_large
 from load.errors import StopRun, certificate_refused, malformed_address
 from load.settings import ApiSettings, is_on_this_machine
 from load.watchdog import Guard, Watchdog
 
-# Of an answer's body, after decompression.
-ANSWER_LIMIT = 1024 * 1024
 _PIECE = 64 * 1024
 _MALFORMED = (
     requests.exceptions.InvalidURL,
@@ -137,7 +135,7 @@ class Transport:
             content = bytearray()
             try:
                 head = self._send(method, _checked(url), headers, body)
-                self._read(head, content, guard)
+                self._read(head, content)
             except _MALFORMED:
                 raise StopRun(malformed_address(self._url, self._setting)) from None
             except Exception as error:  # whatever bytes of a server do to the library: there is no complete answer
@@ -163,12 +161,11 @@ class Transport:
             request, stream=True, timeout=self._timeout, verify=self._authorities, proxies=self._proxies
         )
 
-    def _read(self, head: requests.Response, content: bytearray, guard: Guard) -> None:
+    def _read(self, head: requests.Response, content: bytearray) -> None:
         while piece := head.raw.read(_PIECE, decode_content=True):
             content += piece
             if len(content) > ANSWER_LIMIT:
-                guard.too_large = True
-                raise requests.exceptions.ContentDecodingError
+                raise too_large()
 
 
 @lru_cache(maxsize=32)

@@ -45,6 +45,8 @@ def read_settings() -> Settings:
         ) from None
     # Wherever the command is called from, the audit lies beside the settings.
     settings = settings.model_copy(update={"data_folder": (path.parent / settings.data_folder).absolute()})
+    for own in settings.each():
+        own.api.refuse_clear_text()
     refuse_names(settings.facilities)
     refuse_alike(settings.each())
     return settings

@@ -67,7 +67,7 @@ def odd_server(says: bytes, certificate: Path | None = None) -> Iterator[OddServ
 def _answer_one(connection: socket.socket, context: ssl.SSLContext | None, says: bytes, server: OddServer) -> None:
     with suppress(OSError), connection:
         plain = connection if context is None else context.wrap_socket(connection, server_side=True)
-        server.requests.append(_request(plain))
+        server.requests.append(read_request(plain))
         if says in (HANG_UP, GARBLED):
             with socket.socket(fileno=plain.detach()) as bare:
                 bare.sendall(says)
@@ -76,15 +76,23 @@ def _answer_one(connection: socket.socket, context: ssl.SSLContext | None, says:
             plain.close()
 
 
-def _request(connection: socket.socket) -> bytes:
+def read_request(connection: socket.socket) -> bytes:
+    """The next request."""
     read = b""
     while b"\r\n\r\n" not in read:
-        read += connection.recv(65536)
+        read += _received(connection)
     head, _, body = read.partition(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(65536)
+        body += _received(connection)
     return head + b"\r\n\r\n" + body
+
+
+def _received(connection: socket.socket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise ConnectionResetError
+    return received
 
 
 def self_signed(folder: Path, address: str = "127.0.0.1") -> Path:

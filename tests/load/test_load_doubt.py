@@ -2,9 +2,11 @@
 
 import pytest
 from load_night import holding, make_claim, make_claims, night, rows, settings_for, standing, values
+from odd_server import answer, odd_server
 from sqlalchemy import Engine
 
 from load.ledger import Ledger
+from load.outcomes import NUMBER_GIVEN_TWICE
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, submission
@@ -231,3 +233,17 @@ def test_a_refusal_under_another_claims_number_leaves_it_to_one_more_sending(
         connection.execute(claim.insert().values(**other | {"transaction_uid": number, "state": State.ACCEPTED}))
     assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
     assert calls(audit) == ["submit", "eligibility", "submit"]
+
+
+def test_a_number_that_the_ledger_has_for_another_claim_is_no_acceptance_of_this_one(sandbox: Sandbox, audit: Engine):
+    """A gateway that answers from its memory, in this night and in the next."""
+    said = '{"status": 200, "message": "success", "data": {"transaction_uid": "uid-1"}}'
+    first, second, third = make_claims(3)
+    with odd_server(answer("200 OK", said)) as server:
+        settings = settings_for(sandbox, api_url=server.url, ask_eligibility=False)
+        night(audit, settings, [first, second], concurrency=1)
+        night(audit, settings, [third], concurrency=1)
+    assert standing(audit) == {State.ACCEPTED: 1, State.IN_DOUBT: 2}
+    assert [row.transaction_uid for row in rows(audit, claim, state=State.IN_DOUBT)] == [None, None]
+    assert {row.meaning_en for row in rows(audit, claim, state=State.IN_DOUBT)} == {NUMBER_GIVEN_TWICE.meaning.en}
+    assert [row.outcome for row in rows(audit, submission)].count("accepted") == 1

@@ -3,6 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from core.errors import ConfigurationError
+from load.account_center import log_in
+from load.moph_claim_api import MophClaimApi
 from load.settings import ADDRESSES, ApiSettings, AuditSettings, Environment
 
 
@@ -53,3 +56,25 @@ def test_no_secret_shows_in_the_settings():
     shown = repr(api) + str(api) + api.model_dump_json() + repr(audit) + audit.model_dump_json()
     assert "pass-word" not in shown
     assert "se$cret" not in shown
+
+
+FAR = ["http://claim.example", "HTTP://claim.example", " http://10.0.0.5:8080", "http://127.0.0.1.example"]
+FAR += ["http://127.0.0.1@claim.example", "http://localhost.example", "http://0.0.0.0", "http://[::ffff:10.0.0.5]"]
+
+
+@pytest.mark.parametrize("setting", ["token_url", "api_url"])
+@pytest.mark.parametrize("environment", ["uat", "prd"])
+@pytest.mark.parametrize("url", FAR)
+def test_patients_data_never_go_unencrypted_beyond_this_machine(environment: Environment, setting: str, url: str):
+    settings = ApiSettings.model_validate({"environment": environment, setting: url, "username": "u", "password": "p"})
+    with pytest.raises(ConfigurationError, match=rf"api\.{setting}.*https"):
+        MophClaimApi(settings, 1)
+    with pytest.raises(ConfigurationError, match=rf"api\.{setting}.*https"):
+        log_in(settings, "10953")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080", "http://127.9.9.9"]
+)
+def test_a_proxy_on_this_machine_may_be_called_without_encryption(url: str):
+    ApiSettings(environment="prd", api_url=url).refuse_clear_text()
