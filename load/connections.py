@@ -78,6 +78,12 @@ class _BoundedResponse(HTTPResponse):
             parse_headers(self.fp)
         raise too_large()
 
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:  # which the library would take for all that comes
+            raise ValueError("a chunk of less than nothing")
+        return size
+
 
 class _Watched:
     """A connection that the exchange's guard can shut down."""

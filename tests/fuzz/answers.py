@@ -63,6 +63,7 @@ SEEDS = [
     http(b"<html>Bad Request</html>", b"HTTP/1.1 400 Bad Request"),
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 ?\r\nRetry-After: 5\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n",
     b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, deflate\r\n\r\n\x1f\x8b\x08\x00",
 ]
 
