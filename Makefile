@@ -3,10 +3,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 # Two more than there are processors: tests wait for servers much of the time.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+FUZZ_SECONDS ?= 3600
 # The tests start hundreds of processes: none need compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help hooks demo test test-slow lint format bench reliability docs pictures lock check-lock vulnerabilities clean
+.PHONY: help hooks demo test test-slow lint format bench reliability docs pictures fuzz lock check-lock vulnerabilities clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,15 @@ bench: .venv/ready ## the figures of docs/performance.md (most of an hour)
 reliability: .venv/ready ## every fault on every database, hundreds of kills: the figures of docs/reliability.md (a quarter of an hour)
 	PYTHONPATH=tests $(BIN)/python tests/reliability/suite.py
 
+# Atheris has wheels for few platforms only, so it is in no lock file.
+fuzz: ## an hour of hostile answers (FUZZ_SECONDS=600 for ten minutes); what it finds is kept in .fuzz
+	$(PYTHON) -m venv .fuzz/venv
+	.fuzz/venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	.fuzz/venv/bin/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4'
+	mkdir -p .fuzz/corpus
+	PYTHONPATH=.:tests/fuzz .fuzz/venv/bin/python tests/fuzz/fuzz_answers.py .fuzz/corpus \
+		-max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/ -print_final_stats=1
+
 docs: .venv/ready ## write the pages that are made from the code
 	$(BIN)/python docs/make.py
 
@@ -72,6 +82,6 @@ vulnerabilities: .venv/ready ## known vulnerabilities of what the lock files pin
 	else cat $$log; exit 1; fi
 
 clean: ## remove what was built
-	rm -rf .venv demo var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .fuzz demo var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 LOCK := --quiet --python-version 3.11 --no-header --no-annotate --generate-hashes

@@ -5,8 +5,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from unittest.mock import patch
 
-import pytest
 from pydantic import SecretStr
 
 from core.clock import BANGKOK
@@ -80,8 +80,7 @@ class Answers:
     @contextmanager
     def connected(self) -> Iterator["Answers"]:
         """Let every connection lead to the bytes given."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_Watched, "_new_conn", lambda _: self._connect())
+        with patch.object(_Watched, "_new_conn", lambda _: self._connect()):
             yield self
         self._api.close()
         self._log_in.close()

@@ -3,7 +3,7 @@
 Half of the inputs are raw HTTP, half the body of an HTTP answer whose head is in order. The first byte chooses the call.
 """
 
-import os
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -12,8 +12,6 @@ import atheris
 
 with atheris.instrument_imports(include=["load", "core", "http", "urllib3", "requests", "email", "json"]):
     from answers import CALLS, EXAMPLES, SEEDS, Answers, http
-
-import json
 
 STATUSES = (200, 201, 400, 401, 403, 404, 422, 429, 500, 502, 503, 504, 101, 302, 409, 600)
 
@@ -40,5 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.pop("HTTP_PROXY", None)
     main()
