@@ -94,9 +94,14 @@ def doubt_numbers(batch: Batch, numbers: Container[str | None]) -> Batch:
     )
 
 
+def is_acceptance(made: Exchange) -> bool:
+    """Whether an exchange is the acceptance of a claim."""
+    return made.call == "submit" and made.answer.outcome is Outcome.ACCEPTED
+
+
 def _doubted_record(record: SubmissionRecord) -> SubmissionRecord:
     made = record.exchange
-    if made.call != "submit" or made.answer.outcome is not Outcome.ACCEPTED:
+    if not is_acceptance(made):
         return record
     return replace(record, exchange=replace(made, answer=in_doubt(NUMBER_GIVEN_TWICE, made.answer)))
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Update, and_, bindparam, case, func, 
 
 from core.clock import BANGKOK, now
 from core.messages import Message
-from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus, doubt_numbers
+from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus, doubt_numbers, is_acceptance
 from load.chain import ChainEnd, link, text_hash
 from load.claim_rows import change_of_state, claims_of
 from load.outcomes import Meaning
@@ -27,6 +27,14 @@ from load.tables import claim, submission
 from load.tables import run as run_table
 from load.transactions import in_transaction, within
 from transform.claim import payload_hash
+
+
+class _NumbersOfOthers(Exception):
+    """Transaction numbers in a batch that the ledger has for other claims: nothing of the batch is written."""
+
+    def __init__(self, numbers: set[str]) -> None:
+        super().__init__()
+        self.numbers = numbers
 
 
 class LedgerWriter:
@@ -133,12 +141,12 @@ class LedgerWriter:
             StopRun: The run has lost its facility: another may be sending.
             AuditError: The audit cannot be written; nothing may be sent.
         """
-        batch = self._doubt_numbers_of_others(batch)
         chained, end = self._chain(batch.records)
         tried = False
 
         def commit(connection: Connection) -> Sequence[DueClaim]:
             nonlocal tried
+            self._refuse_numbers_of_others(connection, batch)
             # Where the answer to a commit was lost, all of this may be done twice without harm, but for the chain.
             if chained and not (tried and self._is_written(connection, end.number)):
                 connection.execute(submission.insert(), chained)
@@ -153,7 +161,10 @@ class LedgerWriter:
             self._run.fence(connection)
             return self._write_intents(connection, batch.intents)
 
-        committed = within(self._engine, commit)
+        try:
+            committed = within(self._engine, commit)
+        except _NumbersOfOthers as found:
+            return self.write(doubt_numbers(batch, found.numbers))
         self._run.chain = end
         return committed
 
@@ -190,17 +201,15 @@ class LedgerWriter:
         marked = set(connection.scalars(ours))
         return [c for c in intents if c.id in marked]
 
-    def _doubt_numbers_of_others(self, batch: Batch) -> Batch:
-        """Put acceptances in doubt whose transaction number the ledger has for another claim; and no refusal names one."""
+    def _refuse_numbers_of_others(self, connection: Connection, batch: Batch) -> None:
         given = {r.transaction_uid: r.claim_id for r in batch.results}
-        given |= {r.exchange.answer.transaction_uid: r.claim_id for r in batch.records if r.exchange.call == "submit"}
+        given |= {r.exchange.answer.transaction_uid: r.claim_id for r in batch.records if is_acceptance(r.exchange)}
         given.pop(None, None)
         if not given:
-            return batch
+            return
         query = select(claim.c.transaction_uid, claim.c.id).where(self._mine, claim.c.transaction_uid.in_(given))
-        known = within(self._engine, lambda connection: list(connection.execute(query)), reading=True)
-        others = {number for number, owner in known if owner != given.get(number)}
-        return doubt_numbers(batch, others) if others else batch
+        if others := {number for number, owner in connection.execute(query) if owner != given.get(number)}:
+            raise _NumbersOfOthers(others)
 
     def _write_results(self, connection: Connection, results: Sequence[SubmissionResult]) -> None:
         """Write results, those that are alike (most are) in one statement: the database is called once, not per claim."""

@@ -135,7 +135,7 @@ def check_exchange(made: Exchange) -> None:
     assert len(made.response or "") <= BODY_LIMIT
     assert len(answer.message) <= 500
     for text in (answer.message, answer.transaction_uid or ""):
-        assert text == one_line(text)
+        assert text.strip() == one_line(text)  # a cut may end in a space
         text.encode()
     if answer.outcome is Outcome.ACCEPTED:
         assert made.http_status is not None

@@ -247,3 +247,12 @@ def test_a_number_that_the_ledger_has_for_another_claim_is_no_acceptance_of_this
     assert [row.transaction_uid for row in rows(audit, claim, state=State.IN_DOUBT)] == [None, None]
     assert {row.meaning_en for row in rows(audit, claim, state=State.IN_DOUBT)} == {NUMBER_GIVEN_TWICE.meaning.en}
     assert [row.outcome for row in rows(audit, submission)].count("accepted") == 1
+
+
+def test_a_refusal_that_names_another_claims_number_is_written_down_as_it_came(sandbox: Sandbox, audit: Engine):
+    data = '"data": {"transaction_uid": "uid-1"}'
+    settings = settings_for(sandbox, ask_eligibility=False)
+    for number, said in ((1, '"status": 200'), (2, '"status": 400, "message": "dm patient unable to claim"')):
+        with odd_server(answer(f"{said[10:13]} ?", f"{{{said}, {data}}}")) as server:
+            night(audit, settings.model_copy(update={"api_url": server.url}), [make_claim(number)])
+    assert standing(audit) == {State.ACCEPTED: 1, State.FINAL: 1}
