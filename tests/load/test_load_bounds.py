@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from load.account_center import TokenSource, log_in
 from load.errors import LoginError, StopRun
 from load.moph_claim_api import Exchange, MophClaimApi
-from load.outcomes import NOT_UNDERSTOOD, NUMBER_GIVEN_TWICE, TOO_LARGE, Outcome
+from load.outcomes import NOT_SENT, NOT_UNDERSTOOD, NUMBER_GIVEN_TWICE, TOO_LARGE, Outcome
 from load.settings import ApiSettings
 from load.token import Token
 
@@ -315,6 +315,18 @@ def test_aborting_ends_every_exchange_under_way_and_lets_none_begin():
         with pytest.raises(StopRun, match="stopped"):
             submit(api)
         api.close()
+
+
+def test_aborting_ends_a_tls_handshake_and_nothing_was_sent():
+    with server(deaf) as (url, accepted), ThreadPoolExecutor(1) as threads:
+        secure = settings(url.replace("http", "https"), connect_timeout_seconds=60, read_timeout_seconds=60)
+        api = MophClaimApi(secure, 1)
+        under_way = threads.submit(submit, api)
+        assert accepted.acquire(timeout=20)
+        api.abort()
+        made = under_way.result(timeout=10)
+        api.close()
+    assert (made.failure, made.answer.outcome, made.answer.meaning) == ("Aborted", Outcome.RETRY, NOT_SENT)
 
 
 def test_a_log_in_that_drips_ends_and_can_be_aborted():
