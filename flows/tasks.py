@@ -115,7 +115,7 @@ class Progress:
 
 
 def send_due_claims(run: ClaimRun, progress: Progress, *, begin: float, end: float) -> MophClaimError | None:
-    """Log in, send chunk after chunk, and wait for the last answers.
+    """See to it that there is room, log in, send chunk after chunk, and wait for the last answers.
 
     Args:
         run: The run.
@@ -134,6 +134,7 @@ def send_due_claims(run: ClaimRun, progress: Progress, *, begin: float, end: flo
     logger, language = get_run_logger(), run.settings.language
     run.on_pause = lambda message: logger.warning("%s", message.say(language))
     try:
+        run.make_room(total)
         run.log_in()
     except MophClaimError as error:
         return error
@@ -148,6 +149,8 @@ def send_due_claims(run: ClaimRun, progress: Progress, *, begin: float, end: flo
     failure = attempt(await_last_answers, run)
     if not failure:
         _log_answered(run, total)
+    if shared := run.looks_shared:
+        logger.warning("%s", shared.say(language))
     return failure
 
 

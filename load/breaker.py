@@ -59,6 +59,10 @@ class Breaker:
     and `record_result` after. `acquire()` returns a generation; failures of an older generation are ignored, because
     sending has paused since.
 
+    A claim that failed while others were answered after it is a suspect: MOPH Claim fails at this claim. Its further
+    failures do not show that the server is down, and do not open the breaker. A claim that failed when sending pauses is
+    given back by its thread (`load.claim_submission`), so the next probe is another one.
+
     Args:
         settings: How many failures, how long a pause, how many probes.
         stop_signal: Stops the run's sending.
@@ -75,6 +79,8 @@ class Breaker:
         self._generation = 0  # grows with every pause
         self._paused_until: float | None = None  # while sending pauses; monotonic seconds
         self._probing = False
+        self._failed: set[int] = set()  # claims that failed since the last answer
+        self._suspects: set[int] = set()
 
     def acquire(self) -> int | None:
         """Wait until a claim may be sent; returns the generation, or None once sending is stopped."""
@@ -94,17 +100,19 @@ class Breaker:
         with self._changed:
             return generation == self._generation and not self._stop_signal.stopped()
 
-    def record_result(self, generation: int, outcome: Outcome) -> None:
+    def record_result(self, generation: int, outcome: Outcome, claim_id: int) -> None:
         """Record the outcome of a claim that was sent in this generation."""
         with self._changed:
-            message = self._record_failure(generation) if outcome in _FAILURES else self._record_answer()
+            failed = outcome in _FAILURES
+            message = self._record_failure(generation, claim_id) if failed else self._record_answer(claim_id)
             if message:
                 self._changed.notify_all()
         if message:
             self._notify(message)
 
-    def _record_failure(self, generation: int) -> Message | None:
-        if not self.is_current(generation):
+    def _record_failure(self, generation: int, claim_id: int) -> Message | None:
+        self._failed.add(claim_id)
+        if not self.is_current(generation) or (claim_id in self._suspects and not self._probing):
             return None
         self._failures += 1
         if self._probing:
@@ -119,9 +127,11 @@ class Breaker:
         self._probing = False
         return _PAUSED.fill(failures=self._failures, seconds=self._settings.breaker_pause_seconds)
 
-    def _record_answer(self) -> Message | None:
+    def _record_answer(self, claim_id: int) -> Message | None:
         was_paused = self._paused_until is not None
         self._failures = self._failed_probes = 0
         self._paused_until = None
         self._probing = False
+        self._suspects |= self._failed - {claim_id}
+        self._failed.clear()
         return _RESUMED if was_paused and not self._stop_signal.stopped() else None

@@ -15,7 +15,7 @@ from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
 from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
-from load.outcomes import Answer, Outcome
+from load.outcomes import UNREADABLE, Answer, Outcome
 from load.queue import DueClaim
 from load.settings import ApiSettings
 from load.states import State
@@ -49,48 +49,53 @@ class ClaimSender:
     stop_signal: StopSignal
     breaker: Breaker
 
-    def send_claim(
-        self, chunk: int, due: DueClaim, record: Callable[[SubmissionRecord], None]
-    ) -> SubmissionResult | Unsent:
-        """Send one claim until its state is clear, or the run's attempts are used up.
-
-        Args:
-            chunk: The chunk's number, for the audit.
-            due: The claim; its intent is committed.
-            record: Called with every exchange as soon as it has taken place.
-
-        Returns:
-            The claim's state; `Unsent` if sending was stopped before this claim was sent.
-        """
-        return ClaimSubmission(self, chunk, due, record).run()
-
 
 class ClaimSubmission:
-    """The sending of one claim, in one thread."""
+    """The sending of one claim: in one thread at a time.
+
+    Args:
+        sender: What the threads share.
+        chunk: The chunk's number, for the audit.
+        due: The claim; its intent is committed.
+        record: Called with every exchange as soon as it has taken place.
+    """
 
     def __init__(
         self, sender: ClaimSender, chunk: int, due: DueClaim, record: Callable[[SubmissionRecord], None]
     ) -> None:
+        self.due = due
         self._sender = sender
         self._chunk = chunk
-        self._due = due
         self._record = record
         self._attempts = count(1)  # of the claim's exchanges in this run, for the audit
         self._possibly_accepted = due.possibly_accepted
         self._hint: str | None = None
         self._sent: Exchange | None = None
+        self._proof: Exchange | None = None  # that an earlier sending was accepted
+        self._submitting = False  # its request may be on its way, its answer is not understood yet
 
-    def run(self) -> SubmissionResult | Unsent:
-        """As `ClaimSender.send_claim`."""
-        proof: Exchange | None = None
+    def run(self) -> "SubmissionResult | Unsent | Deferred":
+        """Send the claim until its state is clear, its attempts are used up, or it has to make way for others.
+
+        Returns:
+            The claim's state; `Unsent` if sending was stopped before this claim was sent; `Deferred` if it failed and
+            sending pauses: others go first.
+        """
         try:
-            proof = self._ask_and_send()
+            if not self._ask_and_send():
+                return Deferred(self)
         except MophClaimError as reason:  # such as no new token: the answer to an earlier sending still counts
             self._sender.stop_signal.stop(reason)
-        if proof:
-            return self._result(State.ACCEPTED, proof.answer, self._hint)
+        return self.conclude()
+
+    def conclude(self) -> SubmissionResult | Unsent:
+        """The claim's state after what has been answered so far; a request without an answer leaves it in doubt."""
+        if self._proof:
+            return self._result(State.ACCEPTED, self._proof.answer, self._hint)
+        if self._submitting:
+            return self.in_doubt()
         if self._sent is None:
-            return Unsent(self._due)
+            return Unsent(self.due)
         answer = self._sent.answer
         state = _state(answer, self._possibly_accepted)
         # The number in other refusals is not this claim's. "Claimed already" may name it; if not, the eligibility check's is a hint.
@@ -100,30 +105,47 @@ class ClaimSubmission:
         }
         return self._result(state, answer, numbers.get(state))
 
-    def _ask_and_send(self) -> Exchange | None:
+    def after_fault(self) -> SubmissionResult | Unsent:
+        """The claim's state after a fault of the program: in doubt, unless nothing was sent."""
+        return Unsent(self.due) if self._sent is None and not self._submitting else self.in_doubt()
+
+    def in_doubt(self) -> SubmissionResult:
+        """The claim in doubt: what became of its request is not known."""
+        self._possibly_accepted = True
+        return self._result(State.IN_DOUBT, Answer(Outcome.IN_DOUBT, UNREADABLE), None)
+
+    def _ask_and_send(self) -> bool:
         """Send, again and again while that helps; a claim that may have been accepted is asked about first.
 
         Returns:
-            The answer that proves that an earlier sending was accepted, if that is how it ended.
+            Whether that is all for this run; False if sending pauses after a failure of this claim.
         """
-        breaker = self._sender.breaker
-        generation, sendings = None, 0
+        breaker, settings = self._sender.breaker, self._sender.settings
+        sendings = 0
         while (acquired := breaker.acquire()) is not None:
-            if acquired != generation:  # failures before a pause of all sending were not this claim's fault
-                generation, sendings = acquired, 0
-            if self._possibly_accepted and self._sender.settings.ask_eligibility:
-                if proof := self._ask():
-                    breaker.record_result(acquired, proof.answer.outcome)
-                    return proof
-                if not breaker.is_current(acquired):
-                    continue
+            try:
+                if self._possibly_accepted and settings.ask_eligibility:
+                    self._proof = self._ask()
+                    if not self._proof and not breaker.is_current(acquired):
+                        continue
+                sent = self._proof or self._submit()
+            except MophClaimError:
+                raise
+            except BaseException:  # if this was a probe, the others wait for its end
+                breaker.record_result(acquired, Outcome.IN_DOUBT, self.due.id)
+                raise
             sendings += 1
-            sent = self._submit()
-            breaker.record_result(acquired, sent.answer.outcome)
-            used_up = sendings >= self._sender.settings.attempts and breaker.is_current(acquired)
-            if used_up or not self._pause(sendings, sent):
-                break
-        return None
+            breaker.record_result(acquired, sent.answer.outcome, self.due.id)
+            if self._proof or not self._may_send_again(sent):
+                return True
+            if breaker.is_current(acquired):
+                if sendings >= settings.attempts:
+                    return True
+                self._pause(sendings, sent)
+            if not breaker.is_current(acquired):
+                # Failures before a pause of all sending may not have been this claim's fault: it goes again, after others.
+                return self._sender.stop_signal.stopped()
+        return True
 
     def _ask(self) -> Exchange | None:
         """Call the eligibility check, then ask about the number it may give; returns the answer that proves acceptance.
@@ -131,7 +153,7 @@ class ClaimSubmission:
         After any other answer, or none, the claim is sent. Such an answer does not count for the breaker: the check is
         known from one program only, and does not show whether MOPH Claim accepts claims.
         """
-        due = self._due
+        due = self.due
         asked = self._exchange(lambda token: self._sender.api.eligibility(due.kind, _question(due), token))
         number = asked.answer.transaction_uid
         if not number or self._sender.ledger.queue.may_be_uid_of_another_claim(number, due.id):
@@ -149,14 +171,25 @@ class ClaimSubmission:
         return status if status.answer.outcome is Outcome.ACCEPTED and same else None
 
     def _submit(self) -> Exchange:
-        due = self._due
         # A process that stood still since its intent may have lost its lease to another run.
         self._sender.ledger.writer.check_hold()
-        sent = self._exchange(lambda token: self._sender.api.submit(due.service, due.payload, token))
+        sent = self._exchange(self._call_submit)
         self._sent = sent
         self._possibly_accepted = self._possibly_accepted or sent.answer.meaning.possibly_accepted
+        self._submitting = False
         if sent.answer.outcome is Outcome.STOP:
             self._sender.stop_signal.stop(StopRun(_refused(sent)))
+        return sent
+
+    def _call_submit(self, token: Token) -> Exchange:
+        self._submitting = True
+        try:
+            sent = self._sender.api.submit(self.due.service, self.due.payload, token)
+        except MophClaimError:  # certainly not sent
+            self._submitting = False
+            raise
+        if sent.answer.outcome is Outcome.TOKEN_EXPIRED:  # refused for the token; the log-in that follows may fail
+            self._submitting = False
         return sent
 
     def _exchange(self, call: Callable[[Token], Exchange]) -> Exchange:
@@ -164,25 +197,31 @@ class ClaimSubmission:
 
     def _record_exchange(self, exchange: Exchange) -> None:
         attempt = next(self._attempts)
-        self._record(SubmissionRecord(self._due.id, self._chunk, attempt, self._due.payload_hash, exchange))
+        self._record(SubmissionRecord(self.due.id, self._chunk, attempt, self.due.payload_hash, exchange))
 
-    def _pause(self, sendings: int, sent: Exchange) -> bool:
-        """Wait before the next sending; False if the claim is not to be sent again in this run."""
-        if sent.answer.outcome not in (Outcome.RETRY, Outcome.TOKEN_EXPIRED):
-            return False
+    def _may_send_again(self, sent: Exchange) -> bool:
+        """Whether another sending in this run may help; the server may ask for a longer pause than a run waits."""
+        again = sent.answer.outcome in (Outcome.RETRY, Outcome.TOKEN_EXPIRED)
+        return again and (sent.retry_after_seconds or 0.0) <= self._sender.settings.backoff_limit_seconds
+
+    def _pause(self, sendings: int, sent: Exchange) -> None:
+        """Wait before the next sending."""
         settings = self._sender.settings
-        asked_for = sent.retry_after_seconds or 0.0
-        if asked_for > settings.backoff_limit_seconds:
-            return False
         backoff = min(settings.backoff_limit_seconds, settings.backoff_seconds * 2.0 ** (sendings - 1))
         # Jitter: without it all threads would send again at the same instant.
-        self._sender.stop_signal.wait(max(asked_for, backoff * random.uniform(0.5, 1.0)))
-        return True
+        self._sender.stop_signal.wait(max(sent.retry_after_seconds or 0.0, backoff * random.uniform(0.5, 1.0)))
 
     def _result(self, state: State, answer: Answer, transaction_uid: str | None) -> SubmissionResult:
         return SubmissionResult(
-            self._due.id, state, answer.meaning, answer.message, transaction_uid, self._possibly_accepted
+            self.due.id, state, answer.meaning, answer.message, transaction_uid, self._possibly_accepted
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A claim that failed when sending paused: it goes again once there is no other to send."""
+
+    submission: ClaimSubmission
 
 
 def _state(answer: Answer, possibly_accepted: bool) -> State:

@@ -24,6 +24,10 @@ class AuditGoneBack(AuditError):
     """The audit lacks what this machine knows was in it: nothing is sent until a person says so."""
 
 
+class AuditFull(AuditAway):
+    """The disk of the audit database is full."""
+
+
 class FacilityBusy(MophClaimError):
     """Another run holds the facility."""
 

@@ -11,7 +11,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from core.errors import MophClaimError
+from core.errors import MophClaimError, as_sentence
 from core.messages import Message
 from core.text import one_line
 from load.account_center import TokenSource
@@ -31,6 +31,9 @@ CHUNK = 0
 # Answers are committed in groups of at most GATHER_MOST, gathered for at most GATHER_SECONDS.
 GATHER_SECONDS = 0.2
 GATHER_MOST = 32
+# As `load.delivery`: how long answers are waited for, and threads after their connections were closed.
+GRACE_SECONDS = 5.0
+STEP_SECONDS = 2.0
 # If this many transactions are unknown before the first known one, the server does not have the call at all.
 UNKNOWN_AT_FIRST = 5
 
@@ -87,7 +90,9 @@ class Inquiry:
         self._failures = 0
         self._unknown = 0
         self._known = False
-        self._pool: WorkerPool[_Asked] = WorkerPool(concurrency, "ask", self._stop_signal)
+        self._fault: MophClaimError | None = None
+        self._pool: WorkerPool[_Asked] | None = None  # made when it is needed
+        self._concurrency = concurrency
         self.asked = self.answered = self.proved = 0
 
     def __enter__(self) -> Self:
@@ -97,10 +102,13 @@ class Inquiry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop_signal.stop(None)
-        self._pool.close()
+        if self._pool:
+            if not self._pool.close(GRACE_SECONDS):
+                self._api.abort()
+                self._pool.close(STEP_SECONDS)
+            if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is recorded
+                self._write(self._pool.left())
         self._api.close()
-        if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is recorded
-            self._write(self._pool.left())
 
     @property
     def trouble(self) -> Message | None:
@@ -112,14 +120,19 @@ class Inquiry:
 
         Raises:
             AuditError: The audit cannot be written.
+            MophClaimError: The program had a fault of its own; the answers are committed.
         """
+        pool = self._pool = self._pool or WorkerPool(self._concurrency, "ask")
         for transaction in transactions:
-            self._pool.submit(partial(self._ask_one, transaction))
+            records: list[SubmissionRecord] = []  # kept whatever becomes of the rest
+            pool.submit(partial(self._ask_one, transaction, records), partial(self._failed, records))
         left = len(transactions)
         while left:
-            asked = self._pool.gather(min(left, GATHER_MOST), GATHER_SECONDS)
+            asked = pool.gather(min(left, GATHER_MOST), GATHER_SECONDS)
             left -= len(asked)
             self._write(asked)
+        if self._fault:
+            raise self._fault
 
     def _write(self, asked: Sequence[_Asked]) -> None:
         records = [record for a in asked for record in a.records]
@@ -130,9 +143,14 @@ class Inquiry:
         self.answered += sum(s.status is not None for s in statuses)
         self.proved += sum(s.proves for s in statuses)
 
-    def _ask_one(self, transaction: Transaction) -> _Asked:
+    def _failed(self, records: list[SubmissionRecord], fault: BaseException) -> _Asked:
+        """A fault of the program: asking stops, and what was asked is recorded."""
+        self._fault = MophClaimError(as_sentence(fault))
+        self._stop_signal.stop(None)
+        return _Asked(records, None)
+
+    def _ask_one(self, transaction: Transaction, records: list[SubmissionRecord]) -> _Asked:
         """Ask about one transaction, in a thread of the pool."""
-        records: list[SubmissionRecord] = []
         status: TransactionStatus | None = None
         try:
             if not self._stop_signal.stopped():

@@ -131,14 +131,19 @@ class LedgerWriter:
         """Make sure that no other run can have taken the facility over: `Run.check_hold`."""
         self._run.check_hold()
 
-    def write(self, batch: Batch) -> Sequence[DueClaim]:
+    def write(self, batch: Batch, *, wait_for_room: bool = True) -> Sequence[DueClaim]:
         """Commit, in one transaction, what has happened and what is about to.
+
+        Args:
+            batch: What to commit.
+            wait_for_room: Wait while the disk is full, as for a database that is away; else raise at once.
 
         Returns:
             The intents that were committed; a claim that is not due any more is left out.
 
         Raises:
             StopRun: The run has lost its facility: another may be sending.
+            AuditFull: The disk is full.
             AuditError: The audit cannot be written; nothing may be sent.
         """
         chained, end = self._chain(batch.records)
@@ -162,9 +167,9 @@ class LedgerWriter:
             return self._write_intents(connection, batch.intents)
 
         try:
-            committed = within(self._engine, commit)
+            committed = within(self._engine, commit, wait_for_room=wait_for_room)
         except _NumbersOfOthers as found:
-            return self.write(doubt_numbers(batch, found.numbers))
+            return self.write(doubt_numbers(batch, found.numbers), wait_for_room=wait_for_room)
         self._run.chain = end
         return committed
 
@@ -227,8 +232,6 @@ class LedgerWriter:
                     meaning_th=meaning.meaning.th,
                     meaning_en=meaning.meaning.en,
                     possibly_accepted=possibly_accepted,
-                    # The server was down and accepted nothing: this does not count as a try of this claim.
-                    tries=claim.c.tries - int(state is State.RETRY),
                 )
             )
 

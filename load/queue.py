@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select
 
 from load.claim_rows import Key, claims_of, rows_by_key
 from load.runs import Run
-from load.states import ACCEPTED_STATES, CLOSED_STATES, HISTORY_STATES, State
+from load.states import ACCEPTED_STATES, CLOSED_STATES, HISTORY_STATES, UNANSWERED_STATES, State
 from load.tables import Origin, claim, workbook_row
 from load.transactions import batches, in_transaction, within
 from transform.claim import Kind
@@ -137,7 +137,8 @@ class ClaimQueue:
     ) -> list[DueClaim]:
         """The next claims to send: those tried least often first, and of these the oldest day first.
 
-        So a few claims that always fail cannot keep the others from being sent, night after night.
+        Claims that MOPH Claim failed on come last, those tried most often at the end: a few that always fail cannot keep the
+        others from being sent, night after night.
 
         Args:
             states: States that are due.
@@ -150,7 +151,9 @@ class ClaimQueue:
         columns = [claim.c.id, claim.c.kind, claim.c.service, claim.c.item, claim.c.payload, claim.c.payload_hash]
         columns += [claim.c.state, claim.c.possibly_accepted]
         query = select(*columns).where(self._is_due(states, kinds, first, last, of_workbook=of_workbook))
-        rows = connection.execute(query.order_by(claim.c.tries, claim.c.service_date, claim.c.id).limit(limit))
+        failed = case((claim.c.state.in_(UNANSWERED_STATES), 1), else_=0)
+        order = (failed, claim.c.tries, claim.c.service_date, claim.c.id)
+        rows = connection.execute(query.order_by(*order).limit(limit))
         return [
             DueClaim(
                 r.id,

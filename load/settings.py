@@ -90,6 +90,13 @@ class ApiSettings(BaseModel):
     breaker_probes: int = Field(
         3, ge=1, le=1000, description="Probes that may fail in a row, each after such a pause, before the run ends."
     )
+    failed_nights: int = Field(
+        3,
+        ge=1,
+        le=365,
+        description="Nights in a row on which MOPH Claim failed at a claim while it answered others; then the claim is listed "
+        "for a person. It goes on being sent, after all others.",
+    )
     ask_eligibility: bool = Field(
         True,
         description="Ask the eligibility check before a claim in doubt is sent once more (seen in one program only).",
@@ -138,6 +145,13 @@ class AuditSettings(BaseModel):
         ge=0,
         le=3600,
         description="How long a run waits for an audit database that has gone away; answers are kept meanwhile.",
+    )
+    free_megabytes: int = Field(
+        100,
+        ge=0,
+        le=1_000_000,
+        description="Room that must be free on the disks of the audit file and the data folder, besides what the claims "
+        "themselves take, before a run sends.",
     )
 
 

@@ -56,6 +56,8 @@ NOT_ACCEPTED_STATES = (State.READY, State.HELD, State.RETRY, State.CORRECTABLE, 
 HISTORY_STATES = (*ACCEPTED_STATES, State.SENDING, *DUE)
 # What a person should check.
 FOR_A_PERSON = (State.PRESUMED_ACCEPTED, State.CORRECTABLE, State.FINAL, State.HELD, State.GIVEN_UP)
+# What the server failed on, or did not answer.
+UNANSWERED_STATES = (State.RETRY, State.IN_DOUBT)
 # The states that an answer, or no answer, can lead to.
 ANSWER_STATES = (*ACCEPTED_STATES, State.HELD, State.CORRECTABLE, State.FINAL, State.RETRY, State.IN_DOUBT)
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from core.messages import Message
-from load.errors import AuditAway, AuditError
+from load.errors import AuditAway, AuditError, AuditFull
 
 # Bound parameters in one statement: SQLite's limit was 999 in older versions.
 BATCH = 500
@@ -52,12 +52,19 @@ _MARIADB_AWAY = frozenset(
 # PostgreSQL's SQLSTATE classes: connection, resources (disk, memory, connections), rollback, lock, shutting down, system,
 # read only.
 _POSTGRESQL_AWAY = ("08", "53", "40", "55P03", "57P", "58", "25006")
+# Of these, that the disk is full.
+_FULL = frozenset({28, 1021, 1114, "SQLITE_FULL", "53100"})
 _SQLITE_AWAY = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_FULL")
 _MAY_NOT_MAKE_TRIGGERS = 1419
 _NO_TRIGGERS = Message(
     "ฐานข้อมูลตรวจสอบ {place} ไม่อนุญาตให้สร้าง trigger กรุณาให้ผู้ดูแลสั่ง set global log_bin_trust_function_creators = 1 แล้วสั่งใหม่",
     "The audit database {place} does not let us create triggers: have its administrator run "
     "set global log_bin_trust_function_creators = 1, then start again.",
+)
+_DISK_FULL = Message(
+    "ดิสก์ของฐานข้อมูลตรวจสอบ {place} เต็ม จึงหยุดส่ง กรุณาเพิ่มพื้นที่ว่าง แล้วสั่งใหม่ รายการที่บันทึกไว้แล้วยังอยู่ครบ",
+    "The disk of the audit database {place} is full, so nothing more is sent: make room and start again; what was written is "
+    "kept.",
 )
 
 
@@ -76,8 +83,7 @@ def transaction(engine: Engine, *, reading: bool = False) -> Iterator[Connection
         with engine.execution_options(reading=reading).begin() as connection:
             yield connection
     except SQLAlchemyError as error:
-        kind = AuditAway if _is_away(error) else AuditError
-        raise kind(_sentence(engine.url, error)) from None
+        raise _kind(error)(_sentence(engine.url, error)) from None
 
 
 class _HasEngine(Protocol):
@@ -87,19 +93,24 @@ class _HasEngine(Protocol):
 S = TypeVar("S", bound=_HasEngine)
 
 
-def within(engine: Engine, work: Callable[[Connection], T], *, reading: bool = False) -> T:
+def within(engine: Engine, work: Callable[[Connection], T], *, reading: bool = False, wait_for_room: bool = True) -> T:
     """Do a piece of work in one transaction, and again as a whole while the database is away and patience lasts.
 
     Args:
         engine: The audit database.
         work: What to do; it is done again where the answer to its commit was lost, so it must allow for that.
         reading: Nothing will be written.
+        wait_for_room: A full disk is waited out as well.
 
     Raises:
         AuditError: The database cannot be used, or is away for too long.
     """
+
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, AuditAway) and (wait_for_room or not isinstance(error, AuditFull))
+
     again = Retrying(
-        retry=retry_if_exception_type(AuditAway),
+        retry=retry_if_exception(may_pass),
         stop=stop_after_delay(engine.get_execution_options().get("patience", 0)),
         wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE_SECONDS),
         reraise=True,
@@ -125,6 +136,12 @@ def in_transaction(
 def batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
     """Split rows into portions that fit into the parameters of one statement."""
     return (rows[i : i + BATCH] for i in range(0, len(rows), BATCH))
+
+
+def _kind(error: SQLAlchemyError) -> type[AuditError]:
+    if not _is_away(error):
+        return AuditError
+    return AuditFull if _code(error) in _FULL else AuditAway
 
 
 def _is_away(error: SQLAlchemyError) -> bool:
@@ -154,6 +171,8 @@ def _sentence(url: URL, error: SQLAlchemyError) -> Message:
     """What happened, without the driver's own text, which may quote a row."""
     place = url.database if url.get_backend_name() == "sqlite" else f"{url.host}/{url.database}"
     code = _code(error) or type(getattr(error, "orig", None) or error).__name__
+    if code in _FULL:
+        return _DISK_FULL.fill(place=place)
     if code == _MAY_NOT_MAKE_TRIGGERS:
         return _NO_TRIGGERS.fill(place=place)
     return Message(

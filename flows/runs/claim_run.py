@@ -21,6 +21,7 @@ from load.errors import AuditError
 from load.high_water_mark import MarkKeeper
 from load.ledger import Ledger
 from load.queue import DueClaim
+from load.reserve import Reserve, check_room, reserved
 from load.runs import Run, start_run
 from load.states import State
 from transform.claim import Kind
@@ -78,6 +79,7 @@ class ClaimRun:
         self.tokens = TokenSource(settings.api, audit_run.hcode)
         self.stack = ExitStack()
         self._delivery: Delivery | None = None
+        self._reserve: Reserve | None = None
 
     @property
     def sends(self) -> bool:
@@ -103,6 +105,17 @@ class ClaimRun:
         s = self.selection
         return self.ledger.queue.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook)
 
+    def make_room(self, claims: int) -> None:
+        """Make sure that there is room on the disk for so many claims, and keep some for the answers.
+
+        Raises:
+            MophClaimError: There is too little; nothing was sent.
+        """
+        url, connections = self.engine.url, self.parameters.concurrency
+        least, folder = self.settings.audit.free_megabytes, self.settings.data_folder.absolute()
+        check_room(url, folder, claims=claims, concurrency=connections, least_megabytes=least)
+        self._reserve = self.stack.enter_context(reserved(url, connections))
+
     def log_in(self) -> None:
         """The run's one log-in, before its first claim."""
         self.tokens.token()
@@ -115,8 +128,9 @@ class ClaimRun:
     def send_chunk(self, number: int, chunk: list[DueClaim]) -> None:
         """Send a chunk; its last answers may still be to come when the connections want the next."""
         if self._delivery is None:
+            api, connections = self.settings.api, self.parameters.concurrency
             self._delivery = self.stack.enter_context(
-                Delivery(self.settings.api, self.ledger, self.tokens, self.parameters.concurrency, self.on_pause)
+                Delivery(api, self.ledger, self.tokens, connections, self.on_pause, self._reserve)
             )
         if self.mark is not None:
             self.mark.advance()
@@ -131,6 +145,11 @@ class ClaimRun:
     def sent(self) -> Counter[State]:
         """The states of the claims sent so far in this run."""
         return self._delivery.counts if self._delivery else Counter()
+
+    @property
+    def looks_shared(self) -> Message | None:
+        """Whether others seem to send for the same facility; then a sentence, else None."""
+        return self._delivery.looks_shared if self._delivery else None
 
 
 R = TypeVar("R", bound=ClaimRun)

@@ -125,8 +125,8 @@ class ToldWriter(LedgerWriter):
         self._counts: Counter[State] = Counter()
         self._on_progress = on_progress
 
-    def write(self, batch: Batch) -> Sequence[DueClaim]:
-        going = super().write(batch)
+    def write(self, batch: Batch, *, wait_for_room: bool = True) -> Sequence[DueClaim]:
+        going = super().write(batch, wait_for_room=wait_for_room)
         self._counts.update(r.state for r in batch.results)
         if batch.results:
             self._on_progress(self._counts)

@@ -342,7 +342,7 @@ def test_any_interleaving_keeps_accepted_at_most_once_and_in_the_ledger(
 ):
     clock = Clock()
     monkeypatch.setattr("load.runs.uptime", clock)
-    monkeypatch.setattr("load.delivery.GATHER_SECONDS", 0.002)
+    monkeypatch.setattr("load.delivery_writer.GATHER_SECONDS", 0.002)
     # Each is a dozen runs, not one call; a server takes longer for them.
     examples = settings.default.max_examples // (3 if each_audit.dialect.name == "sqlite" else 10)
     run_state_machine_as_test(
