@@ -59,9 +59,10 @@ class Breaker:
     and `record_result` after. `acquire()` returns a generation; failures of an older generation are ignored, because
     sending has paused since.
 
-    A claim that failed while others were answered after it is a suspect: MOPH Claim fails at this claim. Its further
-    failures do not show that the server is down, and do not open the breaker. A claim that failed when sending pauses is
-    given back by its thread (`load.claim_submission`), so the next probe is another one.
+    A claim that failed, in this run or the last, while others were answered in this run is a suspect: MOPH Claim fails at
+    this claim. However often it is tried, it counts as one failure, so that a few of them do not look like a server that is
+    down. A claim that failed when sending pauses is given back by its thread (`load.claim_submission`), so the next probe
+    is another one.
 
     Args:
         settings: How many failures, how long a pause, how many probes.
@@ -79,6 +80,7 @@ class Breaker:
         self._generation = 0  # grows with every pause
         self._paused_until: float | None = None  # while sending pauses; monotonic seconds
         self._probing = False
+        self._answers = 0
         self._failed: set[int] = set()  # claims that failed since the last answer
         self._suspects: set[int] = set()
 
@@ -100,19 +102,30 @@ class Breaker:
         with self._changed:
             return generation == self._generation and not self._stop_signal.stopped()
 
-    def record_result(self, generation: int, outcome: Outcome, claim_id: int) -> None:
-        """Record the outcome of a claim that was sent in this generation."""
+    def record_result(self, generation: int, outcome: Outcome, claim_id: int, *, failed_before: bool = False) -> None:
+        """Record the outcome of a claim that was sent in this generation.
+
+        Args:
+            generation: As `acquire` gave it.
+            outcome: What came of it.
+            claim_id: The claim's row.
+            failed_before: It failed in an earlier run as well.
+        """
         with self._changed:
-            failed = outcome in _FAILURES
-            message = self._record_failure(generation, claim_id) if failed else self._record_answer(claim_id)
+            if outcome in _FAILURES:
+                suspect = claim_id in self._suspects or (failed_before and self._answers > 0)
+                counts = self._probing or not suspect or claim_id not in self._failed
+                self._failed.add(claim_id)
+                message = self._record_failure(generation) if counts else None
+            else:
+                message = self._record_answer(claim_id)
             if message:
                 self._changed.notify_all()
         if message:
             self._notify(message)
 
-    def _record_failure(self, generation: int, claim_id: int) -> Message | None:
-        self._failed.add(claim_id)
-        if not self.is_current(generation) or (claim_id in self._suspects and not self._probing):
+    def _record_failure(self, generation: int) -> Message | None:
+        if not self.is_current(generation):
             return None
         self._failures += 1
         if self._probing:
@@ -130,6 +143,7 @@ class Breaker:
     def _record_answer(self, claim_id: int) -> Message | None:
         was_paused = self._paused_until is not None
         self._failures = self._failed_probes = 0
+        self._answers += 1
         self._paused_until = None
         self._probing = False
         self._suspects |= self._failed - {claim_id}

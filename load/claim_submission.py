@@ -18,7 +18,7 @@ from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
 from load.outcomes import UNREADABLE, Answer, Outcome
 from load.queue import DueClaim
 from load.settings import ApiSettings
-from load.states import State
+from load.states import UNANSWERED_STATES, State
 from load.token import Token
 
 
@@ -132,10 +132,10 @@ class ClaimSubmission:
             except MophClaimError:
                 raise
             except BaseException:  # if this was a probe, the others wait for its end
-                breaker.record_result(acquired, Outcome.IN_DOUBT, self.due.id)
+                self._tell_breaker(acquired, Outcome.IN_DOUBT)
                 raise
             sendings += 1
-            breaker.record_result(acquired, sent.answer.outcome, self.due.id)
+            self._tell_breaker(acquired, sent.answer.outcome)
             if self._proof or not self._may_send_again(sent):
                 return True
             if breaker.is_current(acquired):
@@ -146,6 +146,10 @@ class ClaimSubmission:
                 # Failures before a pause of all sending may not have been this claim's fault: it goes again, after others.
                 return self._sender.stop_signal.stopped()
         return True
+
+    def _tell_breaker(self, acquired: int, outcome: Outcome) -> None:
+        failed_before = self.due.state in UNANSWERED_STATES
+        self._sender.breaker.record_result(acquired, outcome, self.due.id, failed_before=failed_before)
 
     def _ask(self) -> Exchange | None:
         """Call the eligibility check, then ask about the number it may give; returns the answer that proves acceptance.

@@ -57,6 +57,7 @@ class Delivery:
         reserve: Reserve | None = None,
     ) -> None:
         self._concurrency = concurrency
+        self._tokens = tokens
         self._api = MophClaimApi(settings, concurrency)
         self._stop_signal = StopSignal()
         breaker = Breaker(settings, self._stop_signal, notify)
@@ -83,6 +84,7 @@ class Delivery:
     def _end_exchanges(self) -> None:
         if self._writer.is_alive():
             self._api.abort()
+            self._tokens.abort()
             self._writer.join(STEP_SECONDS)
         if self._writer.is_alive():  # a thread hangs where it cannot be reached: nothing of it is sent any more
             self._pool.put(Abandon())

@@ -105,6 +105,7 @@ class Inquiry:
         if self._pool:
             if not self._pool.close(GRACE_SECONDS):
                 self._api.abort()
+                self._tokens.abort()
                 self._pool.close(STEP_SECONDS)
             if kind and not issubclass(kind, Exception):  # Ctrl-C, or a cancelled run: what was under way is recorded
                 self._write(self._pool.left())

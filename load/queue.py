@@ -262,12 +262,15 @@ class ClaimQueue:
     def may_be_uid_of_another_claim(self, transaction_uid: str, claim_id: int) -> bool:
         """Whether a transaction number is, or could be, another claim's.
 
-        It could be where another claim of the same person and item is being sent or may have been accepted.
+        It could be where another claim of the same person and item is being sent, may have been accepted, or is presumed so
+        under a number that is not known.
         """
         this = claim.alias()
         same = (claim.c[name] == this.c[name] for name in ("pid", "kind", "item"))
         open_ = or_(
-            claim.c.state == State.SENDING, and_(claim.c.possibly_accepted, claim.c.state.not_in(CLOSED_STATES))
+            claim.c.state == State.SENDING,
+            and_(claim.c.possibly_accepted, claim.c.state.not_in(CLOSED_STATES)),
+            and_(claim.c.state == State.PRESUMED_ACCEPTED, claim.c.transaction_uid.is_(None)),
         )
         return self.is_uid_of_another_claim(transaction_uid, claim_id) or self._exists(
             claim.c.id != claim_id, this.c.id == claim_id, *same, open_

@@ -1,9 +1,11 @@
 """Fault injection: which request meets which fault, and what its caller sees."""
 
 import asyncio
+import json
 import random
 import socket
 import struct
+import zlib
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -55,11 +57,12 @@ class Faults:
         self.states = [FaultState(fault) for fault in faults]
         self.chance = random.Random(seed)
 
-    def draw(self, endpoint: Endpoint) -> Fault | None:
+    def draw(self, endpoint: Endpoint, body: bytes) -> Fault | None:
         """The fault that a request to the endpoint meets: the first that applies; None for none."""
+        pid = _pid(body)
         for state in self.states:
             fault = state.fault
-            if endpoint not in fault.on:
+            if endpoint not in fault.on or not _concerns(fault, pid):
                 continue
             state.seen += 1
             if state.seen <= fault.skip or (fault.times is not None and state.met >= fault.times):
@@ -74,6 +77,10 @@ async def reply_instead(fault: Fault, request: Request) -> Response | None:
     """The reply of a fault that stops the request before it has an effect; None for other faults."""
     if fault.kind.endswith("_after") or fault.kind in ("expire_tokens", "account_suspended"):
         return None
+    if fault.kind == "silent_before":
+        _transport(request).write(b"HTTP/1.1 200 OK\r\n")
+        await asyncio.sleep(fault.hold_seconds)
+        return await break_connection(request, reset=False)
     if fault.kind == "timeout_before":
         await asyncio.sleep(fault.hold_seconds)
         return await break_connection(request, reset=False)
@@ -92,6 +99,10 @@ async def reply_afterwards(fault: Fault, request: Request, reply: Response) -> R
         return _error(fault)
     if fault.kind in ("reset_after", "hang_up_after"):
         return await break_connection(request, reset=fault.kind == "reset_after")
+    if fault.kind == "nested_after":
+        return Response("[" * 30_000 + "]" * 30_000, reply.status_code, media_type="application/json")
+    if fault.kind == "drip_after":
+        return await _drip(fault, request)
     if fault.kind == "truncated_after":
         return Response(_half(reply), reply.status_code, media_type="application/json")
     if fault.kind == "cut_off_after":
@@ -114,6 +125,31 @@ async def break_connection(request: Request, *, reset: bool) -> Response:
     # Give uvicorn time to notice the closed connection; then it does not write the response below.
     await asyncio.sleep(0.01)
     return Response()
+
+
+async def _drip(fault: Fault, request: Request) -> Response:
+    """A head that promises a body of a kilobyte, which comes a byte a second."""
+    transport = _transport(request)
+    transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\r\n")
+    seconds = 0
+    while seconds < fault.hold_seconds and not transport.is_closing():
+        transport.write(b" ")
+        await asyncio.sleep(1)
+        seconds += 1
+    return await break_connection(request, reset=False)
+
+
+def _concerns(fault: Fault, pid: str) -> bool:
+    of_share = fault.share >= 1 or (pid != "" and zlib.crc32(pid.encode()) / 2**32 < fault.share)
+    return of_share and (not fault.people or pid in fault.people)
+
+
+def _pid(body: bytes) -> str:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return ""
+    return str(parsed.get("pid", "")) if isinstance(parsed, dict) else ""
 
 
 def _error(fault: Fault) -> Response:

@@ -75,7 +75,7 @@ async def answer(site: Site, endpoint: Endpoint, name: str, handler: Handler, re
         delay = site.delay_seconds()
         if delay:
             await asyncio.sleep(delay)
-        fault = site.faults.draw(endpoint)
+        fault = site.faults.draw(endpoint, body)
         if fault is None:
             reply = handler(request, body)
             statistics.count(name, reply)

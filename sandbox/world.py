@@ -45,6 +45,10 @@ FaultKind = Literal[
     "timeout_after",
     "truncated_after",
     "cut_off_after",
+    # An answer that does harm.
+    "nested_after",  # JSON nested 30,000 deep
+    "drip_after",  # a byte a second
+    "silent_before",  # the head of an answer, and nothing more
 ]
 
 
@@ -68,6 +72,15 @@ class Fault(_Frozen):
     )
     retry_after: str | None = Field(default=None, description="Retry-After header of a 429 or 503.")
     hold_seconds: float = Field(default=120.0, ge=0, description="How long a time-out holds the connection.")
+    share: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the people, by a hash of pid, whose requests may meet it: always theirs.",
+    )
+    people: tuple[str, ...] = Field(
+        default=(), description="Only requests about these people (pid) may meet it; none: all."
+    )
 
 
 class Account(_Frozen):

@@ -84,7 +84,7 @@ visits = st.sampled_from([v.number for v in HOSPITAL])
 def a_fault(draw: st.DrawFn) -> Fault:
     kind: FaultKind = draw(st.sampled_from(get_args(FaultKind)))
     on = draw(st.sampled_from([("submit",), ("submit", "eligibility"), ("eligibility",), ("submit",), ("token",)]))
-    times = 1 if kind.startswith("timeout") else draw(st.integers(1, 3))
+    times = 1 if kind.startswith(("timeout", "silent", "drip")) else draw(st.integers(1, 3))
     retry_after = draw(st.sampled_from([None, "0", "3600"])) if kind in ("429", "503") else None
     skip = draw(st.integers(0, 3))
     return Fault(kind=kind, on=on, times=times, skip=skip, retry_after=retry_after, hold_seconds=1)
