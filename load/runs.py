@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from core.clock import now
-from core.errors import MophClaimError
+from core.errors import as_sentence
 from core.messages import Message
 from load.chain import ChainEnd, beginning
 from load.database_clock import DatabaseTime
@@ -31,6 +31,11 @@ from load.transactions import transaction, within
 _LOST = Message(
     "การทำงานนี้เสียสิทธิ์ถือหน่วยบริการ เพราะเงียบไปนานเกินกำหนด จึงหยุดส่ง รอบถัดไปจะทำต่อเอง",
     "This run went silent for too long and lost its facility, so it stops sending; the next run goes on by itself.",
+)
+_STOPPED = Message(
+    "การทำงานนี้ถูกสั่งหยุด (Ctrl-C, SIGTERM หรือ Cancel) คำตอบที่ได้บันทึกแล้ว รายการที่ยังไม่ได้คำตอบ รอบถัดไปจะสอบถามเอง",
+    "This run was told to stop (Ctrl-C, SIGTERM or Cancel): answers that had come are written down; the next run asks about "
+    "those that had not.",
 )
 _DIED = Message("การทำงานนี้หยุดไปกลางคัน", "This run ended without a word.")
 
@@ -143,7 +148,7 @@ def start_run(
         with _lease_renewed(engine, run):
             yield run
     except BaseException as error:
-        message = error.message if isinstance(error, MophClaimError) else _DIED
+        message = as_sentence(error) if isinstance(error, Exception) else _STOPPED
         # If the audit itself has failed, the lease expires by itself and the next run closes this row.
         with suppress(AuditError):
             _end(engine, run, "failed", message)
