@@ -6,7 +6,7 @@ threads, and gathers their answers. Whatever happens to one of these, the others
 
 import random
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -182,8 +182,7 @@ class DeliveryWriter:
                 self._conclude(item)
 
     def _conclude(self, report: SubmissionResult | Unsent) -> None:
-        claim_id = report.due.id if isinstance(report, Unsent) else report.claim_id
-        submission = self._under_way.pop(claim_id, None)
+        submission = self._under_way.pop(_claim_id(report), None)
         if submission is None:  # abandoned, and written down as such
             return
         self._reports.append(report)
@@ -205,20 +204,23 @@ class DeliveryWriter:
                 self._reserve.release()
         except AuditAway:
             raise
-        except Exception:
-            self._stop_signal.stop(None)
+        except Exception as fault:  # one of these cannot be written
+            self._stop_signal.stop(_as_failure(fault))
             self._write_each(reports)
-            raise
+            return []
         return self._write([], reports, wait_for_room=True)
 
     def _write_each(self, reports: Sequence[_Report]) -> None:
-        """One of these cannot be written: the others are, each by itself."""
+        """Write what can be written, claim by claim; what cannot leaves its claim to the next run, in doubt."""
+        by_claim: dict[int, list[_Report]] = defaultdict(list)
         for report in reports:
+            by_claim[_claim_id(report)].append(report)
+        for some in by_claim.values():
             try:
-                self._write([], [report], wait_for_room=True)
+                self._write([], some, wait_for_room=True)
             except AuditAway:
                 raise
-            except Exception:  # noqa: S112 - the caller raises what it met first
+            except Exception:  # noqa: S112 - the first such error has stopped the run, and is its reason
                 continue
 
     def _write(
@@ -241,6 +243,10 @@ class DeliveryWriter:
             progress.deferred = len(self._deferred)
             progress.counts.update(r.state for r in reports if isinstance(r, SubmissionResult))
             progress.changed.notify_all()
+
+
+def _claim_id(report: _Report) -> int:
+    return report.due.id if isinstance(report, Unsent) else report.claim_id
 
 
 def _mixed(due: Sequence[DueClaim]) -> Iterator[DueClaim]:
