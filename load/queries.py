@@ -1,18 +1,20 @@
 """Queries of the audit for reports, the commands `status` and `issues`, and Prefect artifacts."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, Row, and_, exists, func, or_, select
+from sqlalchemy import Connection, Engine, Row, and_, exists, func, or_, select
 
+from core.clock import BANGKOK
 from load.runs import Run
-from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
+from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, UNANSWERED_STATES, Cause, State
 from load.tables import claim, claim_history, issue, run, submission
-from load.transactions import transaction
+from load.transactions import batches, transaction
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 
 
@@ -80,20 +82,75 @@ def claims_by_day(
 
 
 def claims_not_accepted(
-    engine: Engine, environment: str, *, first: date | None = None, last: date | None = None, hcode: str = ""
+    engine: Engine,
+    environment: str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    hcode: str = "",
+    failed_nights: int = 0,
 ) -> pd.DataFrame:
     """Claims that are not accepted, or only presumed so: refused, held, given up, in doubt, to be sent again.
 
+    Args:
+        engine: The audit database.
+        environment: sandbox, uat or prd.
+        first: First service day.
+        last: Last service day.
+        hcode: Of one facility; empty: of all.
+        failed_nights: As `failed_in_vain`; 0: it is not asked for.
+
     Returns:
-        Columns hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message, record (JSON text),
-        transaction_uid, origin, baht; ordered by day.
+        Columns id, hcode, service_date, kind, vn, hn, item, state, meaning_th, meaning_en, message, record (JSON text),
+        transaction_uid, origin, baht, nights_in_vain (`failed_nights`, or 0); ordered by day.
     """
     c = claim.c
-    columns = [c.hcode, c.service_date, c.kind, c.vn, c.hn, c.item, c.state, c.meaning_th, c.meaning_en, c.message]
-    columns += [c.record, c.transaction_uid, c.origin, c.baht]
+    columns = [c.id, c.hcode, c.service_date, c.kind, c.vn, c.hn, c.item, c.state, c.meaning_th, c.meaning_en]
+    columns += [c.message, c.record, c.transaction_uid, c.origin, c.baht]
     states = [*FOR_A_PERSON, State.IN_DOUBT, State.RETRY, State.SENDING]
     query = select(*columns).where(_within(claim, environment, first, last, hcode), c.state.in_(states))
-    return _frame(engine, query.order_by(c.service_date, c.kind, c.vn, c.item))
+    frame = _frame(engine, query.order_by(c.service_date, c.kind, c.vn, c.item))
+    in_vain = failed_in_vain(engine, environment, failed_nights, hcode=hcode) if failed_nights else set()
+    return frame.assign(nights_in_vain=[failed_nights if id in in_vain else 0 for id in frame["id"]])
+
+
+def failed_in_vain(engine: Engine, environment: str, nights: int, *, hcode: str = "") -> set[int]:
+    """The claims that MOPH Claim failed on for so many nights in a row on which it answered others.
+
+    Returns:
+        Their rows.
+    """
+    h, c = claim_history.c, claim.c
+    still = select(c.id).where(
+        _within(claim, environment, None, None, hcode), c.state.in_(UNANSWERED_STATES), c.tries >= nights
+    )
+    answered = h.cause.in_([Cause.ANSWERED, Cause.RUN_DIED])
+    query = select(h.claim_id, h.after, h.at, h.run_id).where(h.claim_id.in_(still), answered).order_by(h.id.desc())
+    failures: dict[int, list[tuple[date, str]]] = defaultdict(list)
+    over: set[int] = set()
+    with transaction(engine, reading=True) as connection:
+        for row in connection.execute(query):
+            if row.after not in UNANSWERED_STATES:
+                over.add(row.claim_id)
+            elif row.claim_id not in over:
+                failures[row.claim_id].append((row.at.astimezone(BANGKOK).date(), row.run_id))
+        others = _runs_with_answers(connection, {run_id for some in failures.values() for _, run_id in some})
+    return {
+        claim_id
+        for claim_id, some in failures.items()
+        if len({day for day, run_id in some if run_id in others}) >= nights
+    }
+
+
+def _runs_with_answers(connection: Connection, run_ids: Collection[str]) -> set[str]:
+    """Of these runs, those that had an answer to a claim."""
+    found = set()
+    for some in batches(sorted(run_ids)):
+        for row in connection.execute(select(run.c.id, run.c.counts).where(run.c.id.in_(some))):
+            sent = json.loads(row.counts or "{}").get("sent", {})
+            if any(n for state, n in sent.items() if state not in UNANSWERED_STATES):
+                found.add(row.id)
+    return found
 
 
 def refusals(

@@ -95,7 +95,7 @@ def write_issue_workbook(
     _record_export(settings, engine, out, first, last, hcode, run_id)
     of: dict[str, Any] = {"first": first, "last": last, "hcode": hcode}
     environment = settings.api.environment
-    claims = claims_not_accepted(engine, environment, **of)
+    claims = claims_not_accepted(engine, environment, **of, failed_nights=settings.api.failed_nights)
     issues = open_issues(engine, environment, **of)
     ledger = claims_by_day(engine, environment, **of)
     records = list(_records(issues))

@@ -53,11 +53,28 @@ _IF_ACCEPTED = Message(
     "ถ้าหน้าเว็บ MOPH Claim ระบุว่ารับแล้ว ให้บันทึกด้วย `moph-claim settle`",
     "If MOPH Claim's own pages say that it was accepted, say so with `moph-claim settle`.",
 )
+# Beside what the server said of a claim that it failed on night after night.
+IN_VAIN = Message(
+    "MOPH Claim ขัดข้องกับรายการนี้ {nights} คืนติดต่อกัน ทั้งที่ตอบรายการอื่น ระบบยังส่งต่อไปทุกคืนเป็นลำดับท้าย → ตรวจข้อมูลของรายการนี้ใน HIS และแจ้ง MOPH Claim",
+    "MOPH Claim failed at this claim on {nights} nights in a row while it answered others; it is still sent every night, after "
+    "all others. → Look at its record in the HIS, and report it to MOPH Claim.",
+)
+CLAIMS_IN_VAIN = Message(
+    "MOPH Claim ขัดข้องกับ {claims} รายการเดิม {nights} คืนติดต่อกัน ทั้งที่ตอบรายการอื่น ดูรายตัวด้วย `moph-claim issues` แล้วตรวจข้อมูลและแจ้ง MOPH Claim",
+    "MOPH Claim failed at the same {claims} claims on {nights} nights in a row while it answered others: `moph-claim issues` "
+    "lists them; look at their records, and report them to MOPH Claim.",
+)
 MEND_IN_WORKBOOK = Message("กรุณาแก้แล้วนำเข้าใหม่", "Mend it and import it again.")
 
 
 def reason_of(
-    state: State, meaning_th: object, meaning_en: object, said: object, *, in_workbook: bool = False
+    state: State,
+    meaning_th: object,
+    meaning_en: object,
+    said: object,
+    *,
+    in_workbook: bool = False,
+    nights_in_vain: int = 0,
 ) -> Message:
     """Why a claim is in its state, with the server's own words, and what to do.
 
@@ -67,11 +84,15 @@ def reason_of(
         meaning_en: The same in English.
         said: The server's words.
         in_workbook: It is mended in a workbook, not in the HIS.
+        nights_in_vain: How many nights in a row the server failed at this claim at least; 0: not in a row.
     """
     # Where the server said nothing, the database's NULL comes as a float.
     quoted = f" “{said}”" if isinstance(said, str) and said else ""
     if state in STATE_REASONS:
         return Message(STATE_REASONS[state].th + quoted, STATE_REASONS[state].en + quoted)
+    if nights_in_vain:
+        reason = IN_VAIN.fill(nights=nights_in_vain)
+        return Message(reason.th + quoted, reason.en + quoted)
     advice = advice_for(meaning_en) if isinstance(meaning_en, str) else None
     if advice and in_workbook:
         advice = advice_for_workbook(advice)
@@ -79,11 +100,11 @@ def reason_of(
     if advice and state is State.FINAL:
         advice = Message(f"{advice.th} {_IF_ACCEPTED.th}", f"{advice.en} {_IF_ACCEPTED.en}")
 
-    def reason(meaning: object, to_do: str) -> str:
+    def told(meaning: object, to_do: str) -> str:
         known = meaning if isinstance(meaning, str) else ""
         return " ".join(filter(None, [f"{known}{quoted}".strip(), to_do]))
 
-    return Message(reason(meaning_th, advice.th if advice else ""), reason(meaning_en, advice.en if advice else ""))
+    return Message(told(meaning_th, advice.th if advice else ""), told(meaning_en, advice.en if advice else ""))
 
 
 def advice_for_workbook(advice: Message) -> Message:

@@ -42,6 +42,8 @@ def report_reconcile_run(run: ReconcileRun, failure: MophClaimError | None) -> R
         left_line(counts),
     ]
     steps = next_steps(counts, failure)
+    if shared := run.looks_shared:
+        steps.insert(0, shared)
     if trouble := run.inquiry.trouble:
         steps.append(quoted(trouble))
     sections = [

@@ -8,13 +8,13 @@ import pandas as pd
 from core.errors import MophClaimError
 from core.messages import Language, Message
 from core.text import escape_markdown
-from flows.reports.reasons import NEXT_STEPS, STATE_REASONS, advice_for_workbook, describe_rule
+from flows.reports.reasons import CLAIMS_IN_VAIN, NEXT_STEPS, STATE_REASONS, advice_for_workbook, describe_rule
 from flows.reports.report import Section, Table, quoted
 from flows.runs.claim_run import ClaimRun
 from flows.runs.days import DayRegistrar
 from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
 from load.outcomes import advice_for
-from load.queries import claims_by_day, refusals
+from load.queries import claims_by_day, failed_in_vain, refusals
 from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 
 BY_KIND = Message("ตามประเภทและผล", "By kind and outcome")
@@ -26,12 +26,17 @@ UNKNOWN_CODES = Message("รหัสของ HIS ที่ยังไม่�
 
 @dataclass(frozen=True, slots=True)
 class LedgerCounts:
-    """The claims of some days and kinds in the audit: counts and baht by day, kind and state, and why claims wait."""
+    """The claims of some days and kinds in the audit: counts and baht by day, kind and state, and why claims wait.
+
+    `in_vain` counts the facility's claims that MOPH Claim failed on for `failed_nights` in a row while it answered others.
+    """
 
     first: date
     last: date
     ledger: pd.DataFrame
     refused: pd.DataFrame
+    in_vain: int = 0
+    failed_nights: int = 0
 
     def claims(self, *states: State) -> int:
         """Claims in these states."""
@@ -44,7 +49,7 @@ class LedgerCounts:
     @property
     def for_a_person(self) -> int:
         """Claims that a person should look at."""
-        return self.claims(*FOR_A_PERSON)
+        return self.claims(*FOR_A_PERSON) + self.in_vain
 
 
 def ledger_counts(run: ClaimRun, first: date, last: date) -> LedgerCounts:
@@ -52,7 +57,9 @@ def ledger_counts(run: ClaimRun, first: date, last: date) -> LedgerCounts:
     audit_run, kinds = run.audit_run, run.selection.kinds
     ledger = claims_by_day(run.engine, audit_run.environment, first=first, last=last, hcode=audit_run.hcode)
     refused = refusals(run.engine, audit_run.environment, audit_run.hcode, first, last, kinds)
-    return LedgerCounts(first, last, ledger[ledger["kind"].isin(kinds)], refused)
+    nights = run.settings.api.failed_nights
+    in_vain = failed_in_vain(run.engine, audit_run.environment, nights, hcode=audit_run.hcode)
+    return LedgerCounts(first, last, ledger[ledger["kind"].isin(kinds)], refused, len(in_vain), nights)
 
 
 def next_steps(counts: LedgerCounts, failure: MophClaimError | None) -> list[Message]:
@@ -60,6 +67,8 @@ def next_steps(counts: LedgerCounts, failure: MophClaimError | None) -> list[Mes
     # Claims that are sent again by themselves are sent only once the cause of the stop is mended.
     waits = (State.IN_DOUBT, State.RETRY, State.READY) if failure else ()
     steps = [m for state, m in NEXT_STEPS.items() if counts.claims(state) and state not in waits]
+    if counts.in_vain:
+        steps.append(CLAIMS_IN_VAIN.fill(claims=counts.in_vain, nights=counts.failed_nights))
     return [quoted(failure.message), *steps] if failure else steps
 
 

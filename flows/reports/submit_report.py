@@ -37,6 +37,8 @@ def report_submit_run(run: SubmitRun, failure: MophClaimError | None) -> Report:
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
     steps = next_steps(counts, failure)
+    if shared := run.looks_shared:
+        steps.insert(0, shared)
     if errors:
         steps.append(
             Message(

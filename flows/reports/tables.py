@@ -88,7 +88,7 @@ def issue_rows(settings: Settings, first: date | None, last: date | None) -> pd.
     """
     with audit_engine(settings.audit_url()) as engine:
         of: dict[str, Any] = {"first": first, "last": last, "hcode": settings.facility.hcode}
-        claims = claims_not_accepted(engine, settings.api.environment, **of)
+        claims = claims_not_accepted(engine, settings.api.environment, **of, failed_nights=settings.api.failed_nights)
         records = open_issues(engine, settings.api.environment, **of)
     return issue_frame(claims, records, settings.language, several=bool(settings.facilities))
 
@@ -100,7 +100,13 @@ def issue_frame(
     whose = list(OF_FACILITY) if several else []
     claims["status"] = [STATE_NAMES[State(s)].say(language) for s in claims["state"]]
     claims["reason"] = [
-        reason_of(State(str(r["state"])), r["meaning_th"], r["meaning_en"], r["message"]).say(language)
+        reason_of(
+            State(str(r["state"])),
+            r["meaning_th"],
+            r["meaning_en"],
+            r["message"],
+            nights_in_vain=int(r["nights_in_vain"]),
+        ).say(language)
         for r in claims.to_dict("records")
     ]
     records["status"] = [SEVERITY_NAMES[s].say(language) for s in records["severity"]]

@@ -166,6 +166,7 @@ def night(
                     number += 1
                     delivery.send_chunk(number, due)
                 delivery.finish()
+                run.counts = {"sent": delivery.counts}
                 return delivery.counts
         finally:
             run.log_ins = tokens.log_ins

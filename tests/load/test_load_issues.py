@@ -190,8 +190,8 @@ def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_
     take(each_audit, hcode, make_claim(1, hcode=hcode), "workbook", State.PRESUMED_ACCEPTED)
     take(each_audit, hcode, make_claim(2, hcode=hcode), "his", State.CORRECTABLE)
     frame = claims_not_accepted(each_audit, "sandbox", hcode=hcode)
-    told = ["record", "transaction_uid", "origin", "baht"]
-    assert list(frame.columns)[-4:] == told
+    told = ["record", "transaction_uid", "origin", "baht", "nights_in_vain"]
+    assert list(frame.columns)[-5:] == told
     assert frame[told].values.tolist() == [["its rows", "uid-1", "workbook", 150], ["its rows", "uid-1", "his", 150]]
 
 

@@ -1,14 +1,17 @@
 """Claims that MOPH Claim fails on for ever keep no other from going, and are told from an outage."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from load_night import make_claims, night, rows, settings_for, standing
 from sqlalchemy import Engine
 
+from core import clock
 from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
 from load.outcomes import Outcome
+from load.queries import claims_not_accepted, failed_in_vain
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, submission
@@ -31,7 +34,7 @@ def accepted(engine: Engine) -> set[str]:
     return {row.vn for row in rows(engine, claim, state=State.ACCEPTED)}
 
 
-@pytest.mark.parametrize("concurrency", [4, 16])
+@pytest.mark.parametrize("concurrency", [4, pytest.param(16, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "kind",
     [
@@ -51,6 +54,7 @@ def test_all_others_go_in_the_same_night(sandbox: Sandbox, audit: Engine, kind: 
     assert set(standing(audit)) <= {State.ACCEPTED, State.RETRY, State.IN_DOUBT}
 
 
+@pytest.mark.slow
 def test_what_was_tried_in_vain_goes_last_the_next_night(sandbox: Sandbox, audit: Engine):
     settings = settings_for(sandbox, **FAST)
     vns = poisoned(sandbox)
@@ -65,6 +69,7 @@ def test_what_was_tried_in_vain_goes_last_the_next_night(sandbox: Sandbox, audit
     assert len(accepted(audit)) == CLAIMS + 20 - POISON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["503", "500"])
 def test_where_only_such_claims_are_left_the_run_ends_in_order(sandbox: Sandbox, audit: Engine, kind: FaultKind):
     settings = settings_for(sandbox, **FAST, breaker_failures=20, breaker_probes=3)
@@ -79,6 +84,7 @@ def test_where_only_such_claims_are_left_the_run_ends_in_order(sandbox: Sandbox,
     assert sandbox.stats()["accepted"] == CLAIMS
 
 
+@pytest.mark.slow
 def test_an_outage_with_poison_in_it_loses_nothing(sandbox: Sandbox, audit: Engine):
     people = tuple(c.pid for c in make_claims(CLAIMS)[:POISON])
     outage = Fault(kind="503", skip=40, times=60, on=("submit", "eligibility"))
@@ -88,6 +94,48 @@ def test_an_outage_with_poison_in_it_loses_nothing(sandbox: Sandbox, audit: Engi
     # Those that met both may be left for the next run: others were answered after them.
     assert standing(audit)[State.ACCEPTED] >= CLAIMS - POISON - 8
     assert sandbox.stats()["accepted"] == standing(audit)[State.ACCEPTED]
+
+
+# What is listed for a person.
+
+
+class Nights:
+    """A clock that goes from night to night."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at = clock.now()
+        monkeypatch.setattr("load.claim_rows.now", lambda: self.at)
+
+    def pass_by(self, nights: int = 1) -> None:
+        self.at += timedelta(days=nights)
+
+
+@pytest.mark.parametrize("left", [State.RETRY, State.IN_DOUBT])
+def test_a_claim_that_failed_three_nights_in_a_row_while_others_went_is_listed(
+    sandbox: Sandbox, audit: Engine, monkeypatch: pytest.MonkeyPatch, left: State
+):
+    nights, settings = Nights(monkeypatch), settings_for(sandbox, **FAST)
+    claims = make_claims(12)
+    fault: FaultKind = "503" if left is State.RETRY else "500"
+    people = tuple(c.pid for c in claims[:2])
+    sandbox.misbehave(Fault(kind=fault, on=("submit", "eligibility"), people=people))
+    night(audit, settings, claims[:5])
+    for up_to in (8, 8):  # the second of these has no other claim to send, and does not count
+        assert failed_in_vain(audit, "sandbox", 3) == set()
+        nights.pass_by()
+        night(audit, settings, claims[:up_to])
+    assert failed_in_vain(audit, "sandbox", 3) == set()
+    night(audit, settings, claims[:9])
+    nights.pass_by()
+    night(audit, settings, claims)
+    listed = failed_in_vain(audit, "sandbox", 3)
+    assert {row.vn for row in rows(audit, claim) if row.id in listed} == {c.vn for c in claims[:2]}
+    assert failed_in_vain(audit, "sandbox", 4) == failed_in_vain(audit, "prd", 1) == set()
+    frame = claims_not_accepted(audit, "sandbox", failed_nights=3)
+    assert list(frame["nights_in_vain"]) == [3, 3]
+    sandbox.misbehave()
+    night(audit, settings)
+    assert failed_in_vain(audit, "sandbox", 1) == set()
 
 
 # The breaker alone.
