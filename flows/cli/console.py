@@ -1,6 +1,7 @@
 """The terminal: what commands say there and their exit codes, and a run as `moph-claim run` and the demo start it."""
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -43,6 +44,10 @@ Flow = Literal["submit-claims", "reconcile", "import-workbook"]
 FacilityOption = Annotated[
     str, typer.Option("--facility", metavar="NAME", help="หน่วยบริการ เมื่อตั้งไว้หลายหน่วย / Which, where there are several.")
 ]
+STOPPED = Message(
+    "หยุดแล้ว คำตอบที่ได้บันทึกแล้ว รอบถัดไปจะสอบถามรายการที่ยังไม่ได้คำตอบ และส่งส่วนที่เหลือเอง",
+    "Stopped: answers that had come are written down; the next run asks about those that had not, and sends the rest.",
+)
 
 
 class Exit(IntEnum):
@@ -51,6 +56,7 @@ class Exit(IntEnum):
     OK = 0
     NEEDS_A_PERSON = 1
     NOT_DONE = 2
+    STOPPED = 130  # as shells have it after Ctrl-C
 
 
 def day_of(text: str | None) -> date | None:
@@ -108,8 +114,12 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         text = sentence.say(settings.language)
         errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
 
-    with ended_after(settings.service.longest_run_hours, show_error):
-        result = _run_flow(flow, parameters)
+    try:
+        with _interrupted_by_signals(), ended_after(settings.service.longest_run_hours, show_error):
+            result = _run_flow(flow, parameters)
+    except KeyboardInterrupt:
+        errors.print(STOPPED.say(settings.language), highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(Exit.STOPPED) from None
     report, failure = result.report, result.failure
     if report is not None:
         screen.print(Markdown(report.markdown()))
@@ -117,6 +127,26 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         show_error(failure.message)
         return Exit.NOT_DONE
     return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.OK
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal interrupt the block as Ctrl-C does.
+
+    Raises:
+        KeyboardInterrupt: One of these signals arrived.
+    """
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {each: signal.signal(each, interrupt) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _run_flow(flow: Flow, parameters: dict[str, Any]) -> "RunResult":

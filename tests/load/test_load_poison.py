@@ -125,7 +125,6 @@ def test_a_claim_that_failed_three_nights_in_a_row_while_others_went_is_listed(
         nights.pass_by()
         night(audit, settings, claims[:up_to])
     assert failed_in_vain(audit, "sandbox", 3) == set()
-    night(audit, settings, claims[:9])
     nights.pass_by()
     night(audit, settings, claims)
     listed = failed_in_vain(audit, "sandbox", 3)
