@@ -15,7 +15,7 @@ from hospital_site import CONNECTIONS, RUN_SECONDS, Hospital, Reckoning, Site
 from private_server import PrivateServer, fill, make_room
 
 from sandbox.process import Sandbox, running_sandbox
-from sandbox.world import Fault, FaultKind, World
+from sandbox.world import Endpoint, Fault, FaultKind, World
 
 FURTHER_RUNS = 3
 # So that an act in mid-run finds claims under way.
@@ -284,6 +284,9 @@ def _patient(stage: Stage) -> dict[str, Any]:
     return {"audit.lease_seconds": 2 * round(stage.away_seconds) + 1}
 
 
+_ASKED: tuple[Endpoint, ...] = ("submit", "eligibility")
+
+
 def _often(kind: FaultKind, probability: float = 0.4) -> tuple[Fault, ...]:
     return (Fault(kind=kind, probability=probability, hold_seconds=HOLD_SECONDS),)
 
@@ -312,8 +315,15 @@ TROUBLES = (
     Trouble("audit's cable pulled in mid-run", act=_audit_cable_pulled, needs="audit cable", settings=_patient),
     Trouble("audit server killed in mid-run", act=_audit_server_killed, needs="server", settings=_patient),
     Trouble(
-        "audit's disk full in mid-run", act=_disk_full, needs="disk", settings=lambda _: {"audit.outage_seconds": 1}
+        "audit's disk full in mid-run",
+        act=_disk_full,
+        needs="disk",
+        settings=lambda _: {"audit.outage_seconds": 1, "audit.free_megabytes": 0},
     ),
+    # A claim that is failed on for ever, and answers that do harm.
+    Trouble("503 for ever for a tenth of the people", (Fault(kind="503", on=_ASKED, share=0.1),)),
+    Trouble("answers nested 30,000 deep", _often("nested_after", 0.2)),
+    Trouble("answers that drip", (Fault(kind="drip_after", probability=0.1, hold_seconds=60),)),
     Trouble("HIS gone in mid-extract", act=_his_gone, needs="his cable"),
 )
 
@@ -324,6 +334,9 @@ VARIANTS = (
     Trouble("connection closed after acceptance", _often("hang_up_after")),
     Trouble("read time-out before acceptance", _often("timeout_before", 0.1)),
     Trouble("answer cut off half-way", _often("cut_off_after")),
+    Trouble("500 for ever for a tenth of the people", (Fault(kind="500", on=_ASKED, share=0.1),)),
+    Trouble("reset for ever for a tenth of the people", (Fault(kind="reset_before", on=_ASKED, share=0.1),)),
+    Trouble("head of an answer and nothing more", _often("silent_before", 0.1)),
 )
 
 EVERYTHING = Trouble(
