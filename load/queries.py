@@ -114,8 +114,17 @@ def claims_not_accepted(
     return frame.assign(nights_in_vain=[failed_nights if id in in_vain else 0 for id in frame["id"]])
 
 
-def failed_in_vain(engine: Engine, environment: str, nights: int, *, hcode: str = "") -> set[int]:
+def failed_in_vain(
+    engine: Engine, environment: str, nights: int, *, hcode: str = "", answered: Collection[str] = ()
+) -> set[int]:
     """The claims that MOPH Claim failed on for so many nights in a row on which it answered others.
+
+    Args:
+        engine: The audit database.
+        environment: sandbox, uat or prd.
+        nights: How many nights.
+        hcode: Of one facility; empty: of all.
+        answered: Runs that had answers, besides those that have ended.
 
     Returns:
         Their rows.
@@ -124,8 +133,8 @@ def failed_in_vain(engine: Engine, environment: str, nights: int, *, hcode: str 
     still = select(c.id).where(
         _within(claim, environment, None, None, hcode), c.state.in_(UNANSWERED_STATES), c.tries >= nights
     )
-    answered = h.cause.in_([Cause.ANSWERED, Cause.RUN_DIED])
-    query = select(h.claim_id, h.after, h.at, h.run_id).where(h.claim_id.in_(still), answered).order_by(h.id.desc())
+    sent = h.cause.in_([Cause.ANSWERED, Cause.RUN_DIED])
+    query = select(h.claim_id, h.after, h.at, h.run_id).where(h.claim_id.in_(still), sent).order_by(h.id.desc())
     failures: dict[int, list[tuple[date, str]]] = defaultdict(list)
     over: set[int] = set()
     with transaction(engine, reading=True) as connection:
@@ -135,6 +144,7 @@ def failed_in_vain(engine: Engine, environment: str, nights: int, *, hcode: str 
             elif row.claim_id not in over:
                 failures[row.claim_id].append((row.at.astimezone(BANGKOK).date(), row.run_id))
         others = _runs_with_answers(connection, {run_id for some in failures.values() for _, run_id in some})
+        others |= set(answered)
     return {
         claim_id
         for claim_id, some in failures.items()

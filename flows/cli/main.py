@@ -1,4 +1,4 @@
-"""The `moph-claim` command. Exit codes: 0 all well, 1 some claims need a person, 2 it could not be done."""
+"""The `moph-claim` command. Exit codes: 0 all well, 1 some claims need a person, 2 it could not be done, 130 stopped."""
 
 import os
 import sys

@@ -15,7 +15,7 @@ from flows.runs.days import DayRegistrar
 from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
 from load.outcomes import advice_for
 from load.queries import claims_by_day, failed_in_vain, refusals
-from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
+from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, UNANSWERED_STATES, State
 
 BY_KIND = Message("ตามประเภทและผล", "By kind and outcome")
 MOST_CODES = 20
@@ -58,7 +58,10 @@ def ledger_counts(run: ClaimRun, first: date, last: date) -> LedgerCounts:
     ledger = claims_by_day(run.engine, audit_run.environment, first=first, last=last, hcode=audit_run.hcode)
     refused = refusals(run.engine, audit_run.environment, audit_run.hcode, first, last, kinds)
     nights = run.settings.api.failed_nights
-    in_vain = failed_in_vain(run.engine, audit_run.environment, nights, hcode=audit_run.hcode)
+    # This run's counts are not in the audit yet.
+    answered = [audit_run.id] if set(run.sent) - set(UNANSWERED_STATES) else []
+    of_run = (run.engine, audit_run.environment, nights)
+    in_vain = failed_in_vain(*of_run, hcode=audit_run.hcode, answered=answered)
     return LedgerCounts(first, last, ledger[ledger["kind"].isin(kinds)], refused, len(in_vain), nights)
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from night_shift import FIRST_DAY, LAST_DAY, Ended, Trial
+from command_line import moph_claim
+from night_shift import FIRST_DAY, LAST_DAY, Ended, Trial, artifacts_of
 from up_service import until
 
 from load.database import open_audit
@@ -115,6 +116,28 @@ def test_run_that_finds_its_facility_held_for_too_long_says_so(trial: Trial) -> 
     assert ended.message == (
         f"Another run of facility 10953 is under way (run {other.id}); wait until it ends and start again."
     )
+    assert trial.sandbox.stats()["requests"] == {}
+
+
+@pytest.mark.slow
+def test_claims_that_failed_while_others_went_are_for_a_person(trial: Trial) -> None:
+    trial.site.set(api__failed_nights=1, api__breaker_pause_seconds=0.1)
+    trial.sandbox.misbehave(Fault(kind="503", share=0.1))
+    ended = trial.run(**ONE_DAY)
+    in_vain = trial.site.states()["retry"]
+    assert (ended.state, in_vain > 0) == ("Completed", True)
+    report = artifacts_of(ended)["claims-report"]
+    assert f"MOPH Claim failed at the same {in_vain} claims on 1 nights in a row while it answered others" in report
+    listed = moph_claim(trial.site.folder, "issues")
+    assert listed.out.count("MOPH Claim failed at this claim on 1 nights in a row") == in_vain
+
+
+def test_too_little_room_is_said_and_nothing_is_sent(trial: Trial) -> None:
+    trial.site.set(audit__free_megabytes=1_000_000)
+    ended = trial.run(**ONE_DAY)
+    assert ended.state == "Failed"
+    assert "so nothing was sent: make room and start again" in ended.message
+    assert set(trial.site.states()) == {"ready"}
     assert trial.sandbox.stats()["requests"] == {}
 
 

@@ -192,7 +192,10 @@ def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_
     frame = claims_not_accepted(each_audit, "sandbox", hcode=hcode)
     told = ["record", "transaction_uid", "origin", "baht", "nights_in_vain"]
     assert list(frame.columns)[-5:] == told
-    assert frame[told].values.tolist() == [["its rows", "uid-1", "workbook", 150], ["its rows", "uid-1", "his", 150]]
+    assert frame[told].values.tolist() == [
+        ["its rows", "uid-1", "workbook", 150, 0],
+        ["its rows", "uid-1", "his", 150, 0],
+    ]
 
 
 # The life of an issue.
