@@ -64,7 +64,7 @@ def take(engine: Engine, hcode: str, made: Claim, origin: Origin, state: State =
         due = ledger.queue.due(DUE, KINDS, DAY, DAY, 10)
         ledger.writer.write(Batch(intents=due))
         ledger.writer.write(
-            Batch(results=[SubmissionResult(c.id, state, meanings()[0], "said", "uid-1", False) for c in due])
+            Batch(results=[SubmissionResult(c.id, state, meanings()[0], "said", f"uid-{c.id}", False) for c in due])
         )
 
 
@@ -192,10 +192,9 @@ def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_
     frame = claims_not_accepted(each_audit, "sandbox", hcode=hcode)
     told = ["record", "transaction_uid", "origin", "baht", "nights_in_vain"]
     assert list(frame.columns)[-5:] == told
-    assert frame[told].values.tolist() == [
-        ["its rows", "uid-1", "workbook", 150, 0],
-        ["its rows", "uid-1", "his", 150, 0],
-    ]
+    first, second = frame["transaction_uid"]
+    assert first != second and {first[:4], second[:4]} == {"uid-"}
+    assert frame[told].values.tolist() == [["its rows", first, "workbook", 150, 0], ["its rows", second, "his", 150, 0]]
 
 
 # The life of an issue.

@@ -30,15 +30,17 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def under_way(engine: Engine, settings: ApiSettings, sandbox: Sandbox, met: int = CONNECTIONS) -> Iterator[None]:
-    """Claims under way, as many as there are connections; whoever sends them may be told to stop now."""
+def under_way(
+    engine: Engine, settings: ApiSettings, sandbox: Sandbox, kind: FaultKind, met: int = CONNECTIONS
+) -> Iterator[None]:
+    """Claims under way that have met so many faults of a kind; whoever sends them may be told to stop now."""
     with holding(engine) as held:
         ledger = Ledger(engine, held)
         ledger.intake.register(DAY, KINDS, make_claims(20))
         with Delivery(settings, ledger, TokenSource(settings, held.hcode), CONNECTIONS) as sending:
             due = ledger.queue.due(DUE, KINDS, DAY, DAY, CONNECTIONS)
             sending.send_chunk(1, due)
-            while sum(sandbox.stats()["faults"].values()) < met:
+            while sandbox.stats()["faults"].get(kind, 0) < met:
                 time.sleep(0.01)
             yield
 
@@ -49,7 +51,7 @@ def test_a_server_that_does_not_end_its_answers_is_left_and_all_stands_as_in_dou
 ):
     sandbox.misbehave(Fault(kind=kind, hold_seconds=LONG_SECONDS))
     settings = settings_for(sandbox, read_timeout_seconds=LONG_SECONDS)
-    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox):
+    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, kind):
         raise KeyboardInterrupt
     assert standing(audit) == {State.IN_DOUBT: CONNECTIONS, State.READY: 20 - CONNECTIONS}
     assert len(rows(audit, submission)) == CONNECTIONS
@@ -70,7 +72,7 @@ def test_an_answer_that_comes_soon_enough_is_written_down(
     sandbox.misbehave(Fault(kind="expire_tokens", times=0))
     sandbox.change(latency_ms=300)
     settings = settings_for(sandbox)
-    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, met=0):
+    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, "expire_tokens", met=0):
         raise KeyboardInterrupt
     left = standing(audit)
     assert set(left) <= {State.ACCEPTED, State.READY}
@@ -88,7 +90,7 @@ def test_a_second_ctrl_c_ends_the_wait_for_answers(sandbox: Sandbox, audit: Engi
         join(thread, timeout)
 
     settings = settings_for(sandbox, read_timeout_seconds=LONG_SECONDS)
-    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox):
+    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, "silent_before"):
         monkeypatch.setattr(threading.Thread, "join", interrupted)
         raise KeyboardInterrupt
     assert standing(audit) == {State.IN_DOUBT: CONNECTIONS, State.READY: 20 - CONNECTIONS}
@@ -100,7 +102,7 @@ def test_a_log_in_that_hangs_in_mid_run_is_broken_off(sandbox: Sandbox, audit: E
         Fault(kind="jwt_expire"), Fault(kind="silent_before", on=("token",), skip=1, hold_seconds=LONG_SECONDS)
     )
     settings = settings_for(sandbox, read_timeout_seconds=LONG_SECONDS)
-    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, met=CONNECTIONS + 1):
+    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, "silent_before", met=1):
         raise KeyboardInterrupt
     assert standing(audit) == {State.READY: 20}
 
@@ -112,7 +114,7 @@ def test_a_thread_that_cannot_be_reached_is_left_behind_and_its_claim_in_doubt(
     monkeypatch.setattr("load.moph_claim_api.MophClaimApi.abort", lambda _: None)
     sandbox.misbehave(Fault(kind="silent_before", hold_seconds=5))
     settings = settings_for(sandbox, read_timeout_seconds=LONG_SECONDS)
-    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox):
+    with pytest.raises(KeyboardInterrupt), under_way(audit, settings, sandbox, "silent_before"):
         raise KeyboardInterrupt
     assert standing(audit) == {State.IN_DOUBT: CONNECTIONS, State.READY: 20 - CONNECTIONS}
 

@@ -54,7 +54,7 @@ def other(value: Any, column: Column[Any]) -> Any:
     if value is None:
         if isinstance(column.type, Instant):
             return datetime.now().astimezone()
-        return 7 if column.type.python_type is int else "x"
+        return {int: 7, bool: True}.get(column.type.python_type, "x")
     return {"sandbox": "uat", "his": "workbook", "completed": "failed"}.get(
         value, value[:-1] + ("y" if value[-1:] != "y" else "z")
     )
