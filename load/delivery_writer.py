@@ -4,7 +4,6 @@ It commits the intents of the next few claims together with the answers that hav
 threads, and gathers their answers. Whatever happens to one of these, the others' answers are committed.
 """
 
-import random
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
@@ -250,9 +249,9 @@ def _claim_id(report: _Report) -> int:
 
 
 def _mixed(due: Sequence[DueClaim]) -> Iterator[DueClaim]:
-    """The claims of a chunk in any order: those that MOPH Claim fails on are often of one day or kind, and a whole row of
-    them would look as if it were down."""
-    return iter(random.sample(due, len(due)))
+    """The claims of a chunk in the order of their hashes, which is like drawn at random: those that MOPH Claim fails on are
+    often of one day or kind, and a whole row of them would look as if it were down."""
+    return iter(sorted(due, key=lambda claim: claim.payload_hash))
 
 
 def _as_failure(error: BaseException) -> MophClaimError:
