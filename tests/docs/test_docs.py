@@ -80,3 +80,15 @@ def test_places_and_names_that_a_page_speaks_of_exist(page: str) -> None:
     assert not [name for name in re.findall(r"`([A-Z][A-Z_]+)`", text) if not re.search(rf"\b{name}\b", code)]
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert set(re.findall(r"`?make ([a-z-]+)", text.replace("than make", ""))) <= {*targets, "are"}
+
+
+def test_the_tests_that_the_page_on_security_names_are_there() -> None:
+    rows = [line for line in (ROOT / "docs" / "security.md").read_text("utf-8").splitlines() if line.startswith("| ")]
+    named = 0
+    for row in rows:
+        content = ""
+        for file, function in re.findall(r"((?:load|flows|extract)/test_\w+)|`(test_\w+)`", row.rsplit("|", 2)[1]):
+            content = (ROOT / "tests" / f"{file}.py").read_text("utf-8") if file else content
+            assert f"def {function}" in content
+            named += 1
+    assert named > len(rows)
