@@ -16,7 +16,7 @@ from extract.errors import SourceError
 from extract.source import open_source
 from extract.values import LONGEST, as_text
 
-SERVERS = ["mariadb", "postgresql"]
+SERVERS = [pytest.param("mariadb", marks=pytest.mark.slow), "postgresql"]
 MYSQL_GREETING = b"\xff\xff\x00\x00\x0a5.5.5-10.6.0-MariaDB\x00" + b"\x01" * 2000
 POSTGRESQL_GREETING = b"N" + b"R" * 2000
 LABS = "lab_order_result"
@@ -41,7 +41,7 @@ def _refusal(url: str, **more: object) -> str:
     ("new_database", "trouble"),
     [
         ("postgresql", "stall"),
-        ("mariadb", "drip"),
+        pytest.param("mariadb", "drip", marks=pytest.mark.slow),
         pytest.param("postgresql", "drip", marks=pytest.mark.slow),
         pytest.param("mariadb", "stall", marks=pytest.mark.slow),
     ],

@@ -49,6 +49,7 @@ def night(settings: Settings, last: int = 0, *, dry_run: bool = False) -> Counte
         return run.sent
 
 
+@pytest.mark.slow
 def test_yesterdays_backup_put_back_sends_nothing_until_a_person_accepts_it_and_then_nothing_twice(
     site: Site, settings: Settings
 ) -> None:
