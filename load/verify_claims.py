@@ -24,7 +24,7 @@ from load.transactions import BATCH
 from transform.claim import payload_hash
 
 _TRANSITIONS = frozenset(transitions())
-# The outcomes of the last sending in a run that can lead to each state; any can leave a claim in doubt.
+# The outcomes of the last sending in a run that can lead to each state.
 _OUTCOMES: Mapping[str, frozenset[Outcome]] = {
     State.ACCEPTED: frozenset({Outcome.ACCEPTED}),
     State.HELD: frozenset({Outcome.HELD}),
@@ -32,7 +32,6 @@ _OUTCOMES: Mapping[str, frozenset[Outcome]] = {
     State.FINAL: frozenset({Outcome.FINAL}),
     State.PRESUMED_ACCEPTED: frozenset({Outcome.FINAL, Outcome.ACCEPTED}),
     State.RETRY: frozenset({Outcome.RETRY, Outcome.TOKEN_EXPIRED, Outcome.STOP}),
-    State.IN_DOUBT: frozenset(Outcome),
 }
 # What may become of a claim whose last answer took it, without a person.
 _AFTER_ACCEPTANCE = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.IN_DOUBT, State.SENDING)
@@ -156,6 +155,8 @@ def _of_answers(row: Any, steps: Sequence[Any], answers: Sequence[Any]) -> Itera
 
 def _answered_so(step: Any, of_run: Sequence[Any]) -> bool:
     """Whether one of the run's exchanges about the claim can have led to the step."""
+    if step.after == State.IN_DOUBT:  # any can leave a claim in doubt; and none, where a thread was left hanging
+        return True
     possible = _OUTCOMES.get(step.after, frozenset())
     # An acceptance may be proved by the answer to a question; else the last answer to a sending counts.
     if step.after == State.ACCEPTED and any(a.call != "submit" for a in of_run):

@@ -60,6 +60,7 @@ def mismatches_of_seals(
     accesses = {0: beginning(f"access/{environment}").hash}
     yield from _of_accesses(connection, environment, accesses)
     latest: dict[str, Any] = {}
+    found: set[str] = set()
     of_env = select(seal).where(seal.c.environment == environment).order_by(seal.c.hcode, seal.c.number)
     hcode, last = None, ChainEnd(0, "")
     for row in connection.execute(of_env).all():
@@ -68,6 +69,7 @@ def mismatches_of_seals(
         yield from _of_seal(connection, row, last, accesses)
         last = ChainEnd(row.number, row.hash)
         if row.run_id is None:
+            found.add(row.hcode)
             yield from _compare(
                 connection, row, "history", claim_history, found_history(environment, row.hcode), HISTORY
             )
@@ -76,6 +78,7 @@ def mismatches_of_seals(
         counts.seals += 1
     yield from _of_runs(connection, environment, latest, under_way)
     yield from _of_rows(connection, environment, under_way, counts)
+    yield from _of_history_of_none(connection, environment, found)
     yield from _of_erased(connection, latest)
 
 
@@ -129,12 +132,20 @@ def _of_runs(
     for run_id, r in runs.items():
         if run_id not in latest and run_id not in under_way:
             yield Mismatch(NO_SEAL, run_id, at=r.started_at)
-    mine = select(claim.c.id).where(claim.c.environment == environment)
+
+
+def _of_history_of_none(connection: Connection, environment: str, found: Collection[str]) -> Iterator[Mismatch]:
+    """No change of state is of a run that is not there; or of none, unless it was found by a migration.
+
+    Args:
+        found: The facilities whose history of before 0002 is sealed.
+    """
     h = claim_history.c
-    of_none = select(h.run_id, h.at).where(
-        h.claim_id.in_(mine), h.run_id.is_not(None), h.run_id.not_in(select(run.c.id))
-    )
-    for step in connection.execute(of_none.limit(1)):
+    unknown = h.run_id.is_not(None) & h.run_id.not_in(select(run.c.id))
+    of_none = h.run_id.is_(None) & claim.c.hcode.not_in(found)
+    steps = select(h.run_id, h.at).join(claim, claim.c.id == h.claim_id)
+    steps = steps.where(claim.c.environment == environment, unknown | of_none)
+    for step in connection.execute(steps.limit(1)):
         yield Mismatch(HISTORY, step.run_id, at=step.at)
 
 

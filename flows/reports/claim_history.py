@@ -42,11 +42,17 @@ def verification_message(checked: VerificationResult, run: str = "") -> Message:
             f"สายโซ่ของ run {run} ถูกต้องครบถ้วน: {checked.exchanges:,} การรับส่ง",
             f"The chain of run {run} proves itself: {checked.exchanges:,} exchanges were checked, and all of them fit.",
         )
+    open_th, open_en = "", ""
+    if n := checked.under_way:
+        open_th = f" ยกเว้นสิ่งที่ {n:,} การทำงานที่ยังไม่จบเขียน จะพิสูจน์ได้เมื่อจบ"
+        open_en = (
+            f" What {n:,} of the runs have written is proven when they have ended: under way, or dead until the next."
+        )
     return Message(
         f"บันทึกตรวจสอบถูกต้องครบถ้วน: {checked.runs:,} การทำงาน {checked.exchanges:,} การรับส่ง {checked.claims:,} รายการเบิก "
-        f"{checked.issues:,} ปัญหา",
+        f"{checked.issues:,} ปัญหา{open_th}",
         f"The audit proves itself: {checked.runs:,} runs, {checked.exchanges:,} exchanges, {checked.claims:,} claims and "
-        f"{checked.issues:,} issues were checked, and all of them fit.",
+        f"{checked.issues:,} issues were checked, and all of them fit.{open_en}",
     )
 
 

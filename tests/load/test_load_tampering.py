@@ -17,7 +17,19 @@ from load import mismatch as says
 from load.columns import Instant
 from load.database import connect, open_audit
 from load.states import State
-from load.tables import access, claim, claim_history, issue, metadata, run, seal, sealed_row, submission, workbook_row
+from load.tables import (
+    access,
+    claim,
+    claim_history,
+    facility_lock,
+    issue,
+    metadata,
+    run,
+    seal,
+    sealed_row,
+    submission,
+    workbook_row,
+)
 from load.triggers import drop_triggers
 from load.verify import verify
 from sandbox.process import Sandbox
@@ -114,6 +126,44 @@ def remove_a_run(connection: Connection) -> None:
         connection.execute(delete(table).where(table.c[column] == of))
 
 
+def excuse_by_a_lock(connection: Connection) -> None:
+    """What a run under way writes has no seal yet; a forged lock makes no run of its name."""
+    lock = {
+        "environment": "sandbox",
+        "hcode": "99999",
+        "run_id": "a-run",
+        "expires_at": datetime(2099, 1, 1, tzinfo=UTC),
+    }
+    connection.execute(insert(facility_lock).values(lock))
+    connection.execute(update(claim).where(claim.c.id == 1).values(baht=9000, written_by="a-run"))
+
+
+def unseal_behind_a_lock(connection: Connection) -> None:
+    """The last run, its counts changed, its seal removed, its facility held by it again."""
+    last = connection.execute(select(run).order_by(run.c.started_at.desc()).limit(1)).one()
+    lock = {
+        "environment": "sandbox",
+        "hcode": last.hcode,
+        "run_id": last.id,
+        "expires_at": datetime(2099, 1, 1, tzinfo=UTC),
+    }
+    connection.execute(insert(facility_lock).values(lock))
+    mine = select(seal.c.id).where(seal.c.run_id == last.id)
+    connection.execute(delete(sealed_row).where(sealed_row.c.seal_id.in_(mine)))
+    connection.execute(delete(seal).where(seal.c.run_id == last.id))
+    connection.execute(update(run).where(run.c.id == last.id).values(counts="{}"))
+
+
+def forge_history_of_no_run(connection: Connection) -> None:
+    """A sending that never was; the claim stands as it stood."""
+    held = connection.execute(select(claim).where(claim.c.state == State.HELD)).first()
+    assert held is not None
+    of_claim = {"claim_id": held.id, "at": held.updated_at, "payload_hash": held.payload_hash}
+    sent = {"before": State.HELD, "after": State.SENDING, "cause": "intent"}
+    back = {"before": State.SENDING, "after": State.HELD, "cause": "unsent"}
+    connection.execute(insert(claim_history), [of_claim | sent, of_claim | back])
+
+
 def empty_bodies(connection: Connection) -> None:
     """As the triggers let through what an erasure does."""
     gone = {"request": None, "response": None, "message": None}
@@ -149,6 +199,9 @@ KINDS_OF_TAMPERING: dict[str, tuple[Callable[[Connection], Any], Any]] = {
     "a run deleted with all it wrote": (remove_a_run, says.SEAL_MISSING),
     "accesses deleted": (lambda c: c.execute(delete(access)), says.ACCESS),
     "bodies emptied": (empty_bodies, says.NOT_ERASED),
+    "an amount excused by a lock": (excuse_by_a_lock, says.ROW),
+    "the last seal removed behind a lock": (unseal_behind_a_lock, says.NO_SEAL),
+    "history forged of no run": (forge_history_of_no_run, says.HISTORY),
 }
 
 
@@ -180,6 +233,7 @@ def each_whole(request: pytest.FixtureRequest, whole_audits: Callable[[str], Eng
     kept = {table: [values(table, row) for row in rows(engine, table)] for table in TABLES}
     yield engine
     with without_triggers(engine) as connection:
+        connection.execute(delete(facility_lock))
         for table in reversed(TABLES):
             connection.execute(delete(table))
         for table, content in kept.items():

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from databases import SQLITE_FIRST
+from ledger_steps import ledger_of, send_due
 from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for, values
 from sqlalchemy import Connection, Engine, case, delete, func, insert, select, text, update
 from test_load_crash import sending
@@ -31,7 +32,7 @@ from load.triggers import drop_triggers
 from load.verify import verify
 from sandbox.process import Sandbox
 from sandbox.world import Fault
-from transform.claim import payload_hash
+from transform.claim import KINDS, payload_hash
 
 CLAIMS = 5
 TABLES = [table for table in metadata.sorted_tables if table.name != "facility_lock"]
@@ -110,6 +111,21 @@ def test_an_audit_with_a_killed_run_fits_before_and_after_the_next(
     assert [row.state for row in rows(engine, run)] != ["completed", "completed"]
     assert_fits(engine)
     engine.dispose()
+
+
+def test_a_claim_left_in_doubt_without_a_recorded_exchange_fits(audit: Engine):
+    """As where a sending thread hangs and is left behind."""
+    with ledger_of(audit, "10953") as ledger:
+        ledger.intake.register(DAY, KINDS, [make_claim()])
+        send_due(ledger, State.IN_DOUBT, possibly_accepted=True)
+    assert_fits(audit)
+
+
+def test_a_run_that_has_not_ended_is_counted(audit: Engine, sandbox: Sandbox, api: ApiSettings):
+    night(audit, api, make_claims(3))
+    with ledger_of(audit, "10953"):
+        assert (verify(audit, "sandbox").mismatch, verify(audit, "sandbox").under_way) == (None, 1)
+    assert verify(audit, "sandbox").under_way == 0
 
 
 def test_one_run_of_several_can_be_asked_for(audit: Engine, sandbox: Sandbox, api: ApiSettings):
