@@ -78,11 +78,15 @@ class MarkFile:
             AuditGoneBack: The file cannot be read, so nothing is known about the audit.
         """
         try:
-            return Mark.model_validate_json(self.path.read_bytes())
+            mark = Mark.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValidationError):
-            raise AuditGoneBack(_fault(self._hcode, _NO_MARK_FILE.fill(path=self.path))) from None
+            mark = None
+        # One of another facility says nothing about this one's audit.
+        if mark is None or (mark.environment, mark.hcode) != (self._environment, self._hcode):
+            raise AuditGoneBack(_fault(self._hcode, _NO_MARK_FILE.fill(path=self.path)))
+        return mark
 
     def fault_of(self, connection: Connection) -> Message | None:
         """Why nothing may be sent: what this audit lacks that this machine knows was in it; None if it has all."""

@@ -61,6 +61,10 @@ TRIGGER = Message(
     "the trigger {name} is missing, switched off, or not as the program made it",
 )
 FOREIGN_TRIGGER = Message("มีทริกเกอร์ {name} ที่โปรแกรมไม่ได้สร้าง", "there is a trigger {name} that the program has not made")
+SWITCH = Message(
+    "ฐานข้อมูลมี {name} ซึ่งทำให้กฎที่โปรแกรมสร้างไว้ไม่มีผล",
+    "the database has something by which the program's rules need not act: {name}",
+)
 CONSTRAINT = Message(
     "ข้อกำหนด {name} ของตาราง {table} หายไปหรือถูกแก้ไข",
     "the constraint {name} of the table {table} is missing or was changed",

@@ -51,7 +51,7 @@ class Run:
         lease_seconds: How long the lease lasts after the run's last renewal.
         counts: The run's counts; recorded when it ends.
         log_ins: How often it logged in; recorded when it ends.
-        chain: The end of its chain of submissions; recorded when it ends.
+        chain: The end of its chain of submissions, as far as it knows them to be committed.
     """
 
     id: str
@@ -257,8 +257,6 @@ def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
         counts=json.dumps(run.counts, ensure_ascii=False),
         message_th=message.th if message else None,
         message_en=message.en if message else None,
-        exchanges=run.chain.number,
-        chain_hash=run.chain.hash,
     )
     lock = facility_lock.c
     given_back = delete(facility_lock).where(
@@ -269,7 +267,9 @@ def _end(engine: Engine, run: Run, state: str, message: Message | None) -> None:
     written = within(engine, lambda connection: what_run_wrote(connection, run.id), reading=True)
 
     def end(connection: Connection) -> None:
-        connection.execute(ended)
+        # Not the run's own: the answer to its last commit may have been lost.
+        chain = _chain_end(connection, run.id)
+        connection.execute(ended.values(exchanges=chain.number, chain_hash=chain.hash))
         seal_run(connection, run.id, written)
         connection.execute(given_back)
 

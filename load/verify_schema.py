@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import CheckConstraint, Connection, Table, UniqueConstraint, inspect, text
 from sqlalchemy.engine.reflection import Inspector
 
-from load.mismatch import CONSTRAINT, FOREIGN_TRIGGER, TRIGGER, Mismatch
+from load.mismatch import CONSTRAINT, FOREIGN_TRIGGER, SWITCH, TRIGGER, Mismatch
 from load.tables import metadata
 from load.triggers import Trigger, statements, triggers
 
@@ -20,6 +20,7 @@ _CATALOGUES = {
         "concat_ws(' or ', case when t.tgtype & 4 > 0 then 'insert' end, case when t.tgtype & 16 > 0 then 'update' end, "
         "case when t.tgtype & 8 > 0 then 'delete' end, case when t.tgtype & 32 > 0 then 'truncate' end)), p.prosrc, "
         "(t.tgtype & 1) > 0, t.tgenabled in ('O', 'A') and t.tgqual is null and t.tgnargs = 0 and t.tgattr = ''::int2vector "
+        "and p.proconfig is null "
         "from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_proc p on p.oid = t.tgfoid "
         "where not t.tgisinternal and c.relnamespace = current_schema()::regnamespace"
     ),
@@ -27,6 +28,19 @@ _CATALOGUES = {
         "select trigger_name, event_object_table, lower(concat(action_timing, ' ', event_manipulation)), action_statement, "
         "1, 1 from information_schema.triggers where trigger_schema = database()"
     ),
+}
+# What switches these rules off without touching them, where it says anything: PostgreSQL's rules, policies and a setting by
+# which triggers do not fire; MariaDB's by which nothing is checked. SQLite has none but of the connection.
+_SWITCHES = {
+    "postgresql": (
+        "select 'rule ' || rulename from pg_rules where schemaname = current_schema() "
+        "union all select 'policy ' || policyname from pg_policies where schemaname = current_schema() "
+        "union all select 'row level security of ' || relname from pg_class "
+        "where relrowsecurity and relnamespace = current_schema()::regnamespace "
+        "union all select 'session_replication_role = ' || setting from pg_settings "
+        "where name = 'session_replication_role' and setting = 'replica'"
+    ),
+    "mysql": "show global variables where variable_name in ('foreign_key_checks', 'check_constraint_checks') and value = 'OFF'",
 }
 # What PostgreSQL writes otherwise than we do; and what says nothing.
 _OTHERWISE = (("= any", " in "), ("<> all", " not in "))
@@ -47,6 +61,7 @@ class _Found:
 def mismatches_of_schema(connection: Connection) -> Iterator[Mismatch]:
     """Compare triggers and constraints with what the migrations make."""
     yield from _of_triggers(connection)
+    yield from _of_switches(connection)
     inspector = inspect(connection)
     for table in metadata.sorted_tables:
         yield from _of_constraints(inspector, table)
@@ -66,6 +81,15 @@ def _of_triggers(connection: Connection) -> Iterator[Mismatch]:
             yield Mismatch(TRIGGER.fill(name=name))
     for name in sorted(found.keys() - expected.keys()):
         yield Mismatch(FOREIGN_TRIGGER.fill(name=name))
+
+
+def _of_switches(connection: Connection) -> Iterator[Mismatch]:
+    dialect = connection.dialect.name
+    if dialect == "sqlite":
+        return
+    switches = _SWITCHES.get(dialect, _SWITCHES["mysql"]).replace("::", r"\:\:")
+    for switch in connection.execute(text(switches)):
+        yield Mismatch(SWITCH.fill(name=" = ".join(switch)))
 
 
 def _as_found(dialect: str, trigger: Trigger) -> _Found:

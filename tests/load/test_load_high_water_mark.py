@@ -172,6 +172,18 @@ def test_a_facility_knows_only_its_own_mark(audit: Engine, marks: Path):
     assert {file.name for file in marks.iterdir()} == {"sandbox-10953.json", "sandbox-11111.json"}
 
 
+def test_a_mark_of_another_facility_under_this_ones_name_says_nothing(audit: Engine, marks: Path):
+    with marked(audit, marks):
+        pass
+    (mark,) = marks.iterdir()
+    shutil.copy(mark, marks / "sandbox-11111.json")
+    with audit.connect() as connection:
+        assert MarkFile(marks, "sandbox", HCODE).fault_of(connection) is None
+        fault = MarkFile(marks, "sandbox", "11111").fault_of(connection)
+    assert fault is not None
+    assert "sandbox-11111.json, cannot be read" in fault.en
+
+
 def test_a_mark_that_cannot_be_written_stops_the_run_before_anything_is_sent(audit: Engine, marks: Path):
     (marks / "sandbox-10953.new").mkdir(parents=True)
     with pytest.raises(AuditError, match="cannot be written"), marked(audit, marks):

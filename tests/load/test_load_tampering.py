@@ -317,6 +317,44 @@ def test_a_trigger_that_postgresql_has_switched_off_is_named(whole_audits: Calla
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "undo", "name"),
+    [
+        ("create rule deaf as on update to claim do instead nothing", "drop rule deaf on claim", "rule deaf"),
+        ("create policy own on claim using (false)", "drop policy own on claim", "policy own"),
+        (
+            "alter table issue enable row level security",
+            "alter table issue disable row level security",
+            "row level security of issue",
+        ),
+        (
+            "alter function moph_claim_claim_moved() set search_path = elsewhere",
+            "alter function moph_claim_claim_moved() reset all",
+            "the trigger claim_moved",
+        ),
+        (
+            "do $$ begin execute format('alter database %I set session_replication_role = replica', current_database()); end $$",
+            "do $$ begin execute format('alter database %I reset session_replication_role', current_database()); end $$",
+            "session_replication_role = replica",
+        ),
+    ],
+)
+def test_what_keeps_postgresqls_triggers_from_acting_is_named(
+    whole_audits: Callable[[str], Engine], change: str, undo: str, name: str
+):
+    engine = whole_audits("postgresql")
+    with engine.begin() as connection:
+        connection.execute(text(change))
+    engine.dispose()  # settings are read by new sessions
+    mismatch = verify(engine, "sandbox").mismatch
+    with engine.begin() as connection:
+        connection.execute(text(undo))
+    engine.dispose()
+    assert mismatch is not None
+    assert name in mismatch.what.en
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["mariadb", "postgresql"])
 def test_a_constraint_that_was_dropped_or_weakened_is_named(whole_audits: Callable[[str], Engine], backend: str):
     engine = whole_audits(backend)

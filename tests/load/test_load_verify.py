@@ -14,7 +14,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from databases import SQLITE_FIRST
 from ledger_steps import ledger_of, send_due
-from load_night import DAY, let_leases_run_out, make_claim, make_claims, make_issue, night, rows, settings_for, values
+from load_night import (
+    DAY,
+    holding,
+    let_leases_run_out,
+    make_claim,
+    make_claims,
+    make_issue,
+    night,
+    rows,
+    settings_for,
+    values,
+)
 from sqlalchemy import Connection, Engine, case, delete, func, insert, select, text, update
 from test_load_crash import sending
 from whole_audit import without_triggers
@@ -22,11 +33,14 @@ from whole_audit import without_triggers
 import load
 from core.errors import ConfigurationError
 from load import mismatch as says
+from load.account_center import TokenSource
 from load.chain import beginning, link, text_hash
 from load.database import connect, open_audit
+from load.delivery import Delivery
+from load.ledger import Ledger
 from load.mismatch import Mismatch
 from load.settings import ApiSettings
-from load.states import State
+from load.states import DUE, State
 from load.tables import claim, claim_history, issue, metadata, run, submission, workbook_row
 from load.triggers import drop_triggers
 from load.verify import verify
@@ -118,6 +132,19 @@ def test_a_claim_left_in_doubt_without_a_recorded_exchange_fits(audit: Engine):
     with ledger_of(audit, "10953") as ledger:
         ledger.intake.register(DAY, KINDS, [make_claim()])
         send_due(ledger, State.IN_DOUBT, possibly_accepted=True)
+    assert_fits(audit)
+
+
+def test_a_run_that_never_heard_of_its_last_commit_fits(audit: Engine, sandbox: Sandbox, api: ApiSettings):
+    """The database went away with the answer, and came back when the run had given up."""
+
+    with holding(audit) as held:
+        ledger = Ledger(audit, held)
+        ledger.intake.register(DAY, KINDS, [make_claim()])
+        with Delivery(api, ledger, TokenSource(api, "10953"), 1) as delivery:
+            delivery.send_chunk(1, ledger.queue.due(DUE, KINDS, DAY, DAY, 10))
+            delivery.finish()
+        held.chain = beginning(held.id)
     assert_fits(audit)
 
 
