@@ -20,6 +20,7 @@ ANSWER_LIMIT = 1024 * 1024
 WIRE_LIMIT = ANSWER_LIMIT + 64 * 1024
 INTERIM_LIMIT = 100
 _SWITCHING_PROTOCOLS = 101
+_WITHOUT_BODY = (204, 304)
 _Address = tuple[Any, ...]
 
 
@@ -39,6 +40,7 @@ class _CountedReader(io.RawIOBase):
     def __init__(self, inner: io.RawIOBase) -> None:
         self._inner = inner
         self._left = WIRE_LIMIT
+        self.in_head = False
 
     def readable(self) -> bool:
         return True
@@ -48,6 +50,8 @@ class _CountedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         count: int | None = self._inner.readinto(buffer)
+        if count == 0 and self.in_head:  # which the library would take for the head's end
+            raise HTTPException("the connection was closed within the head")
         self._left -= count or 0
         if self._left < 0:
             raise too_large()
@@ -59,13 +63,22 @@ class _CountedReader(io.RawIOBase):
 
 
 class _BoundedResponse(HTTPResponse):
-    """An answer that is bounded, and does not end with an interim one."""
+    """An answer that is bounded, has a whole head, and does not end with an interim one."""
 
     fp: Any
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_CountedReader(self.fp.detach()))
+        self._reader = _CountedReader(self.fp.detach())
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        """As the library's own."""
+        self._reader.in_head = True
+        super().begin()
+        self._reader.in_head = False
+        # A server that sends a body all the same would give the next request an answer that is not its own.
+        self.will_close = self.will_close or self.status in _WITHOUT_BODY
 
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(INTERIM_LIMIT):

@@ -146,9 +146,10 @@ class MophClaimApi:
         reply = self._transport.exchange(method, self._base + path, headers, body or None)
         answered_at = sent_at + timedelta(seconds=time.monotonic() - started)
         text = None if reply.status is None else reply.text
-        failure = reply.failure
+        failure, retry_after = reply.failure, None
         try:
             answer = _answer(reply, text or "", expects_uid=call == "submit")
+            retry_after = _retry_after(reply.headers)
         except Exception as fault:  # a fault of ours loses no answer: it is recorded all the same
             failure, answer = type(fault).__name__, Answer(Outcome.IN_DOUBT, NOT_UNDERSTOOD)
         return Exchange(
@@ -160,7 +161,7 @@ class MophClaimApi:
             reply.status,
             text if text is None else text[:BODY_LIMIT],
             answer,
-            _retry_after(reply.headers),
+            retry_after,
             failure,
         )
 
@@ -217,5 +218,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     try:
         return Retry().parse_retry_after(value)
-    except (InvalidHeader, ValueError):  # ValueError: a date out of range, or a number of thousands of digits
+    except (InvalidHeader, ValueError, OverflowError):  # a date out of range, or a number of thousands of digits
         return None

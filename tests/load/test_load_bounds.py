@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from load.account_center import TokenSource, log_in
 from load.errors import LoginError, StopRun
 from load.moph_claim_api import Exchange, MophClaimApi
-from load.outcomes import NOT_SENT, NOT_UNDERSTOOD, NUMBER_GIVEN_TWICE, TOO_LARGE, Outcome
+from load.outcomes import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, NUMBER_GIVEN_TWICE, TOO_LARGE, Outcome
 from load.settings import ApiSettings
 from load.token import Token
 
@@ -160,6 +160,41 @@ def test_a_head_out_of_order_ends_in_an_exchange(line: bytes):
         api = MophClaimApi(settings(url), 1)
         assert submit(api).answer.outcome is Outcome.IN_DOUBT
         api.close()
+
+
+@pytest.mark.parametrize("head", [b"401 Unauthorized\r\n", b"503 Busy\r\nRetry-", b"200 OK\r\nX: y\r\n"])
+def test_a_head_that_breaks_off_is_no_answer(head: bytes):
+    def breaks_off(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 " + head)
+        connection.shutdown(socket.SHUT_WR)
+
+    with server(breaks_off) as (url, _):
+        api = MophClaimApi(settings(url, read_timeout_seconds=20), 1)
+        made = submit(api)
+        api.close()
+    assert (made.http_status, made.answer.meaning) == (None, NO_ANSWER)
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+def test_a_body_where_none_may_be_is_not_taken_for_the_next_answer(status: bytes):
+    def answers(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"HTTP/1.1 %b\r\n\r\n" % status)
+        read_request(connection)  # of the next claim, if it is sent here
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(accepted(1)), accepted(1)))
+
+    with server(answers) as (url, _):
+        api = MophClaimApi(settings(url, read_timeout_seconds=20), 1)
+        assert {submit(api).answer.transaction_uid for _ in range(3)} == {None}
+        api.close()
+
+
+@pytest.mark.parametrize("when", ["-5", "soon", "9" * 5000, "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_a_wait_that_cannot_be_read_is_none(when: str):
+    with odd_server(answer("503 Busy", b'{"status": 503, "message": "?"}', Retry_After=when)) as odd:
+        api = MophClaimApi(settings(odd.url), 1)
+        made = submit(api)
+        api.close()
+    assert (made.answer.outcome, made.retry_after_seconds, made.failure) == (Outcome.RETRY, None, None)
 
 
 def test_the_answer_that_follows_an_interim_one_belongs_to_the_same_request():
