@@ -5,6 +5,7 @@ Servers and gateways write what they like: nothing here raises, and what is kept
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ _STATUS = re.compile(r"\s{0,9}([1-9][0-9]{2})\s{0,9}")
 _STATUS_KEYS = ("status", "code", "statusCode")
 _LONGEST = 2_000
 _MESSAGE_KEYS = ("message", "Message", "message_th")
+# Where other programs put theirs: not shown to anybody, but a "no" there speaks against an acceptance.
+_OTHER_MESSAGE_KEYS = ("msg", "detail", "details", "description", "reason", "result", "error_message", "errorMessage")
 _DATA_KEYS = ("pid", "status", "status_th")
 _FLAGS = ("success", "ok", "isSuccess", "is_success")
 _YES = frozenset(
@@ -47,7 +50,7 @@ _NO = re.compile(
     re.IGNORECASE,
 )
 # What programs write where they have no number.
-_NO_NUMBER = frozenset(["null", "none", "nil", "undefined", "nan", "n/a", "-", "0", "false", "true"])
+_NO_NUMBER = frozenset(["null", "none", "nil", "undefined", "nan", "n/a", "0", "false", "true"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Envelope:
         form: `own`: MOPH Claim's; `fields`: MOPH Claim's, naming faulty fields; `unclear`: a message alone; `other`:
             a proxy's or a gateway's.
         message: Its messages, plain text on one line; never shown by `repr`.
-        words: All its texts that may hold a refusal; never shown by `repr`.
+        words: All its texts, wherever they are; never shown by `repr`.
         transaction_uid: The transaction number; None if there is none, or it is not plain text or a number that fits.
         names_transaction: Whether it holds anything as transaction number.
         data: Of the values in `data`, those this program uses, where they are text or numbers; never shown by `repr`.
@@ -110,7 +113,7 @@ def read_envelope(parsed: dict[str, Any] | None) -> Envelope | None:
     if parsed is None:
         return None
     data, error = _object(parsed, "data"), _object(parsed, "error")
-    texts, data_texts, error_texts = _texts(parsed), _texts(data), _texts(error)
+    texts, error_texts = _texts(parsed), _texts(error)
     stated, faults = _stated(parsed), _faulty_fields(error)
     statuses = [status for key in _STATUS_KEYS if (status := _status(parsed.get(key)))]
     contradicts = len({is_success(status) for status in statuses}) == 2
@@ -120,11 +123,11 @@ def read_envelope(parsed: dict[str, Any] | None) -> Envelope | None:
     return Envelope(
         status=statuses[0] if statuses else None,
         affirms=any(map(_is_yes, stated)) or any(map(_is_yes, texts)),
-        denies=contradicts or _denies(texts, stated) or bool(parsed.get("error") or parsed.get("errors")),
-        denies_in_data=_denies(data_texts, _stated(data)),
+        denies=contradicts or _denies(parsed, stated),
+        denies_in_data=_denies(data, _stated(data)) or not is_success(_status(data.get("status")) or 200),
         form=_form(parsed, bool(texts), bool(statuses), bool(faults)),
         message=message,
-        words=" · ".join([message, *data_texts]) if data_texts else message,
+        words=" · ".join(_all_texts(parsed)),
         transaction_uid=_transaction_number(number),
         names_transaction=bool(number),
         data={
@@ -158,6 +161,19 @@ def _texts(part: dict[str, Any]) -> list[str]:
     return [text for text in texts if text]
 
 
+def _all_texts(value: object) -> Iterator[str]:
+    """Every text within a value, at any depth."""
+    values = [value]
+    while values:
+        value = values.pop()
+        if isinstance(value, str):
+            yield one_line(value[:_LONGEST])
+        elif isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+
+
 def _stated(part: dict[str, Any]) -> list[object]:
     """What stands where a yes or a no may stand: the status, `code` where there is none, and flags."""
     if not part:
@@ -167,9 +183,12 @@ def _stated(part: dict[str, Any]) -> list[object]:
     return [said for said in stated if said is not None and _status(said) is None]
 
 
-def _denies(texts: list[str], stated: list[object]) -> bool:
-    """Whether a message, a status in words or a flag says no; what stands there and says neither is no yes."""
-    return any(map(_NO.search, texts)) or not all(map(_is_yes, stated))
+def _denies(part: dict[str, Any], stated: list[object]) -> bool:
+    """Whether an error, a message, a status in words or a flag says no; what stands for a flag and says neither is no yes."""
+    if part.get("error") or part.get("errors") or not all(map(_is_yes, stated)):
+        return True
+    messages = [part[key] for key in (*_MESSAGE_KEYS, *_OTHER_MESSAGE_KEYS) if key in part]
+    return any(map(_NO.search, _all_texts(messages))) or any(message is False for message in messages)
 
 
 def _is_yes(said: object) -> bool:
@@ -208,5 +227,7 @@ def _transaction_number(value: object) -> str | None:
     if isinstance(value, int):
         return str(value) if 0 < value < 10**NUMBER_LENGTH else None
     number = value.strip()
-    plain = number.isprintable() and number == one_line(number)
-    return number if 0 < len(number) <= NUMBER_LENGTH and plain and number.casefold() not in _NO_NUMBER else None
+    # U+FFFD stands for bytes that are no text: another number may look the same.
+    plain = number.isprintable() and number == one_line(number) and "\ufffd" not in number
+    is_number = any(map(str.isalnum, number)) and number.casefold() not in _NO_NUMBER
+    return number if 0 < len(number) <= NUMBER_LENGTH and plain and is_number else None

@@ -18,6 +18,8 @@ from load.envelope import Envelope, Form, Scalar, is_success, parsed_object, rea
 MESSAGE_LIMIT = 500
 # Statuses that may blame a record.
 _BLAMING = (400, 422)
+# Statuses that may come with an acceptance: other successes say that there is no answer, a part of one, or several.
+_ACCEPTING = (200, 201, 202)
 
 
 class Outcome(StrEnum):
@@ -160,17 +162,19 @@ def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answe
 
 def _judge(http_status: int, found: Envelope, expects_uid: bool) -> tuple[int, Meaning]:
     """The status that counts, and the meaning."""
-    stated, words = found.status, _holds_known_words(found)
+    stated = found.status
     successes = {is_success(status) for status in (http_status, stated) if status is not None}
     if successes == {True}:
-        if found.denies or (expects_uid and found.denies_in_data) or words:
+        if found.denies or (expects_uid and found.denies_in_data) or _holds_known_words(found.words):
             return http_status, CONTRADICTORY
-        return http_status, UNREADABLE if expects_uid and found.transaction_uid is None else ACCEPTED
+        whole = http_status in _ACCEPTING and (stated is None or stated in _ACCEPTING)
+        has_number = found.transaction_uid is not None or not expects_uid
+        return http_status, ACCEPTED if whole and has_number else UNREADABLE
     if successes == {True, False}:
         # A refusal in an answer that HTTP calls a success is believed for words that are known.
         refusal = None if found.affirms or found.names_transaction else _known_refusal(stated, found)
         return (stated or 0, refusal) if refusal and is_success(http_status) else (http_status, CONTRADICTORY)
-    if found.affirms or (found.names_transaction and not words):
+    if found.affirms or (found.names_transaction and not _holds_known_words(found.message)):
         return http_status, CONTRADICTORY
     if stated is None or stated == http_status:
         return http_status, _find(http_status, _form(found), found.message)
@@ -183,12 +187,12 @@ def _judge(http_status: int, found: Envelope, expects_uid: bool) -> tuple[int, M
 
 def _form(found: Envelope) -> Form:
     """The form of an answer; one that lacks a status is MOPH Claim's own if its words are."""
-    return "own" if found.form == "unclear" and _holds_known_words(found) else found.form
+    return "own" if found.form == "unclear" and _holds_known_words(found.message) else found.form
 
 
-def _holds_known_words(found: Envelope) -> bool:
-    """Whether an answer holds the words of any refusal in the table."""
-    text = found.words.casefold()
+def _holds_known_words(text: str) -> bool:
+    """Whether a text holds the words of any refusal in the table."""
+    text = text.casefold()
     return any(pattern in text for pattern in _PATTERNS)
 
 

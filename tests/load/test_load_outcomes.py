@@ -98,6 +98,13 @@ CONTRADICTIONS = {
     "errors": body(errors=["pid"]),
     "data that was rejected": body(data={"transaction_uid": "uid-1", "status": "rejected"}),
     "data that is no success": body(data={"transaction_uid": "uid-1", "success": False}),
+    "data of refusal": body(data={"transaction_uid": "uid-1", "status": 400}),
+    "data that names an error": body(data={"transaction_uid": "uid-1", "errors": [{"field": "pid"}]}),
+    "a known refusal in a list": body(message=["vaccine patient unable to claim"]),
+    "a known refusal under any name": body(a={"b": [{"c": "dm patient unable to claim"}]}),
+    "words of failure in an object": body(message={"th": "ไม่สำเร็จ"}),
+    "words of failure where others put theirs": body(detail="failed"),
+    "a message that is false": body(result=False),
     "a status of refusal": body(status=400),
     "a status of failure": body(status="500"),
 }
@@ -124,8 +131,14 @@ def test_a_status_that_says_yes_in_its_way_is_one(said: object):
     assert interpret(200, body(status=said)).outcome is Outcome.ACCEPTED
 
 
+@pytest.mark.parametrize("status", [203, 204, 205, 206, 207, 226, 299])
+def test_a_success_that_says_there_is_no_answer_or_a_part_of_one_is_no_acceptance(status: int):
+    assert interpret(status, body()).outcome is Outcome.IN_DOUBT
+    assert interpret(200, body(status=status)).outcome is Outcome.IN_DOUBT
+
+
 NO_NUMBERS: list[object] = [True, False, 1.5, 0, -7, [], ["uid-1"], {"uid": 1}, "", " ", "u" * 65, 10**64, "null"]
-NO_NUMBERS += ["undefined", "None", "a\nb", "a\u200bb", "a\u202eb", "a\x1b[2Jb", "\ud800"]
+NO_NUMBERS += [".", "..", "_", "T\ufffd1", "undefined", "None", "a\nb", "a\u200bb", "a\u202eb", "a\x1b[2Jb", "\ud800"]
 
 
 @pytest.mark.parametrize(
