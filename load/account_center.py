@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import threading
+import time
+from collections import deque
 
 from tenacity import (
     Retrying,
@@ -25,6 +27,8 @@ from load.transport import Reply, Transport
 ACTION = "Action=get_moph_access_token"
 # One token may expire before its first use; if so many do in a row, the clock or the address is wrong.
 MOST_EXPIRED_IN_A_ROW = 3
+# A token lives for hours. A server that calls it expired for some claims and takes it for others would have a log-in for each.
+MOST_LOG_INS_AN_HOUR = 30
 
 
 class _NotReached(Exception):
@@ -135,6 +139,7 @@ class TokenSource:
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._expired_in_a_row = 0
+        self._log_in_times: deque[float] = deque(maxlen=MOST_LOG_INS_AN_HOUR)  # monotonic seconds
         self._refusal: MophClaimError | None = None
         self._transport: Transport | None = None
         self._aborted = False
@@ -166,16 +171,16 @@ class TokenSource:
         """Replace a token that the server calls expired, with one log-in however many threads ask at once.
 
         Raises:
-            StopRun: Several tokens in a row expired before the server accepted one.
+            StopRun: Several tokens in a row expired before the server accepted one, or too many within an hour.
             LoginError: The Account Center gave no other.
         """
         with self._lock:
             if self._token is expired:
-                if self._expired_in_a_row >= MOST_EXPIRED_IN_A_ROW:
+                if self._expired_in_a_row >= MOST_EXPIRED_IN_A_ROW or self._logs_in_too_often():
                     raise StopRun(
                         Message(
-                            "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
-                            "MOPH Claim calls the token run out right after the log-in: check the clock and "
+                            "MOPH Claim แจ้งว่าโทเคนหมดอายุทันทีหลังเข้าสู่ระบบ ซ้ำหลายครั้ง กรุณาตรวจสอบนาฬิกาและ api.environment แล้วสั่งใหม่",
+                            "MOPH Claim calls the token run out right after the log-in, again and again: check the clock and "
                             "api.environment, then start again.",
                         )
                     )
@@ -183,11 +188,16 @@ class TokenSource:
             assert self._token is not None
             return self._token
 
+    def _logs_in_too_often(self) -> bool:
+        times = self._log_in_times
+        return len(times) == MOST_LOG_INS_AN_HOUR and time.monotonic() - times[0] < 3600
+
     def _log_in(self) -> Token:
         # A refusal is kept: if every thread tried the password again, the account would be locked.
         if self._refusal is not None:
             raise type(self._refusal)(self._refusal.message)
         self.log_ins += 1
+        self._log_in_times.append(time.monotonic())
         try:
             with transport_for(self._settings) as self._transport:
                 if self._aborted:  # an abort at any instant either meets the transport or is seen here

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from core.errors import MophClaimError
 from core.messages import Message
 from load.errors import StopRun
-from load.outcomes import Outcome
+from load.outcomes import NO_ANSWER, Outcome
 from load.settings import ApiSettings
 
 _PAUSED = Message(
-    "MOPH Claim ไม่ตอบหรือขัดข้องติดต่อกัน {failures} ครั้ง จึงพักการส่ง {seconds:g} วินาที แล้วจะลองใหม่เองทีละรายการ",
-    "MOPH Claim failed {failures} times in a row: sending pauses for {seconds:g} seconds, then one claim at a time tries "
-    "again by itself.",
+    "ส่งไม่สำเร็จติดต่อกัน {failures} ครั้ง (ครั้งล่าสุด: {why}) จึงพักการส่ง {seconds:g} วินาที แล้วจะลองใหม่เองทีละรายการ",
+    "Sending failed {failures} times in a row (the last time: {why}): it pauses for {seconds:g} seconds, then one claim at "
+    "a time tries again by itself.",
 )
 _RESUMED = Message("MOPH Claim ตอบแล้ว จึงส่งต่อ", "MOPH Claim answers again: sending goes on.")
-_API_DOWN = Message(
-    "MOPH Claim ไม่ตอบหรือขัดข้อง พักการส่งและลองใหม่แล้ว {probes} ครั้งก็ยังไม่ได้ จึงหยุดส่ง รายการที่เหลือจะส่งในรอบถัดไปเอง",
-    "MOPH Claim is down: it failed {failures} times in a row, the last {probes} of them after a pause each, so nothing "
-    "more is sent; the rest goes in the next run by itself.",
+_GIVEN_UP = Message(
+    "ส่งไม่สำเร็จติดต่อกัน {failures} ครั้ง พักการส่งและลองใหม่แล้ว {probes} ครั้งก็ยังไม่ได้ (ครั้งล่าสุด: {why}) จึงหยุดส่ง รายการที่เหลือจะส่งในรอบถัดไปเอง",
+    "Sending failed {failures} times in a row, the last {probes} of them after a pause each (the last time: {why}), so "
+    "nothing more is sent; the rest goes in the next run by itself.",
 )
 
 _FAILURES = (Outcome.RETRY, Outcome.IN_DOUBT)
@@ -77,6 +77,7 @@ class Breaker:
         self._changed = stop_signal.changed  # guards what follows
         self._failures = 0
         self._failed_probes = 0
+        self._why = NO_ANSWER.meaning  # the last failure
         self._generation = 0  # grows with every pause
         self._paused_until: float | None = None  # while sending pauses; monotonic seconds
         self._probing = False
@@ -102,13 +103,22 @@ class Breaker:
         with self._changed:
             return generation == self._generation and not self._stop_signal.stopped()
 
-    def record_result(self, generation: int, outcome: Outcome, claim_id: int, *, failed_before: bool = False) -> None:
+    def record_result(
+        self,
+        generation: int,
+        outcome: Outcome,
+        claim_id: int,
+        *,
+        why: Message = NO_ANSWER.meaning,
+        failed_before: bool = False,
+    ) -> None:
         """Record the outcome of a claim that was sent in this generation.
 
         Args:
             generation: As `acquire` gave it.
             outcome: What came of it.
             claim_id: The claim's row.
+            why: What the outcome means.
             failed_before: It failed in an earlier run as well.
         """
         with self._changed:
@@ -116,6 +126,7 @@ class Breaker:
                 suspect = claim_id in self._suspects or (failed_before and self._answers > 0)
                 counts = self._probing or not suspect or claim_id not in self._failed
                 self._failed.add(claim_id)
+                self._why = why
                 message = self._record_failure(generation) if counts else None
             else:
                 message = self._record_answer(claim_id)
@@ -133,12 +144,17 @@ class Breaker:
         elif self._failures < self._settings.breaker_failures:
             return None
         if self._failed_probes == self._settings.breaker_probes:
-            self._stop_signal.stop(StopRun(_API_DOWN.fill(failures=self._failures, probes=self._failed_probes)))
+            self._stop_signal.stop(StopRun(self._say(_GIVEN_UP)))
             return None
         self._generation += 1
         self._paused_until = time.monotonic() + self._settings.breaker_pause_seconds
         self._probing = False
-        return _PAUSED.fill(failures=self._failures, seconds=self._settings.breaker_pause_seconds)
+        return self._say(_PAUSED)
+
+    def _say(self, sentence: Message) -> Message:
+        known: dict[str, float] = {"failures": self._failures, "probes": self._failed_probes}
+        known["seconds"] = self._settings.breaker_pause_seconds
+        return Message(sentence.th.format(why=self._why.th, **known), sentence.en.format(why=self._why.en, **known))
 
     def _record_answer(self, claim_id: int) -> Message | None:
         was_paused = self._paused_until is not None

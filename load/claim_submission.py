@@ -15,7 +15,7 @@ from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
 from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
-from load.outcomes import UNREADABLE, Answer, Outcome
+from load.outcomes import NOT_UNDERSTOOD, UNREADABLE, Answer, Outcome
 from load.queue import DueClaim
 from load.settings import ApiSettings
 from load.states import UNANSWERED_STATES, State
@@ -132,10 +132,10 @@ class ClaimSubmission:
             except MophClaimError:
                 raise
             except BaseException:  # if this was a probe, the others wait for its end
-                self._tell_breaker(acquired, Outcome.IN_DOUBT)
+                self._tell_breaker(acquired, Answer(Outcome.IN_DOUBT, NOT_UNDERSTOOD))
                 raise
             sendings += 1
-            self._tell_breaker(acquired, sent.answer.outcome)
+            self._tell_breaker(acquired, sent.answer)
             if self._proof or not self._may_send_again(sent):
                 return True
             if breaker.is_current(acquired):
@@ -147,9 +147,11 @@ class ClaimSubmission:
                 return self._sender.stop_signal.stopped()
         return True
 
-    def _tell_breaker(self, acquired: int, outcome: Outcome) -> None:
+    def _tell_breaker(self, acquired: int, answer: Answer) -> None:
         failed_before = self.due.state in UNANSWERED_STATES
-        self._sender.breaker.record_result(acquired, outcome, self.due.id, failed_before=failed_before)
+        self._sender.breaker.record_result(
+            acquired, answer.outcome, self.due.id, why=answer.meaning.meaning, failed_before=failed_before
+        )
 
     def _ask(self) -> Exchange | None:
         """Call the eligibility check, then ask about the number it may give; returns the answer that proves acceptance.
@@ -204,9 +206,14 @@ class ClaimSubmission:
         self._record(SubmissionRecord(self.due.id, self._chunk, attempt, self.due.payload_hash, exchange))
 
     def _may_send_again(self, sent: Exchange) -> bool:
-        """Whether another sending in this run may help; the server may ask for a longer pause than a run waits."""
-        again = sent.answer.outcome in (Outcome.RETRY, Outcome.TOKEN_EXPIRED)
-        return again and (sent.retry_after_seconds or 0.0) <= self._sender.settings.backoff_limit_seconds
+        """Whether another sending in this run may help; the server may ask for a longer pause than a run waits.
+
+        A token that is called expired has been replaced already, and the claim sent with the new one.
+        """
+        return (
+            sent.answer.outcome is Outcome.RETRY
+            and (sent.retry_after_seconds or 0.0) <= self._sender.settings.backoff_limit_seconds
+        )
 
     def _pause(self, sendings: int, sent: Exchange) -> None:
         """Wait before the next sending."""

@@ -17,6 +17,7 @@ from odd_server import GARBLED, HANG_UP, answer, closed_port, odd_server, self_s
 
 from core.clock import now
 from core.errors import ConfigurationError, MophClaimError
+from load import account_center
 from load.account_center import TokenSource, credentials, log_in
 from load.errors import LoginError, StopRun
 from load.settings import ApiSettings
@@ -349,6 +350,18 @@ def test_a_token_that_served_may_run_out_as_often_as_it_likes(sandbox: Sandbox, 
         tokens.mark_working(tokens.token())
         tokens.replace(tokens.token())
     assert sandbox.stats()["logins"] == 7
+
+
+def test_a_server_that_takes_a_token_and_calls_it_run_out_by_turns_is_not_asked_for_ever(
+    sandbox: Sandbox, api: ApiSettings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(account_center, "MOST_LOG_INS_AN_HOUR", 4)
+    tokens = TokenSource(api, "10953")
+    with pytest.raises(StopRun, match="again and again"):
+        for _ in range(9):
+            tokens.mark_working(tokens.token())
+            tokens.replace(tokens.token())
+    assert sandbox.stats()["logins"] == 4
 
 
 # Secrets.

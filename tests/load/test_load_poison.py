@@ -54,6 +54,16 @@ def test_all_others_go_in_the_same_night(sandbox: Sandbox, audit: Engine, kind: 
     assert set(standing(audit)) <= {State.ACCEPTED, State.RETRY, State.IN_DOUBT}
 
 
+def test_claims_for_which_every_token_is_called_run_out_cost_a_log_in_each_and_keep_no_other(
+    sandbox: Sandbox, audit: Engine
+):
+    some = make_claims(30)
+    sandbox.misbehave(Fault(kind="jwt_expire", on=("submit",), people=(some[0].pid, some[20].pid)))
+    night(audit, settings_for(sandbox, **FAST), some)
+    assert standing(audit) == {State.ACCEPTED: 28, State.RETRY: 2}
+    assert sandbox.stats()["logins"] <= 3
+
+
 @pytest.mark.slow
 def test_what_was_tried_in_vain_goes_last_the_next_night(sandbox: Sandbox, audit: Engine):
     settings = settings_for(sandbox, **FAST)
@@ -75,7 +85,7 @@ def test_where_only_such_claims_are_left_the_run_ends_in_order(sandbox: Sandbox,
     settings = settings_for(sandbox, **FAST, breaker_failures=20, breaker_probes=3)
     poisoned(sandbox, kind)
     night(audit, settings, make_claims(CLAIMS))
-    with pytest.raises(StopRun, match="MOPH Claim is down"):
+    with pytest.raises(StopRun, match="Sending failed"):
         night(audit, settings)
     assert standing(audit)[State.ACCEPTED] == CLAIMS - POISON
     sandbox.misbehave()
