@@ -164,17 +164,17 @@ class ClaimSubmission:
         number = asked.answer.transaction_uid
         if not number or self._sender.ledger.queue.may_be_uid_of_another_claim(number, due.id):
             return None
-        self._hint = number
-        # Refused as claimed already, under a number: that is our claim.
-        if asked.answer.meaning.already_claimed:
-            return asked
-        # It is not documented which claim a number beside a "yes" belongs to: it is ours if its transaction is this
-        # person's.
-        if asked.answer.outcome is not Outcome.ACCEPTED:
+        # Neither a "yes" nor "claimed already" tells which claim a number beside it belongs to: it is ours if its transaction
+        # is this person's.
+        if asked.answer.outcome is not Outcome.ACCEPTED and not asked.answer.meaning.already_claimed:
             return None
         status = self._exchange(lambda token: self._sender.api.status(number, token))
+        if status.answer.outcome is not Outcome.ACCEPTED:
+            self._hint = number
+            return None
         same = status.answer.transaction_uid in (None, number) and status.answer.data.get("pid") == _payload(due)["pid"]
-        return status if status.answer.outcome is Outcome.ACCEPTED and same else None
+        self._hint = number if same else None
+        return status if same else None
 
     def _submit(self) -> Exchange:
         # A process that stood still since its intent may have lost its lease to another run.

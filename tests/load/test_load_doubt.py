@@ -1,15 +1,19 @@
 """A claim in doubt is neither lost nor paid twice: ask, then send once more."""
 
+from dataclasses import replace
+
 import pytest
-from load_night import holding, make_claim, make_claims, night, rows, settings_for, standing, values
+from load_night import holding, make_claim, make_claims, night, pid, rows, settings_for, standing, values
 from odd_server import answer, odd_server
 from sqlalchemy import Engine
 
 from load.ledger import Ledger
+from load.moph_claim_api import Exchange, MophClaimApi
 from load.outcomes import NUMBER_GIVEN_TWICE
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, submission
+from load.token import Token
 from sandbox.process import Sandbox
 from sandbox.world import Fault, FaultKind
 
@@ -31,7 +35,7 @@ def test_a_server_error_after_taking_is_asked_about_before_the_claim_would_go_ag
 ):
     sandbox.misbehave(Fault(kind=fault, times=1))
     assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
-    assert calls(audit) == ["submit", "eligibility"]
+    assert calls(audit) == ["submit", "eligibility", "status"]
     assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
     assert sandbox.stats()["received"] == 1
 
@@ -60,7 +64,7 @@ def test_what_may_have_been_taken_once_is_asked_about_however_the_last_sending_f
         Fault(kind="500_after", times=1), Fault(kind="503", times=1), Fault(kind="500", on=("eligibility",), times=1)
     )
     assert night(audit, api, [make_claim()]) == {State.ACCEPTED: 1}
-    assert calls(audit) == ["submit", "eligibility", "submit", "eligibility"]
+    assert calls(audit) == ["submit", "eligibility", "submit", "eligibility", "status"]
     assert sandbox.stats()["received"] == 1
 
 
@@ -92,7 +96,7 @@ def test_an_answer_lost_after_taking_is_found_by_the_next_runs_question(
 ):
     put_in_doubt(sandbox, audit, fault, kind)
     assert night(audit, api) == {State.ACCEPTED: 1}
-    assert calls(audit) == ["submit", "eligibility"]
+    assert calls(audit) == ["submit", "eligibility", "status"]
     assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
     assert sandbox.stats()["received"] == 1
 
@@ -131,6 +135,24 @@ def test_a_number_beside_a_yes_is_the_claims_if_there_is_a_transaction_of_the_pe
     assert calls(audit) == ["submit", "eligibility", "status"]
     assert rows(audit, claim)[0].transaction_uid == sandbox.accepted()[0]["transaction_uid"]
     assert sandbox.stats()["received"] == 1
+
+
+@pytest.mark.parametrize("said", ["refused", "success"])
+def test_a_number_of_another_persons_transaction_proves_nothing_and_is_not_kept(
+    sandbox: Sandbox, api: ApiSettings, audit: Engine, monkeypatch: pytest.MonkeyPatch, said: str
+):
+    put_in_doubt(sandbox, audit, "reset_after")
+    sandbox.change(eligibility_of_taken=said)
+    ask = MophClaimApi.status
+
+    def of_another(self: MophClaimApi, number: str, token: Token) -> Exchange:
+        made = ask(self, number, token)
+        return replace(made, answer=replace(made.answer, data=made.answer.data | {"pid": pid(7)}))
+
+    monkeypatch.setattr(MophClaimApi, "status", of_another)
+    assert night(audit, api) == {State.PRESUMED_ACCEPTED: 1}
+    assert calls(audit) == ["submit", "eligibility", "status", "submit"]
+    assert rows(audit, claim)[0].transaction_uid is None
 
 
 def test_where_the_status_cannot_be_asked_one_more_sending_tells_and_the_number_is_kept(
