@@ -5,8 +5,10 @@ import json
 import random
 import socket
 import struct
+import time
 import zlib
 from dataclasses import dataclass, field
+from functools import cache
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -33,6 +35,15 @@ MESSAGES = {
     "invalid_scope": (401, "invalid scope"),
     "invalid_session": (401, "invalid session"),
     "permission_denied": (403, "permission denied"),
+}
+
+_OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+# Answers without an end: how they begin, what follows again and again, and seconds between.
+ENDLESS = {
+    "drip_after": (_OK + b"content-length: 1024\r\n\r\n", b" ", 1.0),
+    "drip_head_after": (_OK + b"x-padding: ", b"x", 1.0),
+    "flood_after": (_OK + b"\r\n", b" " * 65536, 0.001),
+    "flood_100_after": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2500, 0.001),
 }
 
 
@@ -101,8 +112,11 @@ async def reply_afterwards(fault: Fault, request: Request, reply: Response) -> R
         return await break_connection(request, reset=fault.kind == "reset_after")
     if fault.kind == "nested_after":
         return Response("[" * 30_000 + "]" * 30_000, reply.status_code, media_type="application/json")
-    if fault.kind == "drip_after":
-        return await _drip(fault, request)
+    if fault.kind == "bomb_after":
+        packed = {"content-encoding": "gzip", "content-type": "application/json"}
+        return Response(_bomb(), reply.status_code, headers=packed)
+    if fault.kind in ENDLESS:
+        return await _write_for_ever(fault, request)
     if fault.kind == "truncated_after":
         return Response(_half(reply), reply.status_code, media_type="application/json")
     if fault.kind == "cut_off_after":
@@ -127,15 +141,23 @@ async def break_connection(request: Request, *, reset: bool) -> Response:
     return Response()
 
 
-async def _drip(fault: Fault, request: Request) -> Response:
-    """A head that promises a body of a kilobyte, which comes a byte a second."""
+@cache
+def _bomb() -> bytes:
+    """320 MB of spaces, compressed."""
+    packer, spaces = zlib.compressobj(wbits=31), b" " * (1 << 20)
+    return b"".join([*(packer.compress(spaces) for _ in range(320)), packer.flush()])
+
+
+async def _write_for_ever(fault: Fault, request: Request) -> Response:
+    """A beginning, and then the same again and again, until the caller hangs up or the fault's time is over."""
     transport = _transport(request)
-    transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1024\r\n\r\n")
-    seconds = 0
-    while seconds < fault.hold_seconds and not transport.is_closing():
-        transport.write(b" ")
-        await asyncio.sleep(1)
-        seconds += 1
+    start, again, pause = ENDLESS[fault.kind]
+    transport.write(start)
+    ends = time.monotonic() + fault.hold_seconds
+    while time.monotonic() < ends and not transport.is_closing():
+        if transport.get_write_buffer_size() < len(again):  # the caller may not read as fast
+            transport.write(again)
+        await asyncio.sleep(pause)
     return await break_connection(request, reset=False)
 
 

@@ -47,7 +47,11 @@ FaultKind = Literal[
     "cut_off_after",
     # An answer that does harm.
     "nested_after",  # JSON nested 30,000 deep
-    "drip_after",  # a byte a second
+    "bomb_after",  # 320 MB, compressed to a third of one
+    "drip_after",  # a body that comes a byte a second
+    "drip_head_after",  # a head that does
+    "flood_after",  # a body without an end
+    "flood_100_after",  # "100 Continue" without an end
     "silent_before",  # the head of an answer, and nothing more
 ]
 
@@ -71,7 +75,9 @@ class Fault(_Frozen):
         default=None, ge=0, description="Requests that meet it before it is over; none: for ever."
     )
     retry_after: str | None = Field(default=None, description="Retry-After header of a 429 or 503.")
-    hold_seconds: float = Field(default=120.0, ge=0, description="How long a time-out holds the connection.")
+    hold_seconds: float = Field(
+        default=120.0, ge=0, description="How long a time-out, a drip or a flood holds the connection."
+    )
     share: float = Field(
         default=1.0,
         ge=0,

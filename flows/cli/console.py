@@ -115,7 +115,7 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
 
     try:
-        with _interrupted_by_signals(), ended_after(settings.service.longest_run_hours, show_error):
+        with interrupted_by_signals(), ended_after(settings.service.longest_run_hours, show_error):
             result = _run_flow(flow, parameters)
     except KeyboardInterrupt:
         errors.print(STOPPED.say(settings.language), highlight=False, markup=False, soft_wrap=True)
@@ -130,7 +130,7 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
 
 
 @contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
+def interrupted_by_signals() -> Iterator[None]:
     """Let SIGTERM and a closed terminal interrupt the block as Ctrl-C does.
 
     Raises:

@@ -1,31 +1,31 @@
-"""What goes wrong, one fault a run; how it is mended; and what the runs after it make of it."""
+"""A run into trouble, how that is mended, and what the runs after it make of it; what goes wrong is in `troubles`."""
 
-import resource
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from cable import Cable
 from forked_runs import Ended, RunProcess
 from hospital_site import CONNECTIONS, RUN_SECONDS, Hospital, Reckoning, Site
-from private_server import PrivateServer, fill, make_room
+from private_server import PrivateServer, make_room
 
 from sandbox.process import Sandbox, running_sandbox
-from sandbox.world import Endpoint, Fault, FaultKind, World
+from sandbox.world import Fault, World
 
 FURTHER_RUNS = 3
+# No run of this suite needs half as much, whatever a server answers.
+MOST_MEGABYTES = 600
 # So that an act in mid-run finds claims under way.
 LATENCY_MS = 40
 # A server that takes a claim again shows what a program sends twice; one that refuses it would hide that.
 USUAL = World(second_submission="taken_again", latency_ms=10)
-# These stop a run, as they should: one wrong address or account is wrong for every claim.
-STOPPING: set[FaultKind] = {"not_found", "invalid_scope", "invalid_session", "permission_denied", "account_suspended"}
-# Longer than a run of this suite waits for an answer.
-HOLD_SECONDS = 3.0
+# So that an act in mid-run finds claims under way.
+LATENCY_MS = 40
+# A server that takes a claim again shows what a program sends twice; one that refuses it would hide that.
+USUAL = World(second_submission="taken_again", latency_ms=10)
 
 
 @dataclass
@@ -38,7 +38,8 @@ class Stage:
         audit_cable: Between the runs and the audit's server.
         his_cable: Between the runs and the HIS's server.
         server: The audit's server, where it is the suite's own.
-        disk: The small disk the audit lies on.
+        disk: The small disk the audit, or the data folder, lies on.
+        problems: What an act has found amiss.
     """
 
     site: Site
@@ -47,6 +48,7 @@ class Stage:
     his_cable: Cable | None = None
     server: PrivateServer | None = None
     disk: Path | None = None
+    problems: list[str] = field(default_factory=list)
 
     @property
     def sandbox(self) -> Sandbox:
@@ -100,16 +102,23 @@ class Trouble:
         faults: How the sandbox misbehaves.
         act: What the suite takes away in mid-run.
         settings: Settings of this run that are wrong, by the site's own.
-        needs: What it takes away: a cable to the audit's or the HIS's server, a server of the suite's own, or a disk.
+        needs: What it takes away: a cable to the audit's or the HIS's server, a server of the suite's own, or the disk
+            of the audit or of the data folder.
         second_submission: What the sandbox does with a claim it has taken already.
+        connections: Over which the run sends.
+        says: Part of the sentence with which the run must fail.
+        code: Exit code that it must have.
     """
 
     name: str
     faults: tuple[Fault, ...] = ()
     act: Act | None = None
     settings: Callable[[Stage], dict[str, Any]] = lambda _: {}
-    needs: Literal["", "audit cable", "his cable", "server", "disk"] = ""
+    needs: Literal["", "audit cable", "his cable", "server", "disk", "data disk"] = ""
     second_submission: Literal["refused", "taken_again"] = "taken_again"
+    connections: int = CONNECTIONS
+    says: str = ""
+    code: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,15 +188,15 @@ def sandbox_with_journal(folder: Path) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def play(trouble: Trouble, stage: Stage, concurrency: int = CONNECTIONS) -> Row:
+def play(trouble: Trouble, stage: Stage) -> Row:
     """A run into trouble, then undisturbed ones until every claim is settled, at most three."""
-    site, problems = stage.site, []
+    site, problems = stage.site, stage.problems
     proper = site.settings
     site.change(trouble.settings(stage))
     stage.sandbox.change(faults=trouble.faults, second_submission=trouble.second_submission)
     if trouble.act:
         stage.sandbox.change(latency_ms=LATENCY_MS)
-    run = site.start(concurrency)
+    run = site.start(trouble.connections)
     try:
         if trouble.act:
             trouble.act(stage, run)
@@ -200,7 +209,9 @@ def play(trouble: Trouble, stage: Stage, concurrency: int = CONNECTIONS) -> Row:
     stage.mend()
     site.change(proper)
     left = site.hospital.claims - site.reckon().settled
-    problems += amiss(ended)
+    problems += amiss(ended, trouble.code)
+    if trouble.says not in (ended.failure or ""):
+        problems.append(f"the run failed with: {ended.failure}")
     runs, after = settle(site)
     return Row(trouble.name, site.backend, site.reckon(), left, runs, ended, problems=(*problems, *after))
 
@@ -215,139 +226,13 @@ def settle(site: Site) -> tuple[int, list[str]]:
     return FURTHER_RUNS, problems
 
 
-def amiss(ended: Ended) -> list[str]:
-    """What no run may do, however it ends."""
+def amiss(ended: Ended, code: int = 0) -> list[str]:
+    """What no run may do, however it ends; `code` is the exit code it should have."""
     problems = []
-    if ended.code:
+    if ended.code != code:
         problems.append(f"the run's process ended with {ended.code}")
     if "Traceback" in ended.said:
         problems.append("a person saw a traceback: " + ended.said[ended.said.index("Traceback") :][:1500])
+    if ended.megabytes > MOST_MEGABYTES:
+        problems.append(f"the run took {ended.megabytes} MB")
     return problems
-
-
-def _audit_gone(stage: Stage, run: RunProcess) -> None:
-    stage.await_sending(run)
-    if stage.audit_cable is not None:
-        stage.audit_cable.cut()
-        time.sleep(stage.away_seconds)
-        stage.audit_cable.mend()
-        return
-    other = sqlite3.connect(stage.site.audit.removeprefix("sqlite:///"), timeout=300, isolation_level=None)
-    other.execute("begin exclusive")
-    time.sleep(stage.away_seconds)
-    other.execute("rollback")
-    other.close()
-
-
-def _audit_cable_pulled(stage: Stage, run: RunProcess) -> None:
-    assert stage.audit_cable is not None
-    stage.await_sending(run)
-    stage.audit_cable.pull()
-    time.sleep(stage.away_seconds)
-    stage.audit_cable.mend()
-
-
-def _audit_server_killed(stage: Stage, run: RunProcess) -> None:
-    assert stage.server is not None
-    stage.await_sending(run)
-    stage.server.kill()
-    time.sleep(stage.away_seconds)
-    stage.server.start()
-
-
-def _disk_full(stage: Stage, run: RunProcess) -> None:
-    stage.await_sending(run)
-    if stage.disk is not None:
-        fill(stage.disk)
-        return
-    # Where no small disk can be had: no file of the run may grow any more, the audit included.
-    audit = Path(stage.site.audit.removeprefix("sqlite:///"))
-    most = max(path.stat().st_size for path in audit.parent.glob(f"{audit.name}*"))
-    resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
-
-
-def _his_gone(stage: Stage, run: RunProcess) -> None:
-    assert stage.his_cable is not None
-    stage.await_(run, lambda: stage.site.states().total() > 0)
-    stage.his_cable.cut()
-
-
-def _sandbox_killed(stage: Stage, run: RunProcess) -> None:
-    stage.await_sending(run)
-    stage.sandbox.kill()
-    time.sleep(stage.away_seconds)
-    stage.sandbox.restart()
-
-
-def _patient(stage: Stage) -> dict[str, Any]:
-    """A lease that is longer than the audit is away, as the usual one is."""
-    return {"audit.lease_seconds": 2 * round(stage.away_seconds) + 1}
-
-
-_ASKED: tuple[Endpoint, ...] = ("submit", "eligibility")
-
-
-def _often(kind: FaultKind, probability: float = 0.4) -> tuple[Fault, ...]:
-    return (Fault(kind=kind, probability=probability, hold_seconds=HOLD_SECONDS),)
-
-
-# Every fault of the reference.
-TROUBLES = (
-    Trouble("429 without Retry-After", _often("429")),
-    Trouble(
-        "429 with Retry-After: a second, and an hour",
-        (Fault(kind="429", retry_after="1", times=4), Fault(kind="429", retry_after="3600", probability=0.3)),
-    ),
-    Trouble("500 before acceptance", _often("500")),
-    Trouble("500 after acceptance", _often("500_after")),
-    Trouble("502 as HTML", _often("502_html")),
-    Trouble("503", (Fault(kind="503", retry_after="1", times=4), *_often("503"))),
-    Trouble("504", _often("504")),
-    Trouble("reset before acceptance", _often("reset_before")),
-    Trouble("reset after acceptance", _often("reset_after")),
-    Trouble("read time-out after acceptance", _often("timeout_after", 0.1)),
-    Trouble("truncated JSON", _often("truncated_after")),
-    Trouble("token expired in mid-run", (Fault(kind="expire_tokens", skip=30, times=1), *_often("jwt_expire", 0.1))),
-    Trouble("wrong base URL", settings=lambda stage: {"api.api_url": f"{stage.sandbox.url}/elsewhere"}),
-    Trouble("account suspended in mid-run, then reinstated", (Fault(kind="account_suspended", skip=40, times=1),)),
-    Trouble("MOPH Claim killed in mid-run", act=_sandbox_killed),
-    Trouble("audit database gone in mid-run", act=_audit_gone, settings=_patient),
-    Trouble("audit's cable pulled in mid-run", act=_audit_cable_pulled, needs="audit cable", settings=_patient),
-    Trouble("audit server killed in mid-run", act=_audit_server_killed, needs="server", settings=_patient),
-    Trouble(
-        "audit's disk full in mid-run",
-        act=_disk_full,
-        needs="disk",
-        settings=lambda _: {"audit.outage_seconds": 1, "audit.free_megabytes": 0},
-    ),
-    # A claim that is failed on for ever, and answers that do harm.
-    Trouble("503 for ever for a tenth of the people", (Fault(kind="503", on=_ASKED, share=0.1),)),
-    Trouble("answers nested 30,000 deep", _often("nested_after", 0.2)),
-    Trouble("answers that drip", (Fault(kind="drip_after", probability=0.1, hold_seconds=60),)),
-    Trouble("HIS gone in mid-extract", act=_his_gone, needs="his cable"),
-)
-
-# Close to one of those above: for the long form.
-VARIANTS = (
-    Trouble("502 as HTML after acceptance", _often("502_after")),
-    Trouble("connection closed before acceptance", _often("hang_up_before")),
-    Trouble("connection closed after acceptance", _often("hang_up_after")),
-    Trouble("read time-out before acceptance", _often("timeout_before", 0.1)),
-    Trouble("answer cut off half-way", _often("cut_off_after")),
-    Trouble("500 for ever for a tenth of the people", (Fault(kind="500", on=_ASKED, share=0.1),)),
-    Trouble("reset for ever for a tenth of the people", (Fault(kind="reset_before", on=_ASKED, share=0.1),)),
-    Trouble("head of an answer and nothing more", _often("silent_before", 0.1)),
-)
-
-EVERYTHING = Trouble(
-    "2 % of every fault at once",
-    tuple(
-        Fault(kind=kind, probability=0.02, on=("submit", "eligibility"), hold_seconds=HOLD_SECONDS)
-        for kind in get_args(FaultKind)
-        if kind not in STOPPING
-    ),
-    # Registering thousands of claims at once keeps a SQLite audit busy for longer than this suite's short lease.
-    settings=lambda _: {"audit.lease_seconds": 60},
-    # Where the eligibility check fails as well, one more sending must tell, and the server's refusal is the answer.
-    second_submission="refused",
-)

@@ -6,7 +6,9 @@ report to one Prefect server, as those of a service do.
 
 import json
 import os
+import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +50,7 @@ class Ended:
         report: The report as the officer reads it, if the run came that far.
         said: All it wrote on the terminal.
         seconds: How long the process lived.
+        megabytes: Most memory it had resident; 0 where it did not come to tell.
     """
 
     code: int
@@ -55,6 +58,7 @@ class Ended:
     report: str | None = field(repr=False)
     said: str = field(repr=False)
     seconds: float
+    megabytes: int = 0
 
 
 class RunProcess:
@@ -86,11 +90,11 @@ class RunProcess:
         """Whether it still runs."""
         return not self._is_over and not connection.wait([self._process.sentinel], timeout=0)
 
-    def kill(self) -> None:
-        """`kill -9`."""
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """`kill -9`, or another signal."""
         if self.is_alive():
             with suppress(ProcessLookupError):  # it has ended by itself just now
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, how)
 
     def wait(self, seconds: float) -> Ended:
         """Wait for its end.
@@ -110,7 +114,7 @@ class RunProcess:
             raise TimeoutError(f"the run did not end within {seconds:.0f} s; it had said:\n{said[-4000:]}")
         told = json.loads(self._told.read_text(encoding="utf-8")) if self._told.exists() else {}
         lived = time.monotonic() - self._started
-        return Ended(code or 0, told.get("failure"), told.get("report"), said, lived)
+        return Ended(code or 0, told.get("failure"), told.get("report"), said, lived, told.get("kilobytes", 0) // 1024)
 
 
 def _run(config: Path, parameters: dict[str, object], log: Path, told: Path) -> None:
@@ -119,13 +123,25 @@ def _run(config: Path, parameters: dict[str, object], log: Path, told: Path) -> 
     os.dup2(out, 1)
     os.dup2(out, 2)
     use_only(config)
+    from flows.cli.console import STOPPED, Exit, interrupted_by_signals
     from flows.submit_claims import submit_in_process
 
-    result = submit_in_process(**parameters)
-    failure = result.failure.message.say(read_settings().language) if result.failure else None
+    code, report = 0, None
+    try:
+        with interrupted_by_signals():
+            result = submit_in_process(**parameters)
+        failure, report = result.failure and result.failure.message, result.report
+    except KeyboardInterrupt:
+        code, failure = Exit.STOPPED, STOPPED
+    ended = {
+        "failure": failure and failure.say(read_settings().language),
+        "report": report and report.markdown(),
+        "kilobytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
     whole = told.with_suffix(".part")
-    whole.write_text(json.dumps({"failure": failure, "report": result.report.markdown() if result.report else None}))
+    whole.write_text(json.dumps(ended))
     whole.rename(told)
+    sys.exit(code)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """A hospital, its settings in files, its audit and its stand-in of MOPH Claim; and the reckoning of what became of it."""
 
 import json
+import os
+import subprocess
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -183,14 +186,29 @@ class Site:
         text = "\n".join("\n".join([f"[{name}]" if name else "", *lines]) for name, lines in sections.items())
         (self.folder / "moph-claim.toml").write_text(text + "\n", encoding="utf-8")
 
-    def start(self, concurrency: int = CONNECTIONS) -> RunProcess:
-        """Start a run of the whole window."""
-        window = (self.hospital.first, self.hospital.last)
+    def start(self, concurrency: int = CONNECTIONS, last: date | None = None) -> RunProcess:
+        """Start a run of the whole window, or until a day."""
+        window = (self.hospital.first, last or self.hospital.last)
         return RunProcess(self.folder / "moph-claim.toml", *window, concurrency=concurrency, chunk_size=100)
 
-    def run(self) -> Ended:
+    def run(self, last: date | None = None) -> Ended:
         """A run to its end."""
-        return self.start().wait(RUN_SECONDS)
+        return self.start(last=last).wait(RUN_SECONDS)
+
+    def command(self, *words: str) -> list[str]:
+        """Call `moph-claim` in this folder; what is amiss with how it ended."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "flows.cli.main", *words],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+        said = f"{ended.stdout}\n{ended.stderr}"
+        fine = ended.returncode == 0 and "Traceback" not in said
+        return [] if fine else [f"`{' '.join(words)}` ended with {ended.returncode}: {said.strip()[-1500:]}"]
 
     def states(self) -> Counter[str]:
         """Claims in the ledger by state; empty while it has no tables yet."""

@@ -18,11 +18,13 @@ from itertools import groupby
 from pathlib import Path
 
 import sqlalchemy as sa
-from faults import EVERYTHING, TROUBLES, VARIANTS, Row, Stage, play, sandbox_with_journal, stage_on
+from faults import Row, Stage, play, sandbox_with_journal, stage_on
 from forked_runs import run_service
 from hospital_site import build, database
 from kills import kill_at_random, start_two, take_over
 from private_server import MariaDB, NotHere, PostgreSQL, small_disk
+from restored import DAYS, emptied, put_back
+from troubles import EVERYTHING, TROUBLES, VARIANTS
 
 from core.clock import today
 
@@ -66,9 +68,7 @@ def jobs(asked: argparse.Namespace) -> list[Job]:
     """All that is to be played, what takes longest first."""
     todo = []
     for audit in asked.audits:
-        todo.append(
-            Job(EVERYTHING.name, audit, lambda stage: play(EVERYTHING, stage, concurrency=16), asked.everything)
-        )
+        todo.append(Job(EVERYTHING.name, audit, lambda stage: play(EVERYTHING, stage), asked.everything))
     for number in range(max(1, round(asked.kills / KILLS_A_SITE))):
         audit = asked.audits[number % len(asked.audits)]
         todo.append(
@@ -83,6 +83,8 @@ def jobs(asked: argparse.Namespace) -> list[Job]:
         todo.append(Job("two runs started together", audit, start_two, asked.claims))
         if audit != "sqlite":
             todo.append(Job("a run cut off, another takes over", audit, take_over, asked.claims))
+        todo.append(Job("yesterday's audit put back", audit, put_back, asked.claims, days=DAYS))
+        todo.append(Job("audit emptied", audit, emptied, asked.claims, days=DAYS))
         for trouble in (*TROUBLES, *VARIANTS):
             if audit == "sqlite" and trouble.needs in ("audit cable", "server"):
                 continue  # a file has neither
@@ -90,7 +92,7 @@ def jobs(asked: argparse.Namespace) -> list[Job]:
             todo.append(
                 Job(trouble.name, audit, lambda stage, t=trouble: play(t, stage), asked.claims, trouble.needs, days)
             )
-    return [job for job in todo if asked.only in job.name]
+    return [job for job in todo if not asked.only or any(words in job.name for words in asked.only)]
 
 
 @contextmanager
@@ -106,10 +108,12 @@ def stage_of(job: Job, folder: Path, seed: int) -> Iterator[Stage]:
         server, disk, url = None, None, SERVERS[job.audit]
         if job.needs == "disk":
             disk = enter(small_disk(folder / "disk", megabytes=200 if url else 32))
+        if job.needs == "data disk":
+            disk = enter(small_disk(folder / "site" / "var", megabytes=16))
         if job.needs in ("server", "disk") and url:
             server = enter(PRIVATE[job.audit](disk or folder))
             url = server.url
-        audit = enter(database(disk or folder, url))
+        audit = enter(database(disk if disk and job.needs == "disk" else folder, url))
         his = enter(database(folder / "his", SERVERS[HIS_BESIDE[job.audit]] if job.needs == "his cable" else ""))
         hospital = build(his, claims=job.claims, days=job.days, seed=seed)
         sandbox = enter(sandbox_with_journal(folder / "moph"))
@@ -148,7 +152,9 @@ def main() -> int:
     options.add_argument("--audits", nargs="+", default=list(SERVERS), choices=list(SERVERS))
     options.add_argument("--parallel", type=int, default=4, help="scenarios played at the same time")
     options.add_argument("--seed", type=int, default=int(time.time()) % 100_000, help="of the kills' instants")
-    options.add_argument("--only", default="", help="only scenarios whose name holds this; writes no figures down")
+    options.add_argument(
+        "--only", nargs="+", help="only scenarios whose name holds one of these; writes no figures down"
+    )
     asked = options.parse_args()
     _say(f"seed {asked.seed}")
     started = time.monotonic()
@@ -184,7 +190,7 @@ def _line(row: Row) -> str:
     kills = (
         f", {row.kills} kills, {row.kills_in_sending} in sending, {row.answers_lost} answers lost" if row.kills else ""
     )
-    lived = f", the run took {row.ended.seconds:.0f} s" if row.ended else ""
+    lived = f", the run took {row.ended.seconds:.0f} s and {row.ended.megabytes} MB" if row.ended else ""
     said = "".join(f"\n  {problem}" for problem in row.problems)
     return f"{'holds' if row.holds else 'FAILS'}  {row.name}, {row.audit}: {books}; {wrong}; {runs}{kills}{lived}{said}"
 
@@ -200,7 +206,7 @@ def _figures(
         f"Last played on {today()}: {len(rows) + len(broken)} scenarios, {sum(row.kills for row in killed)} kills among them, in "
         f"{minutes:.0f} minutes; {verdict} (seed {asked.seed}, Python {platform.python_version()}, "
         f"{', '.join(_versions(asked.audits))}).\n",
-        _table(["fault", "audits", *_BOOKS, "left", "runs"], [_sum(*of_name) for of_name in _by_name(rows)]),
+        _table(["fault", "audits", *_BOOKS, "left", "runs", "s", "MB"], [_sum(*of_name) for of_name in _by_name(rows)]),
     ]
     if failed:
         parts.append("Did not hold: " + "; ".join(failed) + ".\n")
@@ -239,6 +245,7 @@ def _by_name(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _sum(name: str, rows: Sequence[Row]) -> list[str]:
+    ended = [row.ended for row in rows if row.ended]
     audits = " ".join(letter for audit, letter in _LETTERS.items() if audit in {row.audit for row in rows})
     return [
         name,
@@ -246,6 +253,8 @@ def _sum(name: str, rows: Sequence[Row]) -> list[str]:
         *_books(rows),
         f"{sum(row.left for row in rows):,}",
         f"{max(row.further_runs for row in rows)}",
+        f"{max(each.seconds for each in ended):.0f}" if ended else "",
+        f"{max(each.megabytes for each in ended)}" if ended else "",
     ]
 
 

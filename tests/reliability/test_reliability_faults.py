@@ -1,13 +1,16 @@
 """Whatever goes wrong in a run, at most three more bring every claim to MOPH Claim once, and into the ledger."""
 
+import shutil
 from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 
 import pytest
-from faults import EVERYTHING, TROUBLES, Stages, Trouble, play
+from faults import Stages, Trouble, play
 from hospital_site import build, database
 from private_server import NotHere, PostgreSQL, small_disk
+from restored import DAYS, put_back
+from troubles import EVERYTHING, TROUBLES
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("reliability")]
 
@@ -82,9 +85,21 @@ def test_after_the_his_went_away_in_mid_extract_every_claim_is_taken_once(
     assert row.holds, str(row)
 
 
+def test_after_yesterdays_dump_was_put_back_every_claim_is_taken_once(
+    stage: Stages, database_on: Callable[[str], str], tmp_path: Path
+):
+    if not shutil.which("pg_dump"):
+        pytest.skip("no pg_dump")
+    hospital = build(f"sqlite:///{tmp_path / 'hosxp.sqlite'}", claims=60, days=DAYS)
+    with stage("postgresql", hospital=hospital) as here:
+        row = put_back(here)
+    assert row.left > 0
+    assert row.holds, str(row)
+
+
 def test_a_run_with_two_per_cent_of_every_fault_ends_by_itself_and_says_what_is_left(stage: Stages):
     with stage("sqlite") as here:
-        row = play(EVERYTHING, here, concurrency=16)
+        row = play(EVERYTHING, here)
     assert row.ended is not None
     assert row.ended.failure is None
     assert row.ended.report is not None

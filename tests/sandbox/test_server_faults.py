@@ -1,4 +1,6 @@
+import socket
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -89,6 +91,35 @@ def test_held_answer_outlasts_the_callers_patience(sandbox: Sandbox, caller: Cal
     with pytest.raises(requests.ReadTimeout):
         caller.submit("dmht", dm(), timeout=0.3)
     assert sandbox.stats()["accepted"] == taken
+
+
+ENDLESS = {
+    "drip_after": b"\r\ncontent-length: 1024\r\n\r\n ",
+    "drip_head_after": b"\r\nx-padding: x",
+    "flood_after": b"\r\n\r\n" + b" " * 100_000,
+    "flood_100_after": b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000,
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_answer_without_an_end_goes_on_and_on(sandbox: Sandbox, kind: str) -> None:
+    sandbox.misbehave(Fault(kind=kind, on=("token",)))
+    with socket.create_connection(("127.0.0.1", sandbox.port)) as caller:
+        head = b"POST /token?Action=get_moph_access_token HTTP/1.1\r\n"
+        caller.sendall(head + b"host: x\r\nuser-agent: test\r\ncontent-length: 0\r\n\r\n")
+        said = b""
+        while ENDLESS[kind] not in said:
+            said += (received := caller.recv(1 << 20))
+            assert received
+
+
+@pytest.mark.slow
+def test_bomb_is_small_on_its_way_and_large_when_it_has_come(sandbox: Sandbox, caller: Caller) -> None:
+    sandbox.misbehave(Fault(kind="bomb_after", on=("token",)))
+    reply = caller.session.post(sandbox.token_url, json=MANUAL_LOGIN, timeout=300, stream=True)
+    assert int(reply.headers["Content-Length"]) < 500_000
+    unpacked = zlib.decompressobj(wbits=31).decompress(reply.raw.read(decode_content=False))
+    assert len(unpacked) == 320 << 20
 
 
 def test_fault_spares_some_requests_and_meets_so_many(sandbox: Sandbox, caller: Caller) -> None:
