@@ -63,6 +63,5 @@ def statistics(site: Site) -> dict[str, object]:
         "accepted_keys": len({claim.key for claim in site.ledger.accepted}),
         "received": site.ledger.received.total(),
         "connections": len(counts.clients),
-        "in_flight": counts.in_flight,
         "most_in_flight": counts.most_in_flight,
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -69,7 +69,10 @@ async def answer(site: Site, endpoint: Endpoint, name: str, handler: Handler, re
         statistics.clients.add((request.client.host, request.client.port))
     statistics.most_in_flight = max(statistics.most_in_flight, statistics.in_flight)
     try:
-        body = await request.body()
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # a run that is told to stop may leave in the midst of a request
+            return Response()
         if site.front_end_refuses(request):
             return HTMLResponse("<html><body><h1>403 Forbidden</h1>User-Agent refused</body></html>", 403)
         delay = site.delay_seconds()

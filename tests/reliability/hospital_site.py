@@ -178,7 +178,11 @@ class Site:
 
     def change(self, settings: dict[str, Any]) -> None:
         """Change settings ("section.key": value) for the runs to come, and write them all."""
-        self._settings |= settings
+        self.replace(self._settings | settings)
+
+    def replace(self, settings: dict[str, Any]) -> None:
+        """Have these settings and no others."""
+        self._settings = settings
         sections: dict[str, list[str]] = {"": []}
         for key, value in self._settings.items():
             section, _, name = key.rpartition(".")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from faults import LATENCY_MS, Row, Stage, amiss, settle
+from faults import LATENCY_MS, LONG_LEASE, Row, Stage, amiss, settle
 from hospital_site import RUN_SECONDS, Site
 
 from sandbox.his import create_database, drop_database
@@ -17,6 +17,7 @@ DAYS = 4
 def put_back(stage: Stage) -> Row:
     """A night, its backup, and a second night in whose midst the machine fails; then the backup is put back."""
     site, copy = stage.site, stage.site.folder / "yesterday"
+    site.change(LONG_LEASE)
     problems = amiss(site.run(last=site.hospital.first + timedelta(days=DAYS // 2 - 1)))
     problems += site.command("audit", "backup", str(copy))
     _fail_in_sending(stage)
@@ -30,6 +31,7 @@ def put_back(stage: Stage) -> Row:
 
 def emptied(stage: Stage) -> Row:
     """The machine fails in the midst of a night, and the audit is gone."""
+    stage.site.change(LONG_LEASE)
     _fail_in_sending(stage)
     _make_empty(stage.site)
     return _go_on(stage, "audit emptied", [])

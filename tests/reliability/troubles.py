@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import sqlalchemy as sa
-from faults import Stage, Trouble
+from faults import LONG_LEASE, Stage, Trouble
 from forked_runs import RunProcess
-from hospital_site import FIRST_DAY, RUN_SECONDS
+from hospital_site import CONNECTIONS, FIRST_DAY, RUN_SECONDS
 from private_server import fill
 
 from sandbox.world import Endpoint, Fault, FaultKind
@@ -97,7 +97,7 @@ def _rows_without_end(stage: Stage) -> dict[str, Any]:
 
 def _told_to_stop(stage: Stage, run: RunProcess) -> None:
     """SIGTERM, while all its connections wait for answers that never end."""
-    stage.await_(run, lambda: stage.sandbox.stats()["in_flight"] >= 8)
+    stage.await_(run, lambda: sum(stage.sandbox.stats()["faults"].values()) >= CONNECTIONS)
     run.kill(signal.SIGTERM)
     told = time.monotonic()
     while run.is_alive() and time.monotonic() - told < RUN_SECONDS:
@@ -192,21 +192,21 @@ VARIANTS = (
         "told to stop while every answer drips",
         (Fault(kind="drip_after", skip=40, hold_seconds=FOR_EVER),),
         act=_told_to_stop,
-        settings=lambda _: {"api.read_timeout_seconds": 600},
+        settings=lambda _: {"api.read_timeout_seconds": 600} | LONG_LEASE,
         says="Stopped",
         code=130,
     ),
     Trouble(
         "HIS stalls in mid-fetch",
         act=_his_stalls,
-        settings=lambda _: {"his.statement_timeout_seconds": 1},
+        settings=lambda _: {"his.statement_timeout_seconds": 1} | LONG_LEASE,
         needs="his cable",
         says="took longer than allowed",
     ),
     Trouble("HIS with millions of rows", settings=_rows_without_end, needs="his cable", says="his.most_rows_a_day"),
     Trouble(
         "too little room on the disk",
-        settings=lambda _: {"audit.free_megabytes": 100_000_000},
+        settings=lambda _: {"audit.free_megabytes": 1_000_000},
         says="so nothing was sent",
     ),
     Trouble(
@@ -224,8 +224,6 @@ EVERYTHING = Trouble(
         for kind in get_args(FaultKind)
         if kind not in STOPPING
     ),
-    # Registering thousands of claims at once keeps a SQLite audit busy for longer than this suite's short lease.
-    settings=lambda _: {"audit.lease_seconds": 60},
     # Where the eligibility check fails as well, one more sending must tell, and the server's refusal is the answer.
     second_submission="refused",
     connections=16,
