@@ -203,7 +203,9 @@ VARIANTS = (
         needs="his cable",
         says="took longer than allowed",
     ),
-    Trouble("HIS with millions of rows", settings=_rows_without_end, needs="his cable", says="his.most_rows_a_day"),
+    Trouble(
+        "HIS with millions of rows", settings=_rows_without_end, needs="his cable", says="raise the setting his.most_"
+    ),
     Trouble(
         "too little room on the disk",
         settings=lambda _: {"audit.free_megabytes": 1_000_000},
