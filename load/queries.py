@@ -1,20 +1,19 @@
 """Queries of the audit for reports, the commands `status` and `issues`, and Prefect artifacts."""
 
 import json
-from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, Row, and_, exists, func, or_, select
+from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
-from core.clock import BANGKOK
+from load.failed_in_vain import failed_in_vain
 from load.runs import Run
-from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, UNANSWERED_STATES, Cause, State
+from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 from load.tables import claim, claim_history, issue, run, submission
-from load.transactions import batches, transaction
+from load.transactions import transaction
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
 
 
@@ -112,55 +111,6 @@ def claims_not_accepted(
     frame = _frame(engine, query.order_by(c.service_date, c.kind, c.vn, c.item))
     in_vain = failed_in_vain(engine, environment, failed_nights, hcode=hcode) if failed_nights else set()
     return frame.assign(nights_in_vain=[failed_nights if id in in_vain else 0 for id in frame["id"]])
-
-
-def failed_in_vain(
-    engine: Engine, environment: str, nights: int, *, hcode: str = "", answered: Collection[str] = ()
-) -> set[int]:
-    """The claims that MOPH Claim failed on for so many nights in a row on which it answered others.
-
-    Args:
-        engine: The audit database.
-        environment: sandbox, uat or prd.
-        nights: How many nights.
-        hcode: Of one facility; empty: of all.
-        answered: Runs that had answers, besides those that have ended.
-
-    Returns:
-        Their rows.
-    """
-    h, c = claim_history.c, claim.c
-    still = select(c.id).where(
-        _within(claim, environment, None, None, hcode), c.state.in_(UNANSWERED_STATES), c.tries >= nights
-    )
-    sent = h.cause.in_([Cause.ANSWERED, Cause.RUN_DIED])
-    query = select(h.claim_id, h.after, h.at, h.run_id).where(h.claim_id.in_(still), sent).order_by(h.id.desc())
-    failures: dict[int, list[tuple[date, str]]] = defaultdict(list)
-    over: set[int] = set()
-    with transaction(engine, reading=True) as connection:
-        for row in connection.execute(query):
-            if row.after not in UNANSWERED_STATES:
-                over.add(row.claim_id)
-            elif row.claim_id not in over:
-                failures[row.claim_id].append((row.at.astimezone(BANGKOK).date(), row.run_id))
-        others = _runs_with_answers(connection, {run_id for some in failures.values() for _, run_id in some})
-        others |= set(answered)
-    return {
-        claim_id
-        for claim_id, some in failures.items()
-        if len({day for day, run_id in some if run_id in others}) >= nights
-    }
-
-
-def _runs_with_answers(connection: Connection, run_ids: Collection[str]) -> set[str]:
-    """Of these runs, those that had an answer to a claim."""
-    found = set()
-    for some in batches(sorted(run_ids)):
-        for row in connection.execute(select(run.c.id, run.c.counts).where(run.c.id.in_(some))):
-            sent = json.loads(row.counts or "{}").get("sent", {})
-            if any(n for state, n in sent.items() if state not in UNANSWERED_STATES):
-                found.add(row.id)
-    return found
 
 
 def refusals(

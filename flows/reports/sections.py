@@ -13,8 +13,9 @@ from flows.reports.report import Section, Table, quoted
 from flows.runs.claim_run import ClaimRun
 from flows.runs.days import DayRegistrar
 from load.display_names import KIND_NAMES, SEVERITY_NAMES, STATE_NAMES
+from load.failed_in_vain import failed_in_vain
 from load.outcomes import advice_for
-from load.queries import claims_by_day, failed_in_vain, refusals
+from load.queries import claims_by_day, refusals
 from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, UNANSWERED_STATES, State
 
 BY_KIND = Message("ตามประเภทและผล", "By kind and outcome")

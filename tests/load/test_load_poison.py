@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from core import clock
 from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
+from load.failed_in_vain import failed_in_vain
 from load.outcomes import Outcome
-from load.queries import claims_not_accepted, failed_in_vain
+from load.queries import claims_not_accepted
 from load.settings import ApiSettings
 from load.states import State
 from load.tables import claim, submission
