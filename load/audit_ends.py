@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from core.messages import Message
 from load.audit_copy import check_copy, reading_copy
 from load.errors import AuditError
 from load.high_water_mark import Mark, lack_of, marks_of
+from load.states import State
+from load.tables import claim
+from load.transactions import BATCH
 
 _ENDS = TypeAdapter(list[Mark])
 _SQLITE = b"SQLite format 3\0"
@@ -50,6 +53,16 @@ def write_ends(backup: Path, ends: list[Mark]) -> Path:
     return path
 
 
+def is_copy(path: Path) -> bool:
+    """Whether a file is a database of SQLite.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
 def read_ends(path: Path) -> list[Mark]:
     """The ends in a file.
 
@@ -60,11 +73,10 @@ def read_ends(path: Path) -> list[Mark]:
         AuditError: It is none of these, or cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            if file.read(len(_SQLITE)) == _SQLITE:
-                check_copy(path)
-                with reading_copy(path) as connection:
-                    return list(marks_of(connection))
+        if is_copy(path):
+            check_copy(path)
+            with reading_copy(path) as connection:
+                return list(marks_of(connection))
         if ends_file(path).exists():
             path = ends_file(path)
         with path.open("rb") as file:
@@ -85,6 +97,31 @@ def first_missing_end(connection: Connection, ends: Iterable[Mark]) -> Message |
     return None
 
 
+def first_claim_unlike(connection: Connection, copy: Connection, environment: str) -> Message | None:
+    """The first claim that was accepted when a copy was made and is another now, as one sentence; None if there is none.
+
+    What is accepted stays as it is, amount and number: so whoever appends a seal of their own is found by the copy.
+    """
+    c = claim.c
+    columns = [c.id, c.hcode, c.kind, c.vn, c.item, c.service_date, c.baht, c.state, c.transaction_uid]
+    accepted = (
+        select(*columns).where(c.environment == environment, c.state == State.ACCEPTED).order_by(c.id).limit(BATCH)
+    )
+    after = 0
+    while then := copy.execute(accepted.where(c.id > after)).all():
+        after = then[-1].id
+        now = {r.id: r for r in connection.execute(select(*columns).where(c.id.between(then[0].id, after)))}
+        for row in then:
+            if now.get(row.id) != row:
+                return _UNLIKE.fill(claim=" ".join(filter(None, [row.kind, row.item, "VN", row.vn])), hcode=row.hcode)
+    return None
+
+
+_UNLIKE = Message(
+    "รายการเบิก {claim} ของหน่วยบริการ {hcode} รับแล้วในสำเนา แต่ปัจจุบันจำนวนเงิน เลขธุรกรรม สถานะ หรือรหัสต่างออกไป กรุณาเก็บฐานข้อมูลไว้ตามเดิม",
+    "The claim {claim} of facility {hcode} was accepted when the copy was made, and its amount, number, state or key is "
+    "another now. Keep the audit as it is.",
+)
 _CUT_OFF = Message(
     "ฐานข้อมูลตรวจสอบของหน่วยบริการ {hcode} ขาดข้อมูลที่เคยมี: {lack} กรุณาเก็บฐานข้อมูลไว้ตามเดิม แล้วเทียบกับสำเนา",
     "The audit lacks what it once had of facility {hcode}: {lack}. Keep it as it is, and compare it with a backup.",

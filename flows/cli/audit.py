@@ -43,7 +43,7 @@ def verify(
         ends = [] if run and not against else ends_to_compare(settings, environment, against)
         with audit_engine(settings.audit_url()) as engine:
             checked = verify_audit(engine, environment, run)
-            cut_off = None if checked.mismatch else what_is_cut_off(engine, ends)
+            cut_off = None if checked.mismatch else what_is_cut_off(engine, ends, environment, against)
         sentence = (cut_off or verification_message(checked, run)).say(settings.language)
         if not checked.mismatch and not cut_off:
             screen.print(sentence, highlight=False, markup=False, soft_wrap=True)

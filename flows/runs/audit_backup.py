@@ -11,7 +11,15 @@ from flows.settings.model import Settings
 from load.accesses import record_access
 from load.audit_copy import check_copy, copy_audit, file_of, put_in_place, reading_copy
 from load.audit_dump import dump_audit
-from load.audit_ends import check_is_free, ends_file, first_missing_end, read_ends, write_ends
+from load.audit_ends import (
+    check_is_free,
+    ends_file,
+    first_claim_unlike,
+    first_missing_end,
+    is_copy,
+    read_ends,
+    write_ends,
+)
 from load.database import audit_engine
 from load.errors import AuditError
 from load.high_water_mark import Mark, MarkFile, marks_of, read_marks
@@ -100,14 +108,19 @@ def ends_to_compare(settings: Settings, environment: Environment, against: Path 
     return [end for end in ends if end.environment == environment]
 
 
-def what_is_cut_off(engine: Engine, ends: list[Mark]) -> Message | None:
-    """What the audit lacks of these ends; None if it has all.
+def what_is_cut_off(
+    engine: Engine, ends: list[Mark], environment: Environment, against: Path | None = None
+) -> Message | None:
+    """What the audit lacks of these ends, or has otherwise than a copy of SQLite; None if neither.
 
     Raises:
-        AuditError: The audit cannot be read.
+        AuditError: The audit, or the copy, cannot be read.
     """
     with transaction(engine, reading=True) as connection:
-        return first_missing_end(connection, ends)
+        if (lack := first_missing_end(connection, ends)) or not (against and is_copy(against)):
+            return lack
+        with reading_copy(against) as copy:
+            return first_claim_unlike(connection, copy, environment)
 
 
 _NONE = Message(

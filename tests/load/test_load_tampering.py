@@ -14,8 +14,11 @@ from sqlalchemy import Column, Connection, Engine, Table, delete, insert, select
 from whole_audit import fill, without_triggers
 
 from load import mismatch as says
+from load.audit_copy import copy_audit, reading_copy
+from load.audit_ends import first_claim_unlike, first_missing_end, read_ends
 from load.columns import Instant
 from load.database import connect, open_audit
+from load.seals import seal_run
 from load.states import State
 from load.tables import (
     access,
@@ -314,6 +317,23 @@ def test_a_trigger_that_postgresql_has_switched_off_is_named(whole_audits: Calla
         connection.execute(text("alter table submission enable trigger submission_no_update"))
     assert mismatch is not None
     assert mismatch.what == says.TRIGGER.fill(name="submission_no_update")
+
+
+def test_an_amount_with_a_seal_appended_for_it_is_found_by_a_copy(whole: Engine, tmp_path: Path):
+    """As docs/audit.md says, the audit alone does not show it."""
+    copy = tmp_path / "copy"
+    copy_audit(Path(whole.url.database or ""), copy)
+    with whole.begin() as connection:
+        last = connection.scalar(select(seal.c.run_id).order_by(seal.c.number.desc()).limit(1))
+        connection.execute(update(claim).where(claim.c.id == 1).values(baht=9000, written_by=last))
+        seal_run(connection, last or "")
+    assert verify(whole, "sandbox").mismatch is None
+    with whole.connect() as connection, reading_copy(copy) as of_then:
+        assert first_missing_end(connection, read_ends(copy)) is None
+        assert first_claim_unlike(of_then, of_then, "sandbox") is None
+        unlike = first_claim_unlike(connection, of_then, "sandbox")
+    assert unlike is not None
+    assert "VN 690000000001 of facility 10953 was accepted when the copy was made" in unlike.en
 
 
 @pytest.mark.slow
