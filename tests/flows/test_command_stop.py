@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from lifeline import ending_with_parent
 from night_shift import LAST_DAY, Site, Trial
+from up_service import OUR_VARIABLES
 
 from sandbox.world import Fault
 
@@ -26,7 +28,7 @@ DRIP = Fault(kind="drip_after", hold_seconds=FOR_EVER)
 def start(site: Site, server: dict[str, str]) -> "subprocess.Popen[str]":
     """The command in a process of its own."""
     day = LAST_DAY.isoformat()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MOPH_CLAIM")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(OUR_VARIABLES)}
     return subprocess.Popen(
         [sys.executable, "-m", "flows.cli.main", "run", "--from", day, "--to", day],
         cwd=site.folder,
@@ -96,3 +98,22 @@ def test_a_run_ends_soon_and_in_order(
     sandbox.change(latency_ms=0)
     assert trial.run(date_from=LAST_DAY.isoformat(), date_to=LAST_DAY.isoformat()).state == "Completed"
     assert sandbox.stats()["accepted"] == sandbox.stats()["accepted_keys"]
+
+
+@pytest.mark.parametrize("moment", ["while Prefect starts", "sending"])
+def test_sigterm_leaves_no_process_behind(site: Site, moment: str) -> None:
+    """Without `up`, Prefect starts a server that passes with the run."""
+    site.sandbox.misbehave(DRIP)
+    alone = {"PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true", "TMPDIR": str(site.folder)}
+    process = start(site, alone)
+    begun: set[psutil.Process] = set()
+
+    def come() -> bool:
+        begun.update(psutil.Process(process.pid).children(recursive=True))
+        return bool(begun if moment == "while Prefect starts" else site.sandbox.stats()["faults"])
+
+    until(come, process)
+    stop(process, signal.SIGTERM)
+    assert begun
+    _, alive = psutil.wait_procs(begun, timeout=PATIENCE)
+    assert not alive
