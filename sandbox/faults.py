@@ -111,10 +111,9 @@ async def reply_afterwards(fault: Fault, request: Request, reply: Response) -> R
     if fault.kind in ("reset_after", "hang_up_after"):
         return await break_connection(request, reset=fault.kind == "reset_after")
     if fault.kind == "nested_after":
-        return Response("[" * 30_000 + "]" * 30_000, reply.status_code, media_type="application/json")
+        return Response("[" * 30_000 + "]" * 30_000, media_type="application/json")
     if fault.kind == "bomb_after":
-        packed = {"content-encoding": "gzip", "content-type": "application/json"}
-        return Response(_bomb(), reply.status_code, headers=packed)
+        return Response(_bomb(), headers={"content-encoding": "gzip", "content-type": "application/json"})
     if fault.kind in ENDLESS:
         return await _write_for_ever(fault, request)
     if fault.kind == "truncated_after":

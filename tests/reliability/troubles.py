@@ -219,10 +219,12 @@ VARIANTS = (
     ),
 )
 
+# After thirty log-ins within an hour a run stops.
+TIMES: dict[FaultKind, int] = {"jwt_expire": 10, "expire_tokens": 10}
 EVERYTHING = Trouble(
     "2 % of every fault at once",
     tuple(
-        Fault(kind=kind, probability=0.02, on=("submit", "eligibility"), hold_seconds=HOLD_SECONDS)
+        Fault(kind=kind, probability=0.02, times=TIMES.get(kind), on=_ASKED, hold_seconds=HOLD_SECONDS)
         for kind in get_args(FaultKind)
         if kind not in STOPPING
     ),
