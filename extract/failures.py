@@ -74,10 +74,15 @@ TOO_MANY_ROWS = Message(
     en="{at} gave more rows for {day} than are allowed ({doing}), so reading was stopped and nothing of it is claimed: check "
     "the SQL file's condition on the day and its joins; if all is right, raise the setting his.most_rows_a_day.",
 )
-NO_DAY = Message(th="ฐานข้อมูล", en="the database")
+WHOLE_DATABASE = Message(th="ฐานข้อมูล", en="the database")
 LOST = Message(
     th="การเชื่อมต่อฐานข้อมูลโรงพยาบาล ({at}) หลุดระหว่างอ่าน {doing} ยังไม่มีข้อมูลสูญหาย กรุณารันใหม่",
     en="The connection to the hospital database ({at}) was lost while reading {doing}: nothing is lost, run it again.",
+)
+GARBLED = Message(
+    th="สิ่งที่ตอบจาก {at} ไม่ใช่คำตอบของฐานข้อมูล หรือเสียหายระหว่างทาง กรุณาตรวจ host และ port ในค่า his.url และเครือข่าย",
+    en="What answers at {at} is no database, or its answers are damaged on the way: check host and port in the setting "
+    "his.url, and the network.",
 )
 NOT_SQLITE = Message(
     th="ไฟล์ {at} ไม่ใช่ฐานข้อมูล SQLite หรือเปิดอ่านไม่ได้ กรุณาตรวจค่า his.url",
@@ -113,6 +118,7 @@ _CUT_OFF: dict[Reason, Message] = {
     "rows": TOO_MANY_ROWS,
     "interrupted": LOST,
 }
+_DRIVERS = ("pymysql", "psycopg", "sqlalchemy")
 # For errors without a code: SQLite's fixed texts, and libpq's while connecting (mostly in English).
 _BY_TEXT: dict[str, Message] = {
     "interrupted": TOO_SLOW,
@@ -152,14 +158,28 @@ def translate_errors(at: str, doing: str, read: Callable[[], Answer], day: date 
         message = UNREADABLE_TEXT
     except SQLAlchemyError as error:
         message, code = _meaning(error, connecting=not doing), server_code(error) or "-"
+    except Exception as error:
+        # While connecting, some of these are about the options in the address.
+        if not _is_of_driver(error) or (not doing and isinstance(error, TypeError | ValueError | OSError)):
+            raise
+        message = GARBLED
     # Raised outside the except block: the driver's error may quote data and must not become the context of ours.
-    of_day = NO_DAY if day is None else Message(f"{day}", f"{day}")
+    what = Message(doing, doing) if doing else WHOLE_DATABASE
+    of_day = Message(f"{day}", f"{day}") if day else WHOLE_DATABASE
     raise SourceError(
         Message(
-            message.th.format(at=at, doing=doing, code=code, day=of_day.th),
-            message.en.format(at=at, doing=doing, code=code, day=of_day.en),
+            message.th.format(at=at, doing=what.th, code=code, day=of_day.th),
+            message.en.format(at=at, doing=what.en, code=code, day=of_day.en),
         )
     )
+
+
+def _is_of_driver(error: Exception) -> bool:
+    """Whether an error was raised in a database driver: some raise whatever comes of bytes that make no sense."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith(_DRIVERS)
 
 
 def server_code(error: SQLAlchemyError) -> int | str | None:

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
+from pymysql.protocol import MysqlPacket  # type: ignore[import-untyped]
 from small_hospital import settings_for
 
 from core.errors import ConfigurationError, MophClaimError
 from extract.errors import SourceError
+from extract.failures import translate_errors
 from extract.settings import HisSettings
 from extract.source import open_source
+from extract.watch import CutOff
 
 ON_SERVERS = pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
 PASSWORD = "Sup3r$ecret"
@@ -34,6 +37,29 @@ def _spell(url: sa.URL) -> str:
 
 def test_no_address_is_said() -> None:
     assert "is not set" in _refusal("", ConfigurationError)
+
+
+def test_connection_lost_before_anything_is_read_is_said_in_a_whole_sentence() -> None:
+    def lost() -> None:
+        raise CutOff("interrupted")
+
+    with pytest.raises(SourceError, match="lost while reading the database: nothing is lost"):
+        translate_errors("here", "", lost)
+
+
+@pytest.mark.parametrize("read", ["read_uint8", "read_uint16", "check_error"])
+def test_bytes_that_make_no_sense_to_the_driver_are_said(read: str) -> None:
+    """As a server, or what is taken for one, may send them at any time."""
+    packet = MysqlPacket(b"\xff" if read == "check_error" else b"", "utf8")
+    for doing in ("", "labs.sql"):
+        with pytest.raises(SourceError, match="answers at here is no database") as error:
+            translate_errors("here", doing, getattr(packet, read))
+        assert error.value.__context__ is None
+
+
+def test_fault_of_ours_is_not_called_the_servers() -> None:
+    with pytest.raises(IndexError):
+        translate_errors("here", "labs.sql", [].pop)
 
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://reader:p@ss@host:port/hos", "://"])
