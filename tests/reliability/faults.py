@@ -18,14 +18,14 @@ from sandbox.world import Fault, World
 FURTHER_RUNS = 3
 # No run of this suite needs half as much, whatever a server answers.
 MOST_MEGABYTES = 600
-# Where no run is killed or cut off, for the sake of busy machines: there a run may stand still for longer than this suite's
+# Where no run's death is waited for, for the sake of busy machines: there a run may stand still for longer than this suite's
 # short lease.
 LONG_LEASE = {"audit.lease_seconds": 60}
 # So that an act in mid-run finds claims under way.
 LATENCY_MS = 40
 # A server that takes a claim again shows what a program sends twice; one that refuses it would hide that.
 USUAL = World(second_submission="taken_again", latency_ms=10)
-# Where no run is killed or cut off, for the sake of busy machines: there a run may stand still for longer than this suite's
+# Where no run's death is waited for, for the sake of busy machines: there a run may stand still for longer than this suite's
 # short lease.
 LONG_LEASE = {"audit.lease_seconds": 60}
 # So that an act in mid-run finds claims under way.
@@ -225,11 +225,15 @@ def play(trouble: Trouble, stage: Stage) -> Row:
 def settle(site: Site) -> tuple[int, list[str]]:
     """Undisturbed runs until every claim is settled, at most three; how many, and what was amiss in them."""
     problems: list[str] = []
+    failures: list[str] = []
+    site.change(LONG_LEASE)
     for runs in range(FURTHER_RUNS):
         if site.reckon().is_settled:
             return runs, problems
-        problems += amiss(site.run())
-    return FURTHER_RUNS, problems
+        ended = site.run()
+        problems += amiss(ended)
+        failures += [f"a further run failed: {ended.failure}"] if ended.failure else []
+    return FURTHER_RUNS, problems + ([] if site.reckon().is_settled else failures)
 
 
 def amiss(ended: Ended, code: int = 0) -> list[str]:
