@@ -34,7 +34,7 @@ def two_nights(
     day = FIRST_DAY.isoformat()
     moph.reset()
     moph.change(no_closing_code_share=0.2)
-    moph.misbehave(Fault(kind="hang_up_after", skip=1, times=1))  # a visit's only claim
+    moph.misbehave(Fault(kind="hang_up_after", skip=2, times=1))  # a visit's only claim
     Trial(site).run(date_from=day, date_to=day, concurrency=1)  # always the same claim meets the fault
     moph.misbehave()
     Trial(site).run(date_from=day, date_to=day)

@@ -277,6 +277,7 @@ def test_when_the_audit_goes_away_in_mid_chunk_the_next_run_finds_out_what_was_t
     rename("gone", "submission")
     left = standing(audit)
     assert left[State.SENDING] > 0
+    let_leases_run_out(audit)  # its end could not be written either
     night(audit, api)
     assert standing(audit) == {State.ACCEPTED: 60}
     assert sandbox.stats()["accepted"] == sandbox.stats()["accepted_keys"] == 60
