@@ -156,7 +156,7 @@ TROUBLES = (
         "audit's disk full in mid-run",
         act=_disk_full,
         needs="disk",
-        settings=lambda _: {"audit.outage_seconds": 1, "audit.free_megabytes": 0},
+        settings=lambda _: {"audit.outage_seconds": 1},
     ),
     # A claim that is failed on for ever, and answers that do harm.
     Trouble("503 for ever for a tenth of the people", (Fault(kind="503", on=_ASKED, share=0.1),)),
@@ -215,7 +215,6 @@ VARIANTS = (
         "data folder's disk full in mid-run",
         act=_disk_full,
         needs="data disk",
-        settings=lambda _: {"audit.free_megabytes": 0},
     ),
 )
 
