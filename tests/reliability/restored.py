@@ -13,7 +13,7 @@ from sandbox.his import create_database, drop_database
 
 DAYS = 4
 # Long enough for a busy machine; nothing is put back as long as the dead run may still write.
-LEASE_SECONDS = 10
+LEASE_SECONDS = 5
 
 
 def put_back(stage: Stage) -> Row:
