@@ -57,7 +57,7 @@ def _examined(kind: str, url: str, days: int) -> tuple[int, dict[str, int]]:
         source.missing_tables()
         rows = RowsExamined(source.reader.connection)
         read = source.read_day(LAST_DAY, ALL)
-    return len(read.visits), dict(rows.by_table)
+        return len(read.visits), dict(rows.by_table)
 
 
 @pytest.mark.slow

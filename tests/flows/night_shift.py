@@ -64,6 +64,8 @@ class Site:
         self.config.write_text(text + "\n", encoding="utf-8")
         env = "".join(f"{name}='{value}'\n" for name, value in self.secrets.items())
         (self.folder / ".env").write_text(env, encoding="utf-8")
+        for file in (self.config, self.folder / ".env"):
+            file.chmod(0o600)
 
     def set(self, **values: Any) -> None:
         """Change settings; a double underscore stands for the dot: `api__attempts=1`."""
