@@ -225,7 +225,7 @@ MEANS = {
 }
 
 
-FORMS = {"": "any", "own": "MOPH Claim's own", "fields": "its own, naming fields"}
+FORMS = {"": "any", "own": "MOPH Claim's own", "fields": "its own, naming fields", "other": "none of its own"}
 
 
 def outcomes_page() -> str:

@@ -18,6 +18,7 @@ from core.messages import Message
 from core.text import plain_text
 from flows.service.deadline import ended_after
 from flows.service.prefect_config import configure_prefect, running_server
+from flows.service.processes import interrupted_by
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
 
@@ -115,7 +116,7 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
 
     try:
-        with interrupted_by_signals(), ended_after(settings.service.longest_run_hours, show_error):
+        with interrupted_by(signal.SIGTERM, signal.SIGHUP), ended_after(settings.service.longest_run_hours, show_error):
             result = _run_flow(flow, parameters)
     except KeyboardInterrupt:
         errors.print(STOPPED.say(settings.language), highlight=False, markup=False, soft_wrap=True)
@@ -127,26 +128,6 @@ def run_once(settings: Settings, flow: Flow = "submit-claims", /, **parameters: 
         show_error(failure.message)
         return Exit.NOT_DONE
     return Exit.NEEDS_A_PERSON if report is not None and report.for_a_person else Exit.OK
-
-
-@contextmanager
-def interrupted_by_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal interrupt the block as Ctrl-C does.
-
-    Raises:
-        KeyboardInterrupt: One of these signals arrived.
-    """
-
-    def interrupt(_signal: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signals = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {each: signal.signal(each, interrupt) for each in signals}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _run_flow(flow: Flow, parameters: dict[str, Any]) -> "RunResult":

@@ -41,7 +41,7 @@ def report_import_run(
     counts = _ledger_counts(run)
     mendable = sum(a.mendable for a in outcomes)
     # The general advice for claims to correct is for those of the HIS.
-    steps = [step for step in next_steps(counts, failure) if step != NEXT_STEPS[State.CORRECTABLE]]
+    steps = [step for step in next_steps(run, counts, failure) if step != NEXT_STEPS[State.CORRECTABLE]]
     steps += [*mending_steps(run, mendable), *map(quoted, also)]
     summary = [sent_sentence(run), _rows(run, outcomes), expected_line(run.registrar, counts), left_line(counts)]
     sections = [

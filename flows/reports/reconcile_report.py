@@ -41,9 +41,7 @@ def report_reconcile_run(run: ReconcileRun, failure: MophClaimError | None) -> R
         ),
         left_line(counts),
     ]
-    steps = next_steps(counts, failure)
-    if shared := run.looks_shared:
-        steps.insert(0, shared)
+    steps = next_steps(run, counts, failure)
     if trouble := run.inquiry.trouble:
         steps.append(quoted(trouble))
     sections = [

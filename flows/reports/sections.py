@@ -66,14 +66,15 @@ def ledger_counts(run: ClaimRun, first: date, last: date) -> LedgerCounts:
     return LedgerCounts(first, last, ledger[ledger["kind"].isin(kinds)], refused, len(in_vain), nights)
 
 
-def next_steps(counts: LedgerCounts, failure: MophClaimError | None) -> list[Message]:
-    """What a person should do; first, why the run stopped."""
+def next_steps(run: ClaimRun, counts: LedgerCounts, failure: MophClaimError | None) -> list[Message]:
+    """What a person should do; first, why the run stopped, and that others seem to send for the same facility."""
     # Claims that are sent again by themselves are sent only once the cause of the stop is mended.
     waits = (State.IN_DOUBT, State.RETRY, State.READY) if failure else ()
     steps = [m for state, m in NEXT_STEPS.items() if counts.claims(state) and state not in waits]
     if counts.in_vain:
         steps.append(CLAIMS_IN_VAIN.fill(claims=counts.in_vain, nights=counts.failed_nights))
-    return [quoted(failure.message), *steps] if failure else steps
+    first = [quoted(failure.message)] if failure else []
+    return [*first, *([run.looks_shared] if run.looks_shared else []), *steps]
 
 
 def sent_line(run: ClaimRun) -> Message:

@@ -36,9 +36,7 @@ def report_submit_run(run: SubmitRun, failure: MophClaimError | None) -> Report:
     about_codes = {code for code, rule in registry().items() if rule.of_code}
     to_mend = [code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person]
     errors = int(issues.loc[issues["rule"].isin(to_mend), "records"].sum())
-    steps = next_steps(counts, failure)
-    if shared := run.looks_shared:
-        steps.insert(0, shared)
+    steps = next_steps(run, counts, failure)
     if errors:
         steps.append(
             Message(

@@ -69,18 +69,32 @@ def end_tree(process: psutil.Process) -> None:
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM (sent by systemd) and a closed terminal interrupt the block, once.
+    """Let Ctrl-C, SIGTERM (sent by systemd) and a closed terminal interrupt the block, once; and adopt orphaned processes.
 
     Raises:
         KeyboardInterrupt: One of these signals arrived.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # A second Ctrl-C must not interrupt the clean-up.
+    with interrupted_by(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, once=True):
+        yield
+
+
+@contextmanager
+def interrupted_by(*signals: signal.Signals, once: bool = False) -> Iterator[None]:
+    """Let these signals interrupt the block as Ctrl-C does.
+
+    Args:
+        signals: The signals.
+        once: After the first of them all are ignored.
+
+    Raises:
+        KeyboardInterrupt: One of them arrived.
+    """
 
     def interrupt(_signal: int, _frame: object) -> None:
-        # A second Ctrl-C must not interrupt the clean-up.
-        for each in signals:
+        for each in signals if once else ():
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 

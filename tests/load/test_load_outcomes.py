@@ -212,6 +212,13 @@ def test_a_client_error_other_than_400_and_422_blames_the_way(status: int, said:
     assert "gateway" in answer.meaning.meaning.en
 
 
+@pytest.mark.parametrize("said", [HTML, ""])
+def test_a_401_that_is_not_of_moph_claims_own_form_stops_the_run_and_names_the_way(said: str):
+    answer = interpret(401, said)
+    assert answer.outcome is Outcome.STOP
+    assert "gateway" in answer.meaning.meaning.en
+
+
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_key_that_the_hospitals_proxy_refuses_stops_the_run(status: int):
     for said in ("Invalid x-api-key", "Access denied. No x-api-key provided"):

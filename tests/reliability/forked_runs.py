@@ -123,12 +123,13 @@ def _run(config: Path, parameters: dict[str, object], log: Path, told: Path) -> 
     os.dup2(out, 1)
     os.dup2(out, 2)
     use_only(config)
-    from flows.cli.console import STOPPED, Exit, interrupted_by_signals
+    from flows.cli.console import STOPPED, Exit
+    from flows.service.processes import interrupted_by
     from flows.submit_claims import submit_in_process
 
     code, report = 0, None
     try:
-        with interrupted_by_signals():
+        with interrupted_by(signal.SIGTERM, signal.SIGHUP):
             result = submit_in_process(**parameters)
         failure, report = result.failure and result.failure.message, result.report
     except KeyboardInterrupt:
