@@ -101,6 +101,11 @@ class SubmitParameters(FlowParameters):
     concurrency: Concurrency = 16
     facility: FacilityName = ""
 
+    @property
+    def is_nightly(self) -> bool:
+        """Whether its days are those of a nightly run: the last seven up to yesterday."""
+        return (self.date_from, self.date_to) == _days(None, None)
+
     def completed(self) -> Self:
         """With the days filled in, each kind once."""
         first, last = _days(self.date_from, self.date_to)

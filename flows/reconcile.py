@@ -19,6 +19,7 @@ from flows.tasks import (
     attempt,
     log,
     publish_report,
+    read_again,
     run_flow_body,
     run_in_process,
     send_due_claims,
@@ -59,13 +60,15 @@ def reconcile_in_process(**parameters: Any) -> RunResult:
 
 
 def _reconcile(run: ReconcileRun) -> RunResult:
-    """Give up, send, ask; whatever went wrong, what went right is kept and reported."""
+    """Read again, send, give up, ask; whatever went wrong, what went right is kept and reported."""
     progress = Progress(run, FLOW)
     if n := run.recovered:
         log(run, Message(f"การทำงานที่หยุดกลางคันทิ้งไว้ {n} รายการ", f"{n} claims left by a run that died"))
-    failure: MophClaimError | None = None
+    failure = attempt(read_again, run, quote(visits)) if (visits := run.open_visits()) else None
     if run.sends:
-        failure = attempt(give_up, run) or send_due_claims(run, progress, begin=0.0, end=70.0) or _ask_all_statuses(run)
+        # Claims that were not read wait; those of workbooks, and what became of others, do not depend on the HIS.
+        then = send_due_claims(run, progress, begin=0.0, end=70.0) or attempt(give_up, run) or _ask_all_statuses(run)
+        failure = failure or then
     else:
         run.plan()
     report = report_reconcile_run(run, failure)

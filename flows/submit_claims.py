@@ -8,6 +8,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
+from prefect.utilities.annotations import quote
 
 from core.errors import MophClaimError
 from core.messages import Message
@@ -22,6 +23,7 @@ from flows.tasks import (
     attempt,
     log,
     publish_report,
+    read_again,
     run_flow_body,
     run_in_process,
     send_due_claims,
@@ -72,12 +74,15 @@ def _submit(run: SubmitRun) -> RunResult:
 
 
 def _register_days(run: SubmitRun, progress: Progress) -> MophClaimError | None:
-    """Read every day and write its claims and issues down, up to the first failure."""
+    """Read every day, then what waits of other days, and write claims and issues down, up to the first failure."""
     for n, day in enumerate(run.days, start=1):
         if failure := attempt(extract_day, run, day) or attempt(transform_day, run, day):
             return failure
         progress.reach(50.0 * n / len(run.days))
-    return None
+    failure = attempt(read_again, run, quote(visits)) if (visits := run.open_visits()) else None
+    if not run.sends and not failure:
+        run.registrar.plan_others()
+    return failure
 
 
 def _write_issues(run: SubmitRun, out: Path) -> None:

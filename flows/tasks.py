@@ -5,12 +5,14 @@ return nothing, for whatever they return is kept for the length of the run, and 
 failure is a state with its sentence, which carries the error in memory; `attempt` gives it to the flow.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from prefect import Flow, Task, get_run_logger, task
@@ -28,6 +30,7 @@ from flows.runs.claim_run import ClaimRun
 from flows.runs.old_files import remove_old_files
 from flows.settings.model import Settings
 from flows.settings.read import read_settings
+from load.open_visits import Visits
 from load.queue import DueClaim
 
 OnWait = Callable[[str], None]
@@ -97,6 +100,22 @@ def await_last_answers(run: ClaimRun) -> None:
     run.finish_sending()
 
 
+class ReadsVisits(Protocol):
+    """A run that can read visits again at its source."""
+
+    def read_again(self, visits: Visits) -> Iterator[tuple[date, Counter[str]]]:
+        """Read these visits as they are today, and register them; each service day, and what the ledger made of it."""
+
+
+@task(name="read again", task_run_name="read again", cache_policy=NO_CACHE, persist_result=False)
+@as_failed_state
+def read_again(run: ClaimRun, visits: Visits) -> None:
+    """Read the visits that wait for something, as they are today."""
+    n = sum(map(len, visits.values()))
+    days = sum(1 for _ in cast(ReadsVisits, run).read_again(visits))
+    log(run, Message(f"อ่าน {n} ครั้งบริการที่ค้างอยู่ใหม่ จาก {days} วัน", f"{n} waiting visits read again, of {days} days"))
+
+
 class Progress:
     """The bar on the run's page, in per cent.
 
@@ -126,19 +145,24 @@ def send_due_claims(run: ClaimRun, progress: Progress, *, begin: float, end: flo
     Returns:
         Why it failed, if it did.
     """
-    total = run.count_due()
+    total, to_ask = run.count_due(), list(run.chunks_to_ask())
     log(run, Message(f"มีรายการที่ต้องส่ง {total} รายการ", f"{total} claims are due"))
-    if not total:
+    if not total and not to_ask:
         return None
     # A sending thread calls this, outside of Prefect's context: the logger is taken along.
     logger, language = get_run_logger(), run.settings.language
     run.on_pause = lambda message: logger.warning("%s", message.say(language))
     try:
-        run.make_room(total)
+        run.make_room(total + sum(map(len, to_ask)))
         run.log_in()
     except MophClaimError as error:
         return error
     number = 0
+    # First what is only asked about: what was not accepted then goes as its source has it now.
+    for chunk in to_ask:
+        number += 1
+        if failure := attempt(send_chunk, run, number, quote(chunk)) or attempt(await_last_answers, run):
+            return failure
     while chunk := run.next_chunk():
         number += 1
         # Quoted: Prefect would walk the list for futures.
@@ -157,7 +181,7 @@ def send_due_claims(run: ClaimRun, progress: Progress, *, begin: float, end: flo
 def _log_answered(run: ClaimRun, total: int) -> float:
     sent = run.sent.total()
     log(run, Message(f"ได้คำตอบแล้ว {sent}/{total}", f"{sent} of {total} answered"))
-    return sent / total
+    return sent / total if total else 1.0
 
 
 def artifact_key(name: str, settings: Settings) -> str:

@@ -39,6 +39,7 @@ class SubmissionResult:
         message: The server's message.
         transaction_uid: The server's number, if it accepted the claim.
         possibly_accepted: Whether it may have been accepted.
+        asked: The claim, if it was only asked about.
     """
 
     claim_id: int
@@ -47,6 +48,7 @@ class SubmissionResult:
     message: str
     transaction_uid: str | None
     possibly_accepted: bool
+    asked: DueClaim | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,18 @@ def change_of_state(run: Run, state: State, cause: Cause, *before: State) -> dic
     return {"state": state, "cause": cause, "changed_by": run.id, "written_by": run.id, "updated_at": now()}
 
 
+def content(c: Claim) -> dict[str, Any]:
+    """The columns of what the source says in a claim, apart from its key."""
+    return {
+        "hn": c.hn,
+        "pid": c.pid,
+        "service_date": c.service_date,
+        "baht": c.baht,
+        "payload": c.payload.decode(),
+        "payload_hash": c.payload_hash,
+    }
+
+
 def new_row(c: Claim, environment: str, gap: Gap | None) -> dict[str, Any]:
     """The columns of a claim that is registered for the first time, but for its state and its origin.
 
@@ -72,15 +84,9 @@ def new_row(c: Claim, environment: str, gap: Gap | None) -> dict[str, Any]:
         "kind": c.kind,
         "vn": c.vn,
         "item": c.item,
-        "hn": c.hn,
-        "pid": c.pid,
         "service": c.service,
-        "service_date": c.service_date,
-        "baht": c.baht,
-        "payload": c.payload.decode(),
-        "payload_hash": c.payload_hash,
         # The audit was restored: this claim may have been sent in the time that it knows nothing of.
         "possibly_accepted": bool(gap and gap.may_hold(c.service_date)),
         "tries": 0,
         "created_at": now(),
-    }
+    } | content(c)

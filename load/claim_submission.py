@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -15,7 +15,7 @@ from load.breaker import Breaker, StopSignal
 from load.errors import StopRun
 from load.ledger import Ledger
 from load.moph_claim_api import Exchange, MophClaimApi, call_with_token
-from load.outcomes import NOT_UNDERSTOOD, UNREADABLE, Answer, Outcome
+from load.outcomes import NOT_TAKEN, NOT_UNDERSTOOD, SOURCE_CHANGED, UNREADABLE, Answer, Outcome
 from load.queue import DueClaim
 from load.settings import ApiSettings
 from load.states import UNANSWERED_STATES, State
@@ -71,6 +71,7 @@ class ClaimSubmission:
         self._possibly_accepted = due.possibly_accepted
         self._hint: str | None = None
         self._sent: Exchange | None = None
+        self._asked: Exchange | None = None  # the last answer of the eligibility check
         self._proof: Exchange | None = None  # that an earlier sending was accepted
         self._submitting = False  # its request may be on its way, its answer is not understood yet
 
@@ -82,6 +83,8 @@ class ClaimSubmission:
             sending pauses: others go first.
         """
         try:
+            if self.due.only_ask:
+                return self._only_ask()
             if not self._ask_and_send():
                 return Deferred(self)
         except MophClaimError as reason:  # such as no new token: the answer to an earlier sending still counts
@@ -113,6 +116,28 @@ class ClaimSubmission:
         """The claim in doubt: what became of its request is not known."""
         self._possibly_accepted = True
         return self._result(State.IN_DOUBT, Answer(Outcome.IN_DOUBT, UNREADABLE), None)
+
+    def _only_ask(self) -> SubmissionResult | Unsent:
+        """Ask whether the claim was accepted as it was sent; only a clear no lets what its source says now take its place."""
+        if self._sender.stop_signal.stopped():
+            return Unsent(self.due)
+        if self._sender.settings.ask_eligibility:
+            self._proof = self._ask()
+        asked = self._asked.answer if self._asked else None
+        if self._proof:
+            result = self.conclude()
+            assert isinstance(result, SubmissionResult)
+        elif asked and asked.outcome is Outcome.ACCEPTED and asked.transaction_uid is None:
+            # Another claim of the same person and day may still be refused as claimed already: then it is presumed accepted.
+            self._possibly_accepted = _is_same_service(self.due)
+            state = State.READY if self.due.replacement else State.WITHDRAWN
+            result = self._result(state, Answer(Outcome.RETRY, NOT_TAKEN), None)
+        elif asked and asked.meaning.already_claimed:
+            result = self._result(State.PRESUMED_ACCEPTED, asked, self._hint)
+        else:
+            self._possibly_accepted = True
+            result = self._result(State.IN_DOUBT, Answer(Outcome.IN_DOUBT, SOURCE_CHANGED), None)
+        return replace(result, asked=self.due)
 
     def _ask_and_send(self) -> bool:
         """Send, again and again while that helps; a claim that may have been accepted is asked about first.
@@ -161,6 +186,7 @@ class ClaimSubmission:
         """
         due = self.due
         asked = self._exchange(lambda token: self._sender.api.eligibility(due.kind, _question(due), token))
+        self._asked = asked
         number = asked.answer.transaction_uid
         if not number or self._sender.ledger.queue.may_be_uid_of_another_claim(number, due.id):
             return None
@@ -255,6 +281,12 @@ def _state(answer: Answer, possibly_accepted: bool) -> State:
 def _payload(due: DueClaim) -> dict[str, Any]:
     payload: dict[str, Any] = json.loads(due.payload)
     return payload
+
+
+def _is_same_service(due: DueClaim) -> bool:
+    """Whether what would take the claim's place is of the same person and day."""
+    now, sent = due.replacement, _payload(due)
+    return now is not None and (now.pid, now.service_date.isoformat()) == (sent["pid"], sent["visit_date_time"][:10])
 
 
 def _question(due: DueClaim) -> bytes:

@@ -98,6 +98,12 @@ class Delivery:
             return self._progress.counts.copy()
 
     @property
+    def asked(self) -> Counter[State]:
+        """How many of the claims that were only asked about are in each state since, as committed."""
+        with self._progress.changed:
+            return self._progress.asked.copy()
+
+    @property
     def looks_shared(self) -> Message | None:
         """Whether the answers look as if others sent claims of the same facility; then a sentence, else None."""
         with self._progress.changed:

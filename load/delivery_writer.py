@@ -74,7 +74,8 @@ class Progress:
         waiting: Claims handed over whose intent is not committed yet.
         under_way: Claims in the hands of the sending threads.
         deferred: Claims that made way for others.
-        counts: Claims by state, as committed.
+        counts: Claims that were sent, by state, as committed.
+        asked: Claims that were only asked about, by state, as committed.
         first_sendings: Answers to claims that were sent for the first time.
         fault: A fault of the program that one claim met.
         failure: Why the writing thread has ended before its time.
@@ -85,6 +86,7 @@ class Progress:
     under_way: int = 0
     deferred: int = 0
     counts: Counter[State] = field(default_factory=Counter)
+    asked: Counter[State] = field(default_factory=Counter)
     first_sendings: FirstSendings = field(default_factory=FirstSendings)
     fault: MophClaimError | None = None
     failure: BaseException | None = None
@@ -160,6 +162,7 @@ class DeliveryWriter:
     def _take(self, item: Item) -> None:
         match item:
             case Chunk():
+                self._finishing = False
                 self._waiting.extend((item.number, due) for due in _mixed(item.due))
             case Finish():
                 self._finishing = True
@@ -240,7 +243,9 @@ class DeliveryWriter:
             progress.waiting -= taken_up
             progress.under_way = len(self._under_way) + len(self._reports)
             progress.deferred = len(self._deferred)
-            progress.counts.update(r.state for r in reports if isinstance(r, SubmissionResult))
+            results = [r for r in reports if isinstance(r, SubmissionResult)]
+            progress.counts.update(r.state for r in results if not r.asked)
+            progress.asked.update(r.state for r in results if r.asked)
             progress.changed.notify_all()
 
 

@@ -30,6 +30,7 @@ CAUSE_NAMES = {
     Cause.INTENT: Message("กำลังจะส่ง", "a run is about to send it"),
     Cause.UNSENT: Message("หยุดก่อนส่ง", "the run stopped before its first byte went out"),
     Cause.ANSWERED: Message("ได้คำตอบหรือหมดเวลารอ", "it was answered, or no answer came"),
+    Cause.NOT_TAKEN: Message("สอบถามแล้ว ยังไม่ได้รับ", "it was asked about, and not accepted as it was sent"),
     Cause.RUN_DIED: Message("การทำงานหยุดกลางคัน", "the run that was sending it died"),
     Cause.STATUS: Message("สถานะธุรกรรมยืนยัน", "its transaction's status proves it"),
     Cause.WINDOW_OVER: Message("พ้นกำหนดรอปิดสิทธิ", "no closing code came within the window"),

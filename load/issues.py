@@ -36,7 +36,9 @@ class _Reading:
         if (row.kind, row.vn, row.item) in self.claims:
             # An issue about an accepted claim that was changed in the HIS is resolved by the HIS only.
             return self.origin == "his" or row.rule not in CODES
-        was_read = row.service_date == self.day if self.visits is None else row.vn in self.visits
+        # A workbook holds visits of many days; of the HIS, one day is read at a time, all of it or some visits.
+        of_day = row.service_date == self.day or self.origin == "workbook"
+        was_read = of_day and (self.visits is None or row.vn in self.visits)
         return was_read and row.origin == self.origin
 
     def must_keep(self, row: Any) -> bool:

@@ -17,7 +17,7 @@ from core.clock import BANGKOK, now
 from core.messages import Message
 from load.batch import Batch, SubmissionRecord, SubmissionResult, TransactionStatus, doubt_numbers, is_acceptance
 from load.chain import ChainEnd, link, text_hash
-from load.claim_rows import change_of_state, claims_of
+from load.claim_rows import change_of_state, claims_of, content
 from load.outcomes import Meaning
 from load.queue import DueClaim
 from load.runs import Run
@@ -26,7 +26,7 @@ from load.states import CLOSED_STATES, Cause, State
 from load.tables import claim, submission
 from load.tables import run as run_table
 from load.transactions import in_transaction, within
-from transform.claim import payload_hash
+from transform.claim import Claim, payload_hash
 
 
 class _NumbersOfOthers(Exception):
@@ -82,13 +82,17 @@ class LedgerWriter:
 
     @in_transaction
     def give_up(self, connection: Connection, before: date) -> int:
-        """Give up claims of services before this day that still have no closing code; returns how many.
+        """Give up claims of services before this day that this run has sent and that still have no closing code.
 
         A claim that a workbook brought later than its service has as many days from then.
+
+        Returns:
+            How many.
         """
         since = datetime.combine(before, time(), BANGKOK)
         waited = or_(claim.c.origin == "his", claim.c.created_at < since)
-        held = update(claim).where(self._mine, claim.c.state == State.HELD, claim.c.service_date < before, waited)
+        tried = and_(claim.c.state == State.HELD, claim.c.run_id == self._run.id)
+        held = update(claim).where(self._mine, tried, claim.c.service_date < before, waited)
         change = change_of_state(self._run, State.GIVEN_UP, Cause.WINDOW_OVER, State.HELD)
         given_up = connection.execute(held.values(change)).rowcount
         self._run.fence(connection)
@@ -101,8 +105,8 @@ class LedgerWriter:
         """Record a person's decision about claims.
 
         Args:
-            ids: Their rows; each is presumed accepted, refused for good, correctable or given up.
-            state: accepted, final or ready (to be sent again).
+            ids: Their rows; each in a state that a person may change to the new one.
+            state: accepted, final, ready (to be sent again, as its source has it) or withdrawn (taken back).
             transaction_uid: The server's number, where the person knows it.
             note: The person's reason; kept in the claim's history.
 
@@ -117,10 +121,7 @@ class LedgerWriter:
         decision: dict[str, Any] = {"message": note, "meaning_th": _PERSON.th, "meaning_en": _PERSON.en}
         if transaction_uid:
             decision["transaction_uid"] = transaction_uid
-        if state is State.READY and before <= {
-            State.PRESUMED_ACCEPTED,
-            State.FINAL,
-        }:  # the person looked it up: not accepted
+        if state is State.READY and State.GIVEN_UP not in before:  # the person looked it up: not accepted
             decision["possibly_accepted"] = False
         decision |= change_of_state(self._run, state, Cause.PERSON, *before)
         settled = connection.execute(update(claim).where(mine).values(decision)).rowcount
@@ -220,7 +221,10 @@ class LedgerWriter:
         """Write results, those that are alike (most are) in one statement: the database is called once, not per claim."""
         alike: dict[tuple[State, Meaning, str, bool], list[SubmissionResult]] = defaultdict(list)
         for r in results:
-            alike[r.state, r.meaning, r.message, r.possibly_accepted].append(r)
+            if r.asked and r.state in (State.READY, State.WITHDRAWN):
+                self._write_not_taken(connection, r, r.asked.replacement)
+            else:
+                alike[r.state, r.meaning, r.message, r.possibly_accepted].append(r)
         for (state, meaning, message, possibly_accepted), some in alike.items():
             numbers = {r.claim_id: r.transaction_uid for r in some if r.transaction_uid}
             number = case(numbers, value=claim.c.id, else_=claim.c.transaction_uid) if numbers else None
@@ -234,6 +238,14 @@ class LedgerWriter:
                     possibly_accepted=possibly_accepted,
                 )
             )
+
+    def _write_not_taken(self, connection: Connection, r: SubmissionResult, replacement: Claim | None) -> None:
+        """A claim that was asked about and not accepted: what its source says takes its place, and may go in this run."""
+        said = {"message": None, "meaning_th": r.meaning.meaning.th, "meaning_en": r.meaning.meaning.en}
+        now_given = content(replacement) | {"run_id": None, "read_by": self._run.id} if replacement else {}
+        asked = self._update_if_sent_last_by_us([r.claim_id]).where(claim.c.state == State.SENDING)
+        change = change_of_state(self._run, r.state, Cause.NOT_TAKEN, State.SENDING)
+        connection.execute(asked.values(**change, **said, **now_given, possibly_accepted=r.possibly_accepted))
 
     def _restore_unsent(self, connection: Connection, unsent: Sequence[DueClaim]) -> None:
         for state in {c.state for c in unsent}:

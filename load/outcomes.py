@@ -134,6 +134,8 @@ TOO_LARGE = _case("too_large")
 NOT_UNDERSTOOD = _case("not_understood")
 NO_ANSWER = _case("no_answer")
 NOT_SENT = _case("not_sent")
+SOURCE_CHANGED = _case("source_changed")
+NOT_TAKEN = _case("not_taken")
 
 
 def interpret(http_status: int, body: str, *, expects_uid: bool = True) -> Answer:

@@ -1,7 +1,7 @@
 """Reading the ledger: the claims to send, the transactions to ask about, and what is known of a claim or a person."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -10,10 +10,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, fu
 
 from load.claim_rows import Key, claims_of, rows_by_key
 from load.runs import Run
-from load.states import ACCEPTED_STATES, CLOSED_STATES, HISTORY_STATES, UNANSWERED_STATES, State
+from load.states import ACCEPTED_STATES, CLOSED_STATES, HISTORY_STATES, SENDABLE, UNANSWERED_STATES, State
 from load.tables import Origin, claim, workbook_row
 from load.transactions import batches, in_transaction, within
-from transform.claim import Kind
+from transform.claim import Claim, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class DueClaim:
         payload_hash: SHA-256 of the payload, 64 hex digits.
         state: Its state when it was read.
         possibly_accepted: An earlier sending may have been accepted.
+        only_ask: Its source says otherwise now: it is asked about, and not sent.
+        replacement: If so, the claim as its source has it, to take its place if it was not accepted; None: nothing does.
     """
 
     id: int
@@ -39,6 +41,8 @@ class DueClaim:
     payload_hash: str
     state: State
     possibly_accepted: bool
+    only_ask: bool = False
+    replacement: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class RegisteredClaim:
         pid: The person's identity number; never shown by `repr`.
         service_date: The day of the service.
         payload_hash: SHA-256 of its payload, 64 hex digits.
+        hn: The patient's number at the facility; never shown by `repr`.
     """
 
     claim_id: int
@@ -93,6 +98,30 @@ class RegisteredClaim:
     pid: str = field(repr=False)
     service_date: date
     payload_hash: str
+    hn: str = field(repr=False)
+
+
+_TO_SEND = (
+    claim.c.id,
+    claim.c.service,
+    claim.c.payload,
+    claim.c.payload_hash,
+    claim.c.state,
+    claim.c.possibly_accepted,
+)
+
+
+def _due_claim(row: Any) -> DueClaim:
+    return DueClaim(
+        row.id,
+        row.kind,
+        row.service,
+        row.item,
+        row.payload.encode(),
+        row.payload_hash,
+        State(row.state),
+        bool(row.possibly_accepted),
+    )
 
 
 class ClaimQueue:
@@ -108,8 +137,14 @@ class ClaimQueue:
         self._run = run
         self._mine = claims_of(run)
 
-    @in_transaction
     def count_due(
+        self, states: Collection[State], kinds: Collection[Kind], first: date, last: date, **which: bool
+    ) -> int:
+        """How many claims are due; the arguments are those of `due`."""
+        return sum(claims for claims, _ in self.due_by_kind(states, kinds, first, last, **which).values())
+
+    @in_transaction
+    def due_by_kind(
         self,
         connection: Connection,
         states: Collection[State],
@@ -118,10 +153,14 @@ class ClaimQueue:
         last: date,
         *,
         of_workbook: bool = False,
-    ) -> int:
-        """How many claims of these days and kinds are due; with `of_workbook`, of those in the run's workbook."""
-        due = self._is_due(states, kinds, first, last, of_workbook=of_workbook)
-        return int(connection.execute(select(func.count()).select_from(claim).where(due)).scalar_one())
+        read: bool = False,
+    ) -> dict[tuple[Kind, State], tuple[int, int]]:
+        """How many claims are due, and their baht, by kind and state; the arguments are those of `due`."""
+        due = self._is_due(states, kinds, first, last, of_workbook=of_workbook, read=read)
+        columns = [claim.c.kind, claim.c.state]
+        query = select(*columns, func.count().label("claims"), func.sum(claim.c.baht).label("baht")).where(due)
+        rows = connection.execute(query.group_by(*columns))
+        return {(r.kind, State(r.state)): (int(r.claims), int(r.baht)) for r in rows}
 
     @in_transaction
     def due(
@@ -134,6 +173,7 @@ class ClaimQueue:
         limit: int,
         *,
         of_workbook: bool = False,
+        read: bool = False,
     ) -> list[DueClaim]:
         """The next claims to send: those tried least often first, and of these the oldest day first.
 
@@ -147,35 +187,49 @@ class ClaimQueue:
             last: Last service day.
             limit: How many at most.
             of_workbook: Only claims of the workbook rows that this run has recorded.
+            read: Of the HIS's claims only those that this run has read there, whatever their day: nothing goes as it was read
+                at another time.
         """
-        columns = [claim.c.id, claim.c.kind, claim.c.service, claim.c.item, claim.c.payload, claim.c.payload_hash]
-        columns += [claim.c.state, claim.c.possibly_accepted]
-        query = select(*columns).where(self._is_due(states, kinds, first, last, of_workbook=of_workbook))
+        due = self._is_due(states, kinds, first, last, of_workbook=of_workbook, read=read)
+        query = select(claim.c.kind, claim.c.item, *_TO_SEND).where(due)
         failed = case((claim.c.state.in_(UNANSWERED_STATES), 1), else_=0)
         order = (failed, claim.c.tries, claim.c.service_date, claim.c.id)
-        rows = connection.execute(query.order_by(*order).limit(limit))
+        return [_due_claim(r) for r in connection.execute(query.order_by(*order).limit(limit))]
+
+    def to_ask(self, otherwise: Mapping[Key, Claim | None]) -> list[DueClaim]:
+        """The claims to be asked about only, because their source says otherwise now.
+
+        Args:
+            otherwise: As `load.intake.ClaimIntake.otherwise`; those that this run has asked about already are left out.
+        """
+
+        def read(connection: Connection) -> dict[Key, Any]:
+            return rows_by_key(connection, self._run, otherwise.keys(), *_TO_SEND, claim.c.run_id)
+
+        rows = within(self._engine, read, reading=True)
         return [
-            DueClaim(
-                r.id,
-                r.kind,
-                r.service,
-                r.item,
-                r.payload.encode(),
-                r.payload_hash,
-                State(r.state),
-                bool(r.possibly_accepted),
-            )
-            for r in rows
+            replace(_due_claim(r), only_ask=True, replacement=otherwise[key])
+            for key, r in rows.items()
+            if key in otherwise and r.state in SENDABLE and r.run_id != self._run.id
         ]
 
     def _is_due(
-        self, states: Collection[State], kinds: Collection[Kind], first: date, last: date, *, of_workbook: bool
+        self,
+        states: Collection[State],
+        kinds: Collection[Kind],
+        first: date,
+        last: date,
+        *,
+        of_workbook: bool,
+        read: bool,
     ) -> ColumnElement[bool]:
+        of_days = claim.c.service_date.between(first, last)
+        read_now = claim.c.read_by == self._run.id
         due = and_(
             self._mine,
             claim.c.state.in_(states),
             claim.c.kind.in_(kinds),
-            claim.c.service_date.between(first, last),
+            or_(read_now, and_(of_days, claim.c.origin == "workbook")) if read else of_days,
             claim.c.erased_by.is_(None),
             # Once a run: a claim that is still due after it was sent waits for the next run.
             or_(claim.c.run_id.is_(None), claim.c.run_id != self._run.id),
@@ -215,17 +269,21 @@ class ClaimQueue:
             kinds: Kinds of interest.
 
         Returns:
-            Columns kind, pid, vn (text) and service_date (datetime64).
+            Columns kind, pid, item, vn (text), service_date (datetime64), and yields: whether it is held and was certainly not
+            accepted, so that another claim of the person that has its closing code may take its place.
         """
-        columns = [claim.c.kind, claim.c.pid, claim.c.vn, claim.c.service_date]
-        query = select(*columns).where(self._mine, claim.c.kind.in_(kinds), claim.c.state.in_(HISTORY_STATES))
+        c = claim.c
+        yields = and_(c.state == State.HELD, c.possibly_accepted.is_(False)).label("yields")
+        columns = [c.kind, c.pid, c.item, c.vn, c.service_date, yields]
+        query = select(*columns).where(self._mine, c.kind.in_(kinds), c.state.in_(HISTORY_STATES))
 
         def read(connection: Connection) -> list[Any]:
             some = batches(sorted(pids))
-            return [row for pids in some for row in connection.execute(query.where(claim.c.pid.in_(pids)))]
+            return [row for pids in some for row in connection.execute(query.where(c.pid.in_(pids)))]
 
         rows = within(self._engine, read, reading=True)
-        frame = pd.DataFrame(rows, columns=[c.name for c in columns]).astype({"kind": "str", "pid": "str", "vn": "str"})
+        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+        frame = frame.astype({"kind": "str", "pid": "str", "item": "str", "vn": "str", "yields": "bool"})
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
         return frame
 
@@ -233,7 +291,7 @@ class ClaimQueue:
         """The claims with these keys; those that are not in the ledger are left out."""
         c = claim.c
         columns = [c.id, c.state, c.transaction_uid, c.message, c.meaning_th, c.meaning_en, c.baht, c.origin, c.run_id]
-        columns += [c.changed_by, c.pid, c.service_date, c.payload_hash]
+        columns += [c.changed_by, c.pid, c.service_date, c.payload_hash, c.hn]
         rows = within(self._engine, lambda db: rows_by_key(db, self._run, keys, *columns), reading=True)
         return {
             key: RegisteredClaim(
@@ -250,6 +308,7 @@ class ClaimQueue:
                 r.pid,
                 r.service_date,
                 r.payload_hash,
+                r.hn,
             )
             for key in keys
             if (r := rows.get(key))

@@ -34,6 +34,7 @@ class Cause(StrEnum):
     INTENT = "intent"
     UNSENT = "unsent"
     ANSWERED = "answered"
+    NOT_TAKEN = "not_taken"
     RUN_DIED = "run_died"
     STATUS = "status"
     WINDOW_OVER = "window_over"
@@ -46,12 +47,14 @@ DUE = (State.READY, State.HELD, State.RETRY, State.IN_DOUBT)
 OPEN_STATES = (*DUE, State.SENDING)
 # What "only failed" sends: claims that were sent and not accepted, including those that only a person sends again.
 FAILED = (State.HELD, State.RETRY, State.IN_DOUBT, State.CORRECTABLE, State.GIVEN_UP)
-# Never sent again, and no data of the HIS or a workbook changes them; only a person who has looked one up may reopen it: one
-# presumed accepted, or refused for good over one that was accepted.
+# Never sent again, and no data of the HIS or a workbook changes them, but for one refused for good of which the source gives
+# another person or day now. A person who has looked one up may reopen it: one presumed accepted, or refused for good.
 CLOSED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED, State.FINAL)
 ACCEPTED_STATES = (State.ACCEPTED, State.PRESUMED_ACCEPTED)
 # Withdrawn when the HIS no longer gives them, because they were certainly not accepted.
 NOT_ACCEPTED_STATES = (State.READY, State.HELD, State.RETRY, State.CORRECTABLE, State.GIVEN_UP)
+# What a run that has read them at their source may send: the due ones, and those that a person asks for again.
+SENDABLE = (*DUE, State.CORRECTABLE, State.GIVEN_UP)
 # What counts as a patient's earlier claims: accepted, possibly accepted, or still to be sent.
 HISTORY_STATES = (*ACCEPTED_STATES, State.SENDING, *DUE)
 # What a person should check.
@@ -73,18 +76,23 @@ class Transitions:
 
 MACHINE = (
     Transitions(Cause.FOUND, (None, State.WITHDRAWN), (State.READY,)),
-    Transitions(Cause.CHANGED, (State.CORRECTABLE,), (State.READY,)),
+    # From FINAL where the source gives another person or day: that claim was never refused.
+    Transitions(Cause.CHANGED, (State.CORRECTABLE, State.FINAL), (State.READY,)),
     Transitions(Cause.GONE, NOT_ACCEPTED_STATES, (State.WITHDRAWN,)),
     Transitions(Cause.INTENT, (*DUE, State.CORRECTABLE, State.GIVEN_UP), (State.SENDING,)),
     Transitions(Cause.UNSENT, (State.SENDING,), (*DUE, State.CORRECTABLE, State.GIVEN_UP)),
     # From IN_DOUBT as well: an answer that comes after the run's lease has expired still counts.
     Transitions(Cause.ANSWERED, (State.SENDING, State.IN_DOUBT), ANSWER_STATES),
+    # Only asked about, because its source says otherwise now, and not accepted as it was sent: what the source says goes.
+    Transitions(Cause.NOT_TAKEN, (State.SENDING,), (State.READY, State.WITHDRAWN)),
     Transitions(Cause.RUN_DIED, (State.SENDING,), (State.IN_DOUBT,)),
     Transitions(Cause.STATUS, (State.PRESUMED_ACCEPTED,), (State.ACCEPTED,)),
     Transitions(Cause.WINDOW_OVER, (State.HELD,), (State.GIVEN_UP,)),
-    Transitions(Cause.PERSON, (State.PRESUMED_ACCEPTED,), (State.ACCEPTED, State.FINAL, State.READY)),
+    Transitions(Cause.PERSON, (State.PRESUMED_ACCEPTED, State.IN_DOUBT), (State.ACCEPTED, State.FINAL, State.READY)),
     Transitions(Cause.PERSON, (State.FINAL,), (State.ACCEPTED, State.READY)),
     Transitions(Cause.PERSON, (State.CORRECTABLE, State.GIVEN_UP), (State.READY,)),
+    # Taken back: a claim of a workbook that was certainly not accepted.
+    Transitions(Cause.PERSON, NOT_ACCEPTED_STATES, (State.WITHDRAWN,)),
 )
 
 

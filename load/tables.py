@@ -119,6 +119,8 @@ claim = Table(
     # Where its payload comes from, and the sheet rows it was made of, as JSON.
     Column("origin", String(10), nullable=False, server_default="his"),
     Column("record", LongText),
+    # The run that last read it at its source, the HIS, as it is here: only such claims are sent (`load.queue`).
+    Column("read_by", String(36)),
     # The run that last wrote anything into this row: the end of that run seals it. Null: sealed by migration 0004.
     Column("written_by", String(36), index=True),
     Column("erased_by", String(36)),

@@ -145,6 +145,10 @@ def _of_answers(row: Any, steps: Sequence[Any], answers: Sequence[Any]) -> Itera
     if row.state == State.ACCEPTED and steps[-1].cause != Cause.PERSON and row.transaction_uid not in uids:
         yield Mismatch(UNPROVEN, **at)
     for step in steps:
+        if step.cause == Cause.NOT_TAKEN and not any(
+            a.run_id == step.run_id and a.call == "eligibility" for a in answers
+        ):
+            yield Mismatch(NOT_AS_ANSWERED, step.run_id, at=step.at, **_key(row))
         if step.cause == Cause.ANSWERED and not _answered_so(step, [a for a in answers if a.run_id == step.run_id]):
             yield Mismatch(NOT_AS_ANSWERED, step.run_id, at=step.at, **_key(row))
     sendings = [a for a in answers if a.call == "submit"]
@@ -158,8 +162,8 @@ def _answered_so(step: Any, of_run: Sequence[Any]) -> bool:
     if step.after == State.IN_DOUBT:  # any can leave a claim in doubt; and none, where a thread was left hanging
         return True
     possible = _OUTCOMES.get(step.after, frozenset())
-    # An acceptance may be proved by the answer to a question; else the last answer to a sending counts.
+    # An acceptance may be proved by the answer to a question, or presumed after it; else an answer to a sending counts.
     if step.after == State.ACCEPTED and any(a.call != "submit" for a in of_run):
         return True
-    sendings = [a for a in of_run if a.call == "submit"]
-    return any(a.outcome in possible for a in sendings)
+    asked_too = step.after == State.PRESUMED_ACCEPTED
+    return any(a.outcome in possible for a in of_run if asked_too or a.call == "submit")

@@ -1,11 +1,11 @@
-"""Accepted claims that the HIS no longer has as they were sent. They are only listed; nothing is sent again."""
+"""Claims that the HIS no longer has as they were sent: accepted ones, and those that it has claimed itself. They are only listed."""
 
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from core.messages import Message
 from transform.claim import Claim, Issue, Kind
@@ -41,8 +41,35 @@ VANISHED = Rule(
     ADVICE,
     SOURCE,
 )
-RULES = (CHANGED, VANISHED)
-CODES = tuple(rule.code for rule in RULES)
+ALSO_CLAIMED = Rule(
+    "taken.also_claimed",
+    "warning",
+    "visits.his_claim_uid",
+    Message(
+        "MOPH Claim รับแล้ว แต่ HIS ก็ส่งเบิกเองด้วย (เลขธุรกรรม {uid})",
+        "MOPH Claim has taken it, and the HIS has claimed it itself as well (transaction {uid}).",
+    ),
+    Message(
+        "กรุณาตรวจกับหน้าเว็บ MOPH Claim ว่าเบิกซ้ำหรือไม่ และให้ส่งจากโปรแกรมเดียวเท่านั้น",
+        "Look up on MOPH Claim's own pages whether it was claimed twice, and let one program alone send.",
+    ),
+    SOURCE,
+)
+CLAIMED_BY_HIS = Rule(
+    "claim.by_his",
+    "warning",
+    "visits.his_claim_uid",
+    Message(
+        "HIS ส่งเบิกรายการนี้เองแล้ว (เลขธุรกรรม {uid}) จึงไม่ส่งของเรา",
+        "The HIS has claimed it itself (transaction {uid}), so ours is not sent.",
+    ),
+    Message("ไม่ต้องดำเนินการ", "Nothing needs to be done."),
+    SOURCE,
+)
+OF_ACCEPTED = (CHANGED, VANISHED, ALSO_CLAIMED)
+RULES = (*OF_ACCEPTED, CLAIMED_BY_HIS)
+CODES = tuple(rule.code for rule in OF_ACCEPTED)
+"""The rules about claims that were accepted."""
 
 NOTHING = "–"
 MOMENT = re.compile(f"{DAY}( {CLOCK})?")
@@ -88,6 +115,29 @@ def after_acceptance(accepted: Iterable[AcceptedClaim], day: date) -> Iterator[I
             continue
         for path, before, after in differences(json.loads(claim.sent), json.loads(claim.now.payload)):
             yield _issue(claim, day, CHANGED, path, CHANGED.sentence(field=path, before=before, after=after))
+
+
+def also_claimed(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
+    """The issue of an accepted claim that the HIS has claimed as well.
+
+    Args:
+        key: hcode, kind, vn and item.
+        hn: The patient's number.
+        day: The service day.
+        uid: The HIS's transaction number.
+    """
+    return _of_his(ALSO_CLAIMED, key, hn, day, uid)
+
+
+def claimed_by_his(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
+    """The issue of a claim that was not accepted and that the HIS has claimed itself; the arguments as `also_claimed`."""
+    return _of_his(CLAIMED_BY_HIS, key, hn, day, uid)
+
+
+def _of_his(rule: Rule, key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
+    hcode, kind, vn, item = key
+    sentence = rule.sentence(uid=shown(uid))
+    return Issue(hcode, cast(Kind, kind), vn, hn, item, day, rule.code, rule.severity, sentence, rule.column)
 
 
 def _issue(claim: AcceptedClaim, day: date, rule: Rule, column: str, sentence: Message) -> Issue:

@@ -90,11 +90,16 @@ class Transformed:
         claims: Claims ready to send, ordered by key.
         issues: Errors and warnings, ordered by kind, visit, item and rule.
         counts: Other counts, such as "claimed by the HIS".
+        claimed_by_his: What the HIS has claimed itself: kind, vn, item, and its transaction number.
+        set_aside: Held claims of the history in whose place a claim of this day goes: kind, vn and item of each, and of that
+            claim.
     """
 
     claims: tuple[Claim, ...] = ()
     issues: tuple[Issue, ...] = ()
     counts: Counter[str] = field(default_factory=Counter)
+    claimed_by_his: tuple[tuple[Kind, str, str, str], ...] = ()
+    set_aside: tuple[tuple[tuple[Kind, str, str], tuple[Kind, str, str]], ...] = ()
 
 
 def payload_hash(payload: bytes) -> str:

@@ -16,6 +16,7 @@ from transform import (
     ineligible,
     labs,
     person,
+    set_aside,
     unmapped,
     visits,
     workbook_rows,
@@ -40,9 +41,13 @@ def registry() -> Mapping[str, Rule]:
         ineligible,
         workbook_rows,
         claims,
+        set_aside,
         after_acceptance,
     )
     return MappingProxyType({rule.code: rule for module in modules for rule in module.RULES})
 
 
-__all__ = ["Rule", "registry"]
+OF_HISTORY = (dm.INTERVAL, dm.FISCAL_YEAR, ht.CLAIMED_BEFORE, dose_rules.SAME_DAY, set_aside.SET_ASIDE)
+"""The rules by which another claim of the person is in the way, for as long as that one may be accepted."""
+
+__all__ = ["OF_HISTORY", "Rule", "registry"]

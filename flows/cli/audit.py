@@ -139,7 +139,9 @@ def settle(
     vn: Annotated[str, typer.Argument(metavar="VN", help="เลข VN / The visit.")],
     as_: Annotated[
         str,
-        typer.Option("--as", metavar="accepted|refused|again", help="รับแล้ว ไม่รับ หรือส่งใหม่ / Where it stands."),
+        typer.Option(
+            "--as", metavar="accepted|refused|again|withdrawn", help="รับแล้ว ไม่รับ ส่งใหม่ หรือถอน / Where it stands."
+        ),
     ],
     note: Annotated[str, typer.Option(help="เหตุผล เก็บในประวัติ / How you know; kept in its history.")],
     kind: Annotated[str, typer.Option(help="ประเภท / dm, ht, epi or dt.")] = "",
@@ -147,7 +149,7 @@ def settle(
     uid: Annotated[str, typer.Option(help="เลขธุรกรรม / Transaction number of what was accepted.")] = "",
     facility: FacilityOption = "",
 ) -> None:
-    """เจ้าหน้าที่ตัดสินรายการที่น่าจะรับแล้วหรือไม่รับ หรือปล่อยให้ส่งใหม่ / A person who looked it up says where a claim stands."""
+    """เจ้าหน้าที่ตัดสินรายการที่ตรวจแล้ว ให้ส่งใหม่ หรือถอนของไฟล์ Excel / A person says where a claim stands, or takes it back."""
     from flows.cli.scope import settings_in_scope
     from flows.runs.settle import SettleRequest, settle_claim
 

@@ -7,6 +7,7 @@ from flows.reports.reasons import status_words
 from flows.reports.report import Report, Section, compose_report, quoted
 from flows.reports.sections import (
     LedgerCounts,
+    asked_line,
     by_kind,
     ledger_counts,
     left_line,
@@ -17,7 +18,7 @@ from flows.reports.sections import (
 from flows.runs.reconcile import ReconcileRun
 from load.display_names import STATE_NAMES
 from load.queries import affected_days, sent_by, transaction_statuses
-from load.states import State
+from load.states import DUE, State
 
 # Statuses that a report tells apart: which there are is not public.
 MOST_STATUSES = 10
@@ -59,8 +60,8 @@ def report_reconcile_run(run: ReconcileRun, failure: MophClaimError | None) -> R
 def _planned(run: ReconcileRun) -> list[Message]:
     would = run.would_send
     n = sum(would.values())
-    th = ", ".join(f"{STATE_NAMES[state].th} {some}" for state, some in would.items() if some)
-    en = ", ".join(f"{STATE_NAMES[state].en} {some}" for state, some in would.items() if some)
+    th = ", ".join(f"{STATE_NAMES[state].th} {would[state]}" for state in DUE if would[state])
+    en = ", ".join(f"{STATE_NAMES[state].en} {would[state]}" for state in DUE if would[state])
     days = run.settings.reconcile.held_days
     return [
         Message(
@@ -68,8 +69,8 @@ def _planned(run: ReconcileRun) -> list[Message]:
             f"Dry run: **{n}** claims would be sent" + (f" ({en})" if en else ""),
         ),
         Message(
-            f"จะเลิกรอปิดสิทธิ **{run.given_up}** รายการที่เกิน {days} วัน",
-            f"Would be given up, after {days} days without a closing code: **{run.given_up}**",
+            f"จะเลิกรอปิดสิทธิ **{run.given_up}** รายการที่เกิน {days} วัน หากส่งแล้วยังไม่พบการปิดสิทธิ",
+            f"Would be given up, after {days} days, if there is still no closing code: **{run.given_up}**",
         ),
         Message(
             f"จะสอบถามสถานะ **{run.would_ask}** ธุรกรรม",
@@ -91,6 +92,7 @@ def _done(run: ReconcileRun) -> list[Message]:
     came = held - tried(State.HELD, still=(State.ACCEPTED, State.PRESUMED_ACCEPTED))
     lines = [
         sent_line(run),
+        *asked_line(run),
         Message(
             f"ไม่แน่ใจ: สอบถามแล้ว **{doubt}** รู้ผลแล้ว **{resolved}**",
             f"In doubt: **{doubt}** tried, **{resolved}** resolved",

@@ -83,6 +83,19 @@ def sent_line(run: ClaimRun) -> Message:
     return Message(f"ส่งในรอบนี้ **{claims}** รายการ", f"Sent in this run: **{claims}** claims")
 
 
+def asked_line(run: ClaimRun) -> list[Message]:
+    """What was only asked about, because its source says otherwise now; nothing where there was none."""
+    n, unclear = run.asked.total(), run.asked[State.IN_DOUBT] + run.asked[State.PRESUMED_ACCEPTED]
+    if not n:
+        return []
+    return [
+        Message(
+            f"สอบถามอย่างเดียว เพราะข้อมูลต้นทางเปลี่ยนหลังส่ง **{n}** รายการ ยังไม่ชัดเจน ต้องให้เจ้าหน้าที่ตรวจ **{unclear}**",
+            f"Only asked about, as the source has changed since they were sent: **{n}**; left for a person: **{unclear}**",
+        )
+    ]
+
+
 def left_line(counts: LedgerCounts) -> Message:
     """What the next run sends by itself."""
     claims, baht = counts.claims(*DUE), counts.baht(*DUE)

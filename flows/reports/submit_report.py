@@ -5,6 +5,7 @@ from core.messages import Message
 from flows.reports.report import Report, compose_report
 from flows.reports.sections import (
     LedgerCounts,
+    asked_line,
     by_kind,
     codes_to_map,
     expected_line,
@@ -61,7 +62,12 @@ def _summary(run: SubmitRun, counts: LedgerCounts) -> list[Message]:
     dry_run = Message(
         f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{would_send}** รายการ", f"Dry run: **{would_send}** claims would be sent"
     )
-    lines = [sent_line(run) if run.sends else dry_run, expected_line(run.registrar, counts), left_line(counts)]
+    lines = [
+        sent_line(run) if run.sends else dry_run,
+        *asked_line(run),
+        expected_line(run.registrar, counts),
+        left_line(counts),
+    ]
     if n := run.registrar.counts.besides[CLAIMED_BY_HIS]:
         lines.append(Message(f"HIS เบิกไปเองแล้ว **{n}** รายการ", f"Claimed by the HIS itself: **{n}**"))
     return lines

@@ -39,6 +39,7 @@ class Selection:
         first: First service day.
         last: Last service day.
         of_workbook: Only those of the workbook that the run has registered.
+        read: Of the HIS's only those that the run has read there; without a HIS there is nothing to read.
     """
 
     states: Collection[State]
@@ -46,6 +47,7 @@ class Selection:
     first: date
     last: date
     of_workbook: bool = False
+    read: bool = True
 
 
 class ClaimRun:
@@ -88,7 +90,7 @@ class ClaimRun:
 
     def counts(self) -> dict[str, Any]:
         """What the audit keeps with the run when it ends."""
-        return {"recovered": self.recovered, "sent": self.sent}
+        return {"recovered": self.recovered, "sent": self.sent, "asked_about": self.asked}
 
     def close(self) -> None:
         """Close the connections and leave the counts with the run."""
@@ -103,7 +105,13 @@ class ClaimRun:
     def count_due(self) -> int:
         """How many claims should go now."""
         s = self.selection
-        return self.ledger.queue.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook)
+        queue = self.ledger.queue
+        return queue.count_due(s.states, s.kinds, s.first, s.last, of_workbook=s.of_workbook, read=s.read)
+
+    def chunks_to_ask(self) -> Iterator[list[DueClaim]]:
+        """The claims that are only asked about, because their source says otherwise now, some at a time."""
+        claims, size = self.ledger.queue.to_ask(self.ledger.intake.otherwise), self.parameters.chunk_size
+        return (claims[i : i + size] for i in range(0, len(claims), size))
 
     def make_room(self, claims: int) -> None:
         """Make sure that there is room on the disk for so many claims, and keep some for the answers.
@@ -123,7 +131,7 @@ class ClaimRun:
     def next_chunk(self) -> list[DueClaim]:
         """The next claims to send; empty when all have been."""
         s, size = self.selection, self.parameters.chunk_size
-        return self.ledger.queue.due(s.states, s.kinds, s.first, s.last, size, of_workbook=s.of_workbook)
+        return self.ledger.queue.due(s.states, s.kinds, s.first, s.last, size, of_workbook=s.of_workbook, read=s.read)
 
     def send_chunk(self, number: int, chunk: list[DueClaim]) -> None:
         """Send a chunk; its last answers may still be to come when the connections want the next."""
@@ -145,6 +153,11 @@ class ClaimRun:
     def sent(self) -> Counter[State]:
         """The states of the claims sent so far in this run."""
         return self._delivery.counts if self._delivery else Counter()
+
+    @property
+    def asked(self) -> Counter[State]:
+        """The states of the claims that this run only asked about."""
+        return self._delivery.asked if self._delivery else Counter()
 
     @property
     def looks_shared(self) -> Message | None:

@@ -1,22 +1,24 @@
 """Service days become claims and issues, and both are written down: the same for the HIS and for workbooks."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from datetime import date
+from typing import NamedTuple
 
 import pandas as pd
 
 from extract.contract import DayTables
 from flows.runs.claim_run import ClaimRun
+from load.claim_rows import Key
 from load.issues import record_issues
+from load.states import HISTORY_STATES, State
 from load.tables import Origin
-from transform.claim import Claim, Transformed
+from transform.claim import Claim, Issue, Kind, Transformed
 from transform.claims import make_claims
 from transform.person import identity_numbers
-
-# Claims of these kinds depend on what the same person was claimed for before.
-_WITH_HISTORY = ("dm", "ht")
+from transform.set_aside import set_aside_issue
+from transform.workbook_rows import ItemKey
 
 
 @dataclass
@@ -27,18 +29,31 @@ class RunCounts:
         registered: new, changed, unchanged, settled, withdrawn; counts of claims.
         besides: What transform counted besides claims, such as "claimed by the HIS".
         planned: Claims a dry run would send, and their baht, by kind.
+        planned_states: The same claims by the state in which they would be.
         days: Service days read.
     """
 
     registered: Counter[str] = field(default_factory=Counter)
     besides: Counter[str] = field(default_factory=Counter)
     planned: dict[str, tuple[int, int]] = field(default_factory=dict)
+    planned_states: Counter[State] = field(default_factory=Counter)
     days: int = 0
 
     @property
     def would_send(self) -> int:
         """Claims a dry run would send."""
         return sum(claims for claims, _ in self.planned.values())
+
+    def plan(self, kind: str, claims: int, baht: int) -> None:
+        """Count claims that would be sent."""
+        before, worth = self.planned.get(kind, (0, 0))
+        self.planned[kind] = (before + claims, worth + baht)
+
+    def plan_due(self, due: Mapping[tuple[Kind, State], tuple[int, int]]) -> None:
+        """Count claims that are due without having been read in this run: count and baht by kind and state."""
+        for (kind, state), (claims, baht) in due.items():
+            self.plan(kind, claims, baht)
+            self.planned_states[state] += claims
 
     def count_day(self, made: Transformed, registered: Counter[str]) -> None:
         """Count a day and what the ledger made of its claims."""
@@ -77,7 +92,8 @@ class DayRegistrar:
         self._run = run
         self._origin = origin
         self.send_everything = send_everything
-        self._planned: dict[str, list[tuple[str, str, str, pd.Timestamp]]] = defaultdict(list)
+        # Of a dry run: what its earlier days have made of a claim; None: it would not count as a person's claim any more.
+        self._planned: dict[Key, Claim | None] = {}
 
     def make(self, tables: DayTables) -> Transformed:
         """The claims and issues of one service day. Every row of a workbook is an explicit request."""
@@ -96,62 +112,123 @@ class DayRegistrar:
         numbers = self._run.ledger.intake.other_visits(made.claims, origin=origin)
         return [c for c in made.claims if c.key in numbers]
 
-    def register(self, tables: DayTables, made: Transformed, records: Mapping[tuple[str, str, str], str]) -> DayResult:
+    def register(
+        self,
+        tables: DayTables,
+        made: Transformed,
+        records: Mapping[tuple[str, str, str], str],
+        visits: Collection[str] | None = None,
+    ) -> DayResult:
         """Write a day's issues and claims down, or of a run that does not send, see what that would do.
 
         Args:
             tables: The service day.
             made: Its claims and issues.
             records: What a sheet's rows would say of them, so that they can be mended in one; JSON by claim.
+            visits: The visits that were read, where these are not all of the day.
         """
         run, day, kinds = self._run, tables.day, self._run.selection.kinds
-        # A dry run over the HIS lists what is wrong there; one of a workbook leaves no trace.
-        if run.sends or self._origin == "his":
-            visits = set(tables.visits["vn"]) if self._origin == "workbook" else None
-            record_issues(
-                run.engine,
-                run.audit_run,
-                day,
-                kinds,
-                made.issues,
-                made.claims,
-                origin=self._origin,
-                visits=visits,
-                records=records,
-            )
+        if self._origin == "workbook":
+            self._record_issues(day, made.issues, made.claims, set(tables.visits["vn"]), records)
+        else:
+            self._record_issues(day, made.issues, made.claims, visits, records)
         if run.sends:
             by_claim = {c.key: records[key] for c in made.claims if (key := (c.kind, c.vn, c.item)) in records}
-            registered = run.ledger.intake.register(day, kinds, made.claims, records=by_claim, origin=self._origin)
+            intake = run.ledger.intake
+            registered = intake.register(day, kinds, made.claims, records=by_claim, origin=self._origin, visits=visits)
             result = DayResult(registered, [])
         else:
-            result = self._plan(made)
+            result = self._plan(day, made, visits)
+        self._set_aside(made)
         self.counts.count_day(made, result.registered)
         return result
 
-    def _plan(self, made: Transformed) -> DayResult:
+    def register_gone(self, day: date, visits: Collection[str]) -> Counter[str]:
+        """Take in that the HIS no longer has these visits on a day, or that nothing of them is to be claimed.
+
+        Args:
+            day: The service day under which the audit has them.
+            visits: Their numbers.
+
+        Returns:
+            What the ledger made of their claims.
+        """
+        self._record_issues(day, (), (), visits, {})
+        run, kinds = self._run, self._run.selection.kinds
+        if run.sends:
+            registered = run.ledger.intake.register(day, kinds, (), visits=visits)
+        else:
+            registered = self._plan(day, Transformed(), visits).registered
+        self.counts.registered.update(registered)
+        return registered
+
+    def _record_issues(
+        self,
+        day: date,
+        issues: Collection[Issue],
+        claims: Collection[Claim],
+        visits: Collection[str] | None,
+        records: Mapping[tuple[str, str, str], str],
+    ) -> None:
+        # A dry run over the HIS lists what is wrong there; one of a workbook leaves no trace.
+        if self._run.sends or self._origin == "his":
+            run, kinds = self._run, self._run.selection.kinds
+            origin = self._origin
+            record_issues(
+                run.engine, run.audit_run, day, kinds, issues, claims, origin=origin, visits=visits, records=records
+            )
+
+    def _set_aside(self, made: Transformed) -> None:
+        """Withdraw held claims in whose place another of the person goes, and say so of each."""
+        run, hcode = self._run, self._run.audit_run.hcode
+        instead: dict[Key, ItemKey] = {(hcode, *held): claim for held, claim in made.set_aside}
+        if not instead:  # the usual case
+            return
+        known = run.ledger.queue.find(instead)
+        if run.sends:
+            run.ledger.intake.set_aside(instead)
+        else:
+            self._planned |= dict.fromkeys(instead)
+        by_key: dict[ItemKey, Claim] = {(c.kind, c.vn, c.item): c for c in made.claims}
+        for key, held in known.items():
+            issue = set_aside_issue(key, held.hn, held.service_date, by_key[instead[key]].service_date)
+            self._record_issues(held.service_date, [issue], (), (), {})
+
+    def _plan(self, day: date, made: Transformed, visits: Collection[str] | None) -> DayResult:
         """What registering these claims would do, and those that would be sent; later days take them into account."""
-        compared = self._run.ledger.intake.compare(made.claims, origin=self._origin)
-        moments = {day: pd.Timestamp(day) for day in {c.service_date for c in made.claims}}
-        for c in made.claims:
-            if c.kind in _WITH_HISTORY:
-                self._planned[c.pid].append((c.kind, c.pid, c.vn, moments[c.service_date]))
+        run, kinds = self._run, self._run.selection.kinds
+        intake = run.ledger.intake
+        plan = intake.plan(day, kinds, made.claims, origin=self._origin, visits=visits)
+        self._planned |= dict.fromkeys(plan.withdrawn)
         would_send = []
-        for c, (verdict, state) in zip(made.claims, compared, strict=True):
-            if self.send_everything or verdict in ("new", "changed") or state in self._run.selection.states:
+        for c, verdict, state in zip(made.claims, plan.verdicts, plan.states, strict=True):
+            if verdict in ("new", "changed"):
+                self._planned[c.key] = c if state in HISTORY_STATES else None
+            goes = state in run.selection.states and c.key not in intake.otherwise and c.key not in plan.of_workbooks
+            if goes or self.send_everything:
                 would_send.append(c)
-                claims, baht = self.counts.planned.get(c.kind, (0, 0))
-                self.counts.planned[c.kind] = (claims + 1, baht + c.baht)
-        return DayResult(Counter(verdict for verdict, _ in compared), would_send)
+                self.counts.plan(c.kind, 1, c.baht)
+                self.counts.planned_states[state or State.READY] += 1
+        return DayResult(Counter(plan.verdicts) + Counter(withdrawn=len(plan.withdrawn)), would_send)
+
+    def plan_others(self) -> None:
+        """Count what a dry run would send besides the claims of its days: of workbooks that were imported before."""
+        run, s = self._run, self._run.selection
+        self.counts.plan_due(run.ledger.queue.due_by_kind(s.states, s.kinds, s.first, s.last, read=s.read))
 
     def _history(self, tables: DayTables) -> pd.DataFrame:
-        kinds = [k for k in self._run.selection.kinds if k in _WITH_HISTORY]
+        """The claims of the day's persons: as the ledger has them, and of a dry run as its earlier days would leave them."""
         people = set(identity_numbers(tables.visits).dropna())
-        known = self._run.ledger.queue.history(people, kinds)
-        # A dry run registers nothing: what its earlier days would send counts as well.
-        planned: list[Any] = [
-            claim for person in sorted(people & self._planned.keys()) for claim in self._planned[person]
-        ]
-        if not planned:
+        known = self._run.ledger.queue.history(people, self._run.selection.kinds)
+        if not self._planned:
             return known
+        hcode = self._run.audit_run.hcode
+        keys = zip(known["kind"], known["vn"], known["item"], strict=True)
+        known = known[[(hcode, *key) not in self._planned for key in keys]]
+        planned = [
+            (c.kind, c.pid, c.item, c.vn, pd.Timestamp(c.service_date), False)
+            for c in self._planned.values()
+            if c and c.pid in people
+        ]
         frame = pd.DataFrame(planned, columns=known.columns).astype(known.dtypes.to_dict())
         return pd.concat([known, frame], ignore_index=True)

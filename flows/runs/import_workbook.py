@@ -75,7 +75,7 @@ class ImportRun(ClaimRun):
         reading: Reading,
         facility: Facility,
     ) -> None:
-        super().__init__(settings, parameters, engine, audit_run, _selection(reading))
+        super().__init__(settings, parameters, engine, audit_run, _selection(reading, settings))
         self.imported_before = imported_before(engine, audit_run.environment, audit_run.hcode, reading.file_hash)
         self.registrar = DayRegistrar(self, "workbook")
         self.reading = reading
@@ -138,9 +138,10 @@ class ImportRun(ClaimRun):
         return key in self.claims or (person, day) == (s.pid, s.service_date)
 
 
-def _selection(reading: Reading) -> Selection:
+def _selection(reading: Reading, settings: Settings) -> Selection:
     days = [day for row in reading.rows if isinstance(day := row.values.get("visit_date"), date)]
-    return Selection(DUE, KINDS, min(days, default=today()), max(days, default=today()), of_workbook=True)
+    first, last = min(days, default=today()), max(days, default=today())
+    return Selection(DUE, KINDS, first, last, of_workbook=True, read=settings.has_his)
 
 
 def join_sentences(messages: Sequence[Message]) -> Message | None:

@@ -1,8 +1,9 @@
 """Reconcile run without Prefect: it sends what earlier runs left, and asks what became of accepted claims.
 
-It needs the audit and MOPH Claim alone: the hospital database is asked for the facility's code where none is configured.
+What came from a hospital database goes as that has it now: the visits of such claims are read again, and no others.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -11,12 +12,16 @@ from typing import Any
 from sqlalchemy import Engine
 
 from core.clock import now, today
-from extract.hcode import resolve_hcode
+from extract.hcode import check_hcode, resolve_hcode
+from extract.source import open_source
 from flows.parameters import OLDEST, ReconcileParameters
 from flows.runs.claim_run import ClaimRun, Selection, open_run
+from flows.runs.days import RunCounts
+from flows.runs.his_days import HisDays
 from flows.settings.model import Settings
 from load.database import audit_engine
 from load.inquiry import Inquiry
+from load.open_visits import Visits, visits_of_claims
 from load.queue import Transaction
 from load.runs import Run
 from load.states import DUE, State
@@ -29,8 +34,7 @@ class ReconcileRun(ClaimRun):
     """A reconciling run. Made by `open_reconcile_run`.
 
     Attributes:
-        given_up: Claims whose closing code did not come in time; of a dry run, those that would be given up.
-        would_send: Claims a dry run would send, by state.
+        given_up: Claims whose closing code did not come in time; of a dry run, those that would be given up if it does not come.
         would_ask: Transactions a dry run would ask about.
         inquiry: Asks about transactions, and counts.
 
@@ -42,9 +46,11 @@ class ReconcileRun(ClaimRun):
     """
 
     def __init__(self, settings: Settings, parameters: ReconcileParameters, engine: Engine, audit_run: Run) -> None:
-        super().__init__(settings, parameters, engine, audit_run, Selection(DUE, KINDS, OLDEST, today()))
+        selection = Selection(DUE, KINDS, OLDEST, today(), read=settings.has_his)
+        super().__init__(settings, parameters, engine, audit_run, selection)
         self.given_up = 0
-        self.would_send: dict[State, int] = {}
+        self._his_days: HisDays | None = None
+        self._planned = RunCounts()
         self.would_ask = 0
         self.inquiry = self.stack.enter_context(Inquiry(settings.api, self.ledger, self.tokens, parameters.concurrency))
         self._asks = parameters.ask_status and settings.reconcile.ask_status
@@ -58,22 +64,39 @@ class ReconcileRun(ClaimRun):
         asked = {"asked": inquiry.asked, "answered": inquiry.answered, "proved": inquiry.proved}
         return super().counts() | {"given_up": self.given_up} | asked
 
+    @property
+    def would_send(self) -> Counter[State]:
+        """Claims a dry run would send, by state."""
+        return self._planned.planned_states
+
+    def open_visits(self) -> Visits:
+        """The visits of the HIS's claims that wait to be sent."""
+        s = self.selection
+        return visits_of_claims(self.engine, self.audit_run, s.states, s.kinds, s.first) if s.read else {}
+
+    def read_again(self, visits: Visits) -> Iterator[tuple[date, Counter[str]]]:
+        """Read these visits as they are today, and register them.
+
+        Raises:
+            MophClaimError: The hospital database cannot be used.
+        """
+        if self._his_days is None:
+            source = self.stack.enter_context(open_source(self.settings.his))
+            check_hcode(source, self.audit_run.hcode)
+            self._his_days = HisDays(self, source)
+            self._planned = self._his_days.registrar.counts
+        return self._his_days.read_again(visits)
+
     def plan(self) -> None:
-        """Count what a run that is no dry run would do."""
-        kinds, oldest, newest = self.selection.kinds, self.selection.first, self.selection.last
-
-        def count(state: State, first: date, last: date) -> int:
-            return self.ledger.queue.count_due([state], kinds, first, last)
-
-        self.given_up = count(State.HELD, oldest, self._held_since - timedelta(days=1))
-        self.would_send = {
-            state: count(state, self._held_since if state is State.HELD else oldest, newest) for state in DUE
-        }
+        """Count what a run that is no dry run would do besides sending what it has read at the HIS."""
+        queue, s = self.ledger.queue, self.selection
+        self._planned.plan_due(queue.due_by_kind(s.states, s.kinds, s.first, s.last, read=s.read))
+        self.given_up = queue.count_due([State.HELD], s.kinds, s.first, self._held_since - timedelta(days=1))
         while some := self.next_transactions():
             self.would_ask += len(some)
 
     def give_up(self) -> None:
-        """Give up the claims whose closing code did not come within the window."""
+        """Give up the claims whose closing code did not come within the window: they were sent once more, and not taken."""
         self.given_up = self.ledger.writer.give_up(self._held_since)
 
     def next_transactions(self) -> list[Transaction]:

@@ -1,4 +1,4 @@
-"""`moph-claim settle`: a person has looked a claim up on MOPH Claim's own pages, and decides its state."""
+"""`moph-claim settle`: a person decides a claim's state, having looked it up on MOPH Claim's own pages, or takes it back."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,12 @@ from load.ledger import Ledger
 from load.runs import start_run
 from load.states import Cause, State, transitions
 
-DECISIONS = {"accepted": State.ACCEPTED, "refused": State.FINAL, "again": State.READY}
+DECISIONS = {
+    "accepted": State.ACCEPTED,
+    "refused": State.FINAL,
+    "again": State.READY,
+    "withdrawn": State.WITHDRAWN,
+}
 NOTE_LIMIT = 500
 UID_LIMIT = 64
 
@@ -28,7 +33,7 @@ class SettleRequest:
         vn: The visit.
         kind: Which of its claims: dm, ht, epi or dt; empty: the only one that can be settled.
         item: The vaccine code; empty: as for the kind.
-        state: accepted, final or ready.
+        state: accepted, final, ready or withdrawn.
         uid: The transaction number of one accepted, or empty.
         note: How the person knows.
     """
@@ -51,8 +56,8 @@ class SettleRequest:
         if word not in DECISIONS:
             raise ConfigurationError(
                 Message(
-                    f"--as {word} ใช้ไม่ได้ ให้เป็น accepted, refused หรือ again",
-                    f"--as {word} cannot be used: it is accepted, refused or again.",
+                    f"--as {word} ใช้ไม่ได้ ให้เป็น accepted, refused, again หรือ withdrawn",
+                    f"--as {word} cannot be used: it is accepted, refused, again or withdrawn.",
                 )
             )
         if not 0 < len(note) <= NOTE_LIMIT:
@@ -92,6 +97,10 @@ def settle_claim(settings: Settings, request: SettleRequest) -> Message:
             # Read again now that this run holds the facility: a run that ended just now may have changed it.
             claim = _find_claim(engine, settings, request)
             ledger = Ledger(engine, run)
+            if request.state is State.WITHDRAWN and claim.origin != "workbook":
+                raise ConfigurationError(_OF_THE_HIS.fill(claim=_key(claim)))
+            if request.state is State.WITHDRAWN and claim.maybe_taken:
+                raise ConfigurationError(_MAY_BE_TAKEN.fill(claim=_key(claim)))
             if request.state is State.READY and claim.erased_by:
                 raise ConfigurationError(_ERASED.fill(claim=_key(claim)))
             if request.uid and ledger.queue.is_uid_of_another_claim(request.uid, claim.id):
@@ -141,6 +150,15 @@ _NONE = Message(
 _ERASED = Message(
     "ข้อมูลส่วนบุคคลของรายการ {claim} ถูกลบตามกำหนดแล้ว จึงส่งอีกไม่ได้",
     "The personal data of {claim} was erased as it was too old, so it cannot be sent again.",
+)
+_OF_THE_HIS = Message(
+    "รายการ {claim} มาจาก HIS จึงถอนที่นี่ไม่ได้ ให้แก้หรือลบใน HIS แล้วระบบจะถอนเองในรอบถัดไป",
+    "The claim {claim} comes from the HIS and cannot be taken back here: mend or delete it there, and the next run withdraws it.",
+)
+_MAY_BE_TAKEN = Message(
+    "MOPH Claim อาจรับรายการ {claim} แล้ว จึงถอนไม่ได้ กรุณาตรวจกับหน้าเว็บ MOPH Claim แล้วบันทึกว่า accepted หรือ refused",
+    "MOPH Claim may have taken the claim {claim}, so it cannot be taken back: look it up on MOPH Claim's own pages, and say "
+    "accepted or refused.",
 )
 _ANOTHERS = Message(
     "เลขธุรกรรม {uid} เป็นของรายการอื่น กรุณาตรวจสอบ", "The transaction number {uid} is another claim's: look it up again."

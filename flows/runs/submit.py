@@ -3,32 +3,32 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
 
-from extract.contract import DayTables
+from core.clock import today
 from extract.hcode import check_hcode
 from extract.source import HisSource, open_source
 from flows.parameters import SubmitParameters
 from flows.runs.claim_run import ClaimRun, Selection, open_run
-from flows.runs.days import DayRegistrar
+from flows.runs.his_days import HisDays
 from flows.settings.model import Settings
 from load.database import audit_engine
+from load.open_visits import Visits, visits_of_claims, visits_of_issues
 from load.runs import Run
-from load.states import DUE, FAILED
-from transform.after_acceptance import after_acceptance
-from transform.claims import wanted
-from transform.codes import read_codes
-from transform.workbook_rows import number_taken_issue, records_of
+from load.states import DUE, FAILED, State
+from transform.rules import OF_HISTORY, registry
 
 FLOW = "submit-claims"
 
 
 class SubmitRun(ClaimRun):
     """A run over the days of a HIS. Made by `open_submit_run`.
+
+    Attributes:
+        his_days: Reads and registers the days.
 
     Args:
         settings: The settings in force.
@@ -42,9 +42,9 @@ class SubmitRun(ClaimRun):
         self, settings: Settings, parameters: SubmitParameters, engine: Engine, audit_run: Run, source: HisSource
     ) -> None:
         super().__init__(settings, parameters, engine, audit_run, _selection(parameters))
-        self.registrar = DayRegistrar(self, "his", send_everything=parameters.send == "everything again")
-        self._source = source
-        self._tables: DayTables | None = None
+        self.his_days = HisDays(self, source, send_everything=parameters.send == "everything again")
+        self.registrar = self.his_days.registrar
+        self._is_nightly = parameters.is_nightly
 
     @property
     def days(self) -> list[date]:
@@ -58,21 +58,36 @@ class SubmitRun(ClaimRun):
 
     def extract_day(self, day: date) -> int:
         """Read one service day; returns the number of visits that may become claims."""
-        self._tables = None  # before the next day is read: memory is one day's
-        self._tables = self._source.read_day(day, wanted(self.selection.kinds, self.settings.transform))
-        return len(self._tables.visits)
+        return self.his_days.extract_day(day)
 
     def transform_day(self) -> Counter[str]:
         """Turn the day that was read into claims and issues, and register both; returns what the ledger made of it."""
-        assert self._tables is not None
-        tables, self._tables = self._tables, None
-        made = self.registrar.make(tables)
-        parts = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
-        records = records_of(tables, parts, read_codes(self.settings.transform.codes_folder))
-        numbers_taken = (number_taken_issue(c) for c in self.registrar.of_other_visits(made))
-        accepted = self.ledger.intake.accepted_on(tables.day, self.selection.kinds, made.claims)
-        made = replace(made, issues=(*made.issues, *numbers_taken, *after_acceptance(accepted, tables.day)))
-        return self.registrar.register(tables, made, records).registered
+        return self.his_days.transform_day()
+
+    def open_visits(self) -> Visits:
+        """What a nightly run reads besides its days: the visits of claims and records that wait for something."""
+        if not self._is_nightly:
+            return {}
+        nightly, kinds = self.settings.nightly, self.selection.kinds
+        since = today() - timedelta(days=nightly.open_days)
+        of_run = (self.engine, self.audit_run)
+        rules = {code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person}
+        visits: dict[date, set[str]] = {}
+        for some in (
+            visits_of_claims(*of_run, (*DUE, State.CORRECTABLE), kinds, since),
+            visits_of_issues(
+                *of_run,
+                kinds,
+                since,
+                rules=rules,
+                history_rules={rule.code for rule in OF_HISTORY},
+                most=nightly.open_visits,
+            ),
+        ):
+            for day, numbers in some.items():
+                if not self.selection.first <= day <= self.selection.last:  # read as a whole
+                    visits.setdefault(day, set()).update(numbers)
+        return visits
 
 
 def _selection(parameters: SubmitParameters) -> Selection:

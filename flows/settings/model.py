@@ -23,7 +23,7 @@ from core.errors import ConfigurationError
 from core.messages import Language, Message
 from extract.settings import HisSettings, WorkbookSettings
 from flows.settings.keys import CONFIG_VARIABLE, FACILITIES, PREFIX, facility_variables, keys
-from flows.settings.sections import FacilitySettings, InboxSettings, OwnSettings, ServiceSettings
+from flows.settings.sections import FacilitySettings, InboxSettings, NightlySettings, OwnSettings, ServiceSettings
 from load.settings import ApiSettings, AuditSettings, PrivacySettings, ReconcileSettings
 from transform.settings import TransformSettings
 
@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     transform: TransformSettings = TransformSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    nightly: NightlySettings = NightlySettings()
     reconcile: ReconcileSettings = ReconcileSettings()
     privacy: PrivacySettings = PrivacySettings()
     workbook: WorkbookSettings = WorkbookSettings()
@@ -88,6 +89,11 @@ class Settings(BaseSettings):
     def each(self) -> "list[Settings]":
         """The settings of every facility; where the configuration has one only, these."""
         return [self.of(name) for name in self.facilities] or [self]
+
+    @property
+    def has_his(self) -> bool:
+        """Whether there is a hospital database to read; else all records come from workbooks."""
+        return bool(self.his.url.get_secret_value())
 
     def inbox_folder(self) -> Path:
         """Where workbooks are put."""

@@ -43,6 +43,27 @@ class InboxSettings(BaseModel):
     )
 
 
+class NightlySettings(BaseModel):
+    """What the nightly run reads besides its seven days."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open_days: int = Field(
+        default=60,
+        ge=0,
+        le=400,
+        description="How many days back the nightly run reads the visits again that wait for something: of claims that were not "
+        "taken, and of records that could not be claimed and may have been mended; 0: none besides its seven days.",
+    )
+    open_visits: int = Field(
+        default=2000,
+        ge=0,
+        le=100000,
+        description="How many visits of records that could not be claimed it reads again at most, those not read for longest "
+        "first. Visits of claims are always read.",
+    )
+
+
 class ServiceSettings(BaseModel):
     """How `moph-claim up` serves its pages and watches over runs."""
 

@@ -258,7 +258,7 @@ def test_dry_run_says_what_it_would_do_and_does_nothing(after: Trial) -> None:
     assert f"- Transactions that would be asked about: **{states['accepted']}**\n" in report
     after.site.set(reconcile__held_days=1)
     given_up = report_of(after.reconcile(dry_run=True))
-    assert f"- Would be given up, after 1 days without a closing code: **{states['held']}**\n" in given_up
+    assert f"- Would be given up, after 1 days, if there is still no closing code: **{states['held']}**\n" in given_up
     assert (after.site.states(), after.sandbox.stats()) == (states, stats)
 
 

@@ -157,12 +157,11 @@ def night(
     concurrency: int,
     give_up_before: date,
 ) -> None:
-    """A whole run in this process: recover, give up, register all days, send what is due."""
+    """A whole run in this process: recover, register all days, send what is due, give up."""
     with holding(process.engine, hcode=hcode, lease=LEASE_SECONDS) as run:
         process.run = run
         ledger = Ledger(process.engine, run)
         ledger.writer.recover()
-        ledger.writer.give_up(give_up_before)
         for day in days:
             ledger.intake.register(day, KINDS, [c for c in claims if c.service_date == day])
         with Delivery(settings, ledger, TokenSource(settings, hcode), concurrency) as delivery:
@@ -172,6 +171,7 @@ def night(
                 number += 1
                 delivery.send_chunk(number, due)
             delivery.finish()
+        ledger.writer.give_up(give_up_before)
 
 
 def ended_in_order(process: Process) -> bool:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 from load_night import DAY, holding, rows
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from load.batch import Batch, SubmissionResult
 from load.ledger import Ledger
 from load.outcomes import Meaning, meanings
 from load.queue import DueClaim
+from load.runs import Run
 from load.states import DUE, State
 from load.tables import claim
 from transform.claim import KINDS
@@ -40,6 +41,14 @@ def send_due(ledger: Ledger, state: State, uid: str | None = None, possibly_acce
         Batch(results=[SubmissionResult(c.id, state, why, "said", uid, possibly_accepted) for c in sent])
     )
     return [c.id for c in sent]
+
+
+def give_up(engine: Engine, run: Run, before: date) -> int:
+    """As at the end of a run that has sent them all once more, and none has its closing code."""
+    held = update(claim).where(claim.c.hcode == run.hcode, claim.c.state == State.HELD)
+    with engine.begin() as connection:
+        connection.execute(held.values(run_id=run.id))
+    return Ledger(engine, run).writer.give_up(before)
 
 
 def only(engine: Engine, hcode: str):

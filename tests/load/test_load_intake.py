@@ -164,7 +164,7 @@ def test_a_dry_run_compares_and_changes_nothing(each_audit: Engine, hcode: str):
         ledger.intake.register(DAY, KINDS, [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode)])
         before = rows(each_audit, claim, hcode=hcode)
         now_given = [make_claim(1, hcode=hcode), make_claim(2, hcode=hcode, marriage="1"), make_claim(3, hcode=hcode)]
-        assert sorted(verdict for verdict, _ in ledger.intake.compare(now_given)) == ["changed", "new", "unchanged"]
+        assert sorted(ledger.intake.plan(DAY, KINDS, now_given).verdicts) == ["changed", "new", "unchanged"]
     assert rows(each_audit, claim, hcode=hcode) == before
 
 

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from interleaving import Process, Way, ended_in_order, night
+from ledger_steps import give_up
 from load_night import DAY, holding, let_leases_run_out, make_claim, rows, settings_for, standing
 from sqlalchemy import Engine
 
@@ -466,7 +467,7 @@ def test_a_claim_given_up_that_may_have_been_taken_is_still_so_when_a_person_sen
     load_night.night(audit, once)
     with holding(audit) as hold:
         ledger = Ledger(audit, hold)
-        assert ledger.writer.give_up(DAY + timedelta(1)) == 1
+        assert give_up(audit, hold, DAY + timedelta(1)) == 1
         ledger.writer.settle([rows(audit, claim)[0].id], State.READY, transaction_uid=None, note="once more")
     sandbox.change(no_closing_code_visits=[])
     load_night.night(audit, once)
@@ -491,5 +492,5 @@ def test_a_claim_can_be_given_up_in_a_file(sandbox: Sandbox, api: ApiSettings, a
     sandbox.change(no_closing_code_visits=[make_claim().vn])
     load_night.night(audit, api, [make_claim()])
     with holding(audit) as hold:
-        Ledger(audit, hold).writer.give_up(DAY + timedelta(1))
+        give_up(audit, hold, DAY + timedelta(1))
     assert standing(audit) == {State.GIVEN_UP: 1}

@@ -44,7 +44,7 @@ def test_another_facilitys_and_another_environments_claims_are_nobodys_business(
         ledger.intake.register(DAY, KINDS, [make_claim(hcode=hcode)])
         elsewhere = Run("x", "prd", hcode, timedelta(60))
         assert Ledger(each_audit, elsewhere).queue.count_due(DUE, KINDS, DAY, DAY) == 0
-        assert Ledger(each_audit, elsewhere).intake.compare([make_claim(hcode=hcode)]) == [("new", None)]
+        assert Ledger(each_audit, elsewhere).intake.plan(DAY, KINDS, [make_claim(hcode=hcode)]).verdicts == ["new"]
         assert ledger.queue.count_due(DUE, KINDS, DAY, DAY) == 1
         assert ledger.intake.register(DAY, KINDS, [make_claim(hcode=hcode)]) == {"unchanged": 1}
 
@@ -63,7 +63,7 @@ def test_nothing_personal_is_shown_of_a_claim_that_is_due(each_audit: Engine, hc
 
 def history(ledger: Ledger, *claims: Claim) -> list[tuple[str, str]]:
     frame = ledger.queue.history({c.pid for c in claims}, ["dm", "ht"])
-    assert list(frame.columns) == ["kind", "pid", "vn", "service_date"]
+    assert list(frame.columns) == ["kind", "pid", "item", "vn", "service_date", "yields"]
     assert str(frame["service_date"].dtype) == "datetime64[us]"
     assert all(str(frame[name].dtype) == "str" for name in ("kind", "pid", "vn"))
     return sorted(zip(frame["kind"], frame["vn"], strict=True))

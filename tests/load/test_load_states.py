@@ -61,7 +61,9 @@ def test_what_is_settled_is_never_sent_again_unless_a_person_says_so():
         for before, after, cause in transitions()
         if before in CLOSED_STATES and after is not State.ACCEPTED
     }
-    assert left == {(State.PRESUMED_ACCEPTED, Cause.PERSON), (State.FINAL, Cause.PERSON)}
+    # And one refused for good whose source gives another person or day: that was never sent.
+    by_person = {(State.PRESUMED_ACCEPTED, Cause.PERSON), (State.FINAL, Cause.PERSON)}
+    assert left == {*by_person, (State.FINAL, Cause.CHANGED)}
     assert {before for before, after, _ in transitions() if after is State.SENDING} >= set(DUE)
 
 
