@@ -198,15 +198,15 @@ def rules_page() -> str:
 
 
 NEXT_RUN = {
-    State.READY: "goes",
+    State.READY: "goes, as its source has it then",
     State.SENDING: "of a run that died: treated as in doubt",
     State.ACCEPTED: "never sent again",
     State.PRESUMED_ACCEPTED: "never sent again; look it up on MOPH Claim's own pages, then `moph-claim settle`",
-    State.HELD: "goes again",
-    State.RETRY: "goes again",
-    State.IN_DOUBT: "asked about, then sent once more if that does not settle it",
+    State.HELD: "goes again, as its source has it then",
+    State.RETRY: "goes again, as its source has it then",
+    State.IN_DOUBT: "asked about; if that does not settle it and its source still says the same, sent once more",
     State.CORRECTABLE: 'goes when the record has changed in the HIS, or with `--send "only failed"`',
-    State.FINAL: "never sent again; if its acceptance is found on MOPH Claim's own pages, `moph-claim settle`",
+    State.FINAL: "never sent again, but for a visit that is another person's or day's now; if its acceptance is found on MOPH Claim's own pages, `moph-claim settle`",
     State.GIVEN_UP: 'goes with `--send "only failed"`, or when a person says so (`moph-claim settle`)',
     State.WITHDRAWN: "goes if the HIS gives it again",
 }
