@@ -44,16 +44,16 @@ class RunCounts:
         """Claims a dry run would send."""
         return sum(claims for claims, _ in self.planned.values())
 
-    def plan(self, kind: str, claims: int, baht: int) -> None:
-        """Count claims that would be sent."""
+    def plan(self, kind: str, state: State, claims: int, baht: int) -> None:
+        """Count claims that would be sent, in the state in which they would be."""
         before, worth = self.planned.get(kind, (0, 0))
         self.planned[kind] = (before + claims, worth + baht)
+        self.planned_states[state] += claims
 
     def plan_due(self, due: Mapping[tuple[Kind, State], tuple[int, int]]) -> None:
         """Count claims that are due without having been read in this run: count and baht by kind and state."""
         for (kind, state), (claims, baht) in due.items():
-            self.plan(kind, claims, baht)
-            self.planned_states[state] += claims
+            self.plan(kind, state, claims, baht)
 
     def count_day(self, made: Transformed, registered: Counter[str]) -> None:
         """Count a day and what the ledger made of its claims."""
@@ -94,6 +94,7 @@ class DayRegistrar:
         self.send_everything = send_everything
         # Of a dry run: what its earlier days have made of a claim; None: it would not count as a person's claim any more.
         self._planned: dict[Key, Claim | None] = {}
+        self._going: dict[Key, tuple[Claim, State]] = {}  # what a dry run would send, and in which state it would be
 
     def make(self, tables: DayTables) -> Transformed:
         """The claims and issues of one service day. Every row of a workbook is an explicit request."""
@@ -188,7 +189,9 @@ class DayRegistrar:
         if run.sends:
             run.ledger.intake.set_aside(instead)
         else:
-            self._planned |= dict.fromkeys(instead)
+            for key in instead:
+                self._planned[key] = None
+                self._does_not_go(key)
         by_key: dict[ItemKey, Claim] = {(c.kind, c.vn, c.item): c for c in made.claims}
         for key, held in known.items():
             issue = set_aside_issue(key, held.hn, held.service_date, by_key[instead[key]].service_date)
@@ -199,17 +202,28 @@ class DayRegistrar:
         run, kinds = self._run, self._run.selection.kinds
         intake = run.ledger.intake
         plan = intake.plan(day, kinds, made.claims, origin=self._origin, visits=visits)
-        self._planned |= dict.fromkeys(plan.withdrawn)
+        for key in plan.withdrawn:
+            planned = self._planned.get(key)
+            if planned is None or planned.service_date == day:  # else its visit was moved, and has been read there
+                self._planned[key] = None
+                self._does_not_go(key)
         would_send = []
         for c, verdict, state in zip(made.claims, plan.verdicts, plan.states, strict=True):
             if verdict in ("new", "changed"):
                 self._planned[c.key] = c if state in HISTORY_STATES else None
             goes = state in run.selection.states and c.key not in intake.otherwise and c.key not in plan.of_workbooks
+            self._does_not_go(c.key)  # where a visit is read twice, it is the later reading that counts
             if goes or self.send_everything:
                 would_send.append(c)
-                self.counts.plan(c.kind, 1, c.baht)
-                self.counts.planned_states[state or State.READY] += 1
+                self._going[c.key] = c, state
+                self.counts.plan(c.kind, state, 1, c.baht)
         return DayResult(Counter(plan.verdicts) + Counter(withdrawn=len(plan.withdrawn)), would_send)
+
+    def _does_not_go(self, key: Key) -> None:
+        """Take back what a dry run has counted of a claim."""
+        if counted := self._going.pop(key, None):
+            claim, state = counted
+            self.counts.plan(claim.kind, state, -1, -claim.baht)
 
     def plan_others(self) -> None:
         """Count what a dry run would send besides the claims of its days: of workbooks that were imported before."""
