@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Literal, TypeVar
 
 import pandas as pd
+import sqlalchemy as sa
 
 from core.errors import MophClaimError
 from core.masking import masked
@@ -21,12 +22,9 @@ from extract import contract, normalise
 from extract.contract import TableName, Wanted
 from extract.meanings import columns as agreed_columns
 from extract.query_plan import Step, explain
-from extract.reader import VISITS_A_STATEMENT, Reader, Rows, typed_frame, visit_parameters
+from extract.reader import OF_DAY, OF_VISITS, VISITS_A_STATEMENT, Reader, Rows, typed_frame, visit_parameters
 from extract.values import as_text, column
 
-OF_DAY: tuple[TableName, ...] = ("labs", "vaccinations")
-OF_VISITS: tuple[TableName, ...] = ("visits", "diagnoses")
-"""The statements that select by day, and those that select by the visits these find."""
 SAMPLES = 5
 DAYS_BACK = 31
 """If the day has no visits, so many days before it are searched for one that has."""
@@ -174,7 +172,8 @@ class _StatementRun:
     ) -> None:
         self._reader, self._wanted = reader, wanted
         self.table, self._file, self._wanted_visits = table, f"{table}.sql", set(visits or ())
-        self._values = values | visit_parameters([*(visits or ())][:VISITS_A_STATEMENT])
+        self._by_visit = visits is not None
+        self._values = values | (visit_parameters([*visits][:VISITS_A_STATEMENT]) if visits is not None else {})
         self.fault: Message | None = None
         started = time.monotonic()
         self.names, self.rows = self._tried(lambda: self._run(visits)) or ([], [])
@@ -229,12 +228,15 @@ class _StatementRun:
             costs=costs,
         )
 
+    def _statement(self, has: Callable[..., bool] | None = None) -> sa.TextClause:
+        return self._reader.statement(self._file, self._wanted, has, by_visit=self._by_visit)
+
     def _plan(self) -> tuple[Step, ...] | None:
         reader = self._reader
         try:
             return reader.query(
                 self._file,
-                lambda: explain(reader.connection, reader.statement(self._file, self._wanted), self._values),
+                lambda: explain(reader.connection, self._statement(), self._values),
             )
         except MophClaimError:  # the statement itself ran; that this account may not EXPLAIN it is no fault
             return None
@@ -247,8 +249,8 @@ class _StatementRun:
             looked_up.update(dict.fromkeys(names))
             return reader.catalogue.has(*names)
 
-        rendered = reader.statement(self._file, self._wanted, has).text
-        rendered_in_full = reader.statement(self._file, self._wanted, lambda *_: True).text
+        rendered = self._statement(has).text
+        rendered_in_full = self._statement(lambda *_: True).text
         always_null = set(_ALWAYS_NULL.findall(rendered_in_full))
         costs = [name for name in _ALWAYS_NULL.findall(rendered) if name not in always_null]
         return tuple(reader.catalogue.missing(looked_up)), tuple(dict.fromkeys(costs))

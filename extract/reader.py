@@ -1,7 +1,7 @@
 """Runs the statements of a HIS's folder on one open connection and returns the rows as the database gives them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import date
 from functools import partial
@@ -24,7 +24,7 @@ from extract.query_plan import explain
 from extract.session import MEGABYTE, can_hash_join, display_address, hash_joins, parse_url, read_only_connection
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps, read_site_maps
-from extract.statements import Statements
+from extract.statements import OF_NAMED_VISITS, OF_ONE_DAY, Statements
 from extract.values import column
 from extract.watch import CutOff, Watch
 
@@ -32,6 +32,12 @@ Answer = TypeVar("Answer")
 
 VISITS_A_STATEMENT = 500
 """Visits per statement: below every server's limit of parameters, and each statement is short."""
+
+OF_DAY: tuple[TableName, ...] = ("labs", "vaccinations")
+OF_VISITS: tuple[TableName, ...] = ("visits", "diagnoses")
+"""The statements that select by day, or by visit if they can, and those that select by the visits these find."""
+SAME_DAY = "same_day.sql"
+"""The file that selects the numbers of a day's visits by the persons of the named ones; a folder need not have it."""
 
 HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "visits": {"marriage_name": "text", "nation_name": "text", "scheme_name": "text"},
@@ -100,7 +106,7 @@ class Reader:
         self.at = at
         self.catalogue = Catalogue(connection)
         self._quoted = connection.dialect.identifier_preparer.quote_identifier
-        self._reads_whole: dict[str, bool] = {}
+        self._reads_whole: dict[tuple[str, bool], bool] = {}
         self._rows: Counter[str] = Counter()
         self._bytes = 0
 
@@ -118,8 +124,9 @@ class Reader:
             SourceError: A table may not be read, even an optional one.
         """
         with self.snapshot():
-            for file in (f"{table}.sql" for table in contract.TABLES):
-                self.query(file, partial(self.statement, file, Wanted()))
+            for table in contract.TABLES:
+                file = f"{table}.sql"
+                self.query(file, partial(self.statement, file, Wanted(), by_visit=table in OF_VISITS))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -161,28 +168,45 @@ class Reader:
             "decided_labs": list(site_labs),
         }
 
-    def statement(self, file: str, wanted: Wanted, has: Callable[..., bool] | None = None) -> sa.TextClause:
+    def statement(
+        self, file: str, wanted: Wanted, has: Callable[..., bool] | None = None, *, by_visit: bool = False
+    ) -> sa.TextClause:
         """One statement of the folder, rendered for this database; `has` replaces its catalogue, if given.
 
         Raises:
             ConfigurationError: The file cannot be used.
         """
         has = has or self.catalogue.has
-        return self.statements.statement(file, has, wanted, quoted=self._quoted, reviewed=frozenset(self.maps))
+        reviewed = frozenset(self.maps)
+        return self.statements.statement(file, has, wanted, quoted=self._quoted, reviewed=reviewed, by_visit=by_visit)
+
+    def reads_by_visit(self, wanted: Wanted) -> bool:
+        """Whether the folder's files can select named visits and those of the same persons and day, not only whole days.
+
+        Raises:
+            ConfigurationError: An SQL file cannot be used.
+        """
+
+        def names_visits(file: str) -> bool:
+            # In full: a file may select nothing where the database lacks its tables.
+            statement = self.statement(file, wanted, lambda *_: True, by_visit=True)
+            return bool(OF_NAMED_VISITS & set(statement.compile().params))
+
+        return self.statements.path(SAME_DAY).is_file() and all(names_visits(f"{table}.sql") for table in OF_DAY)
 
     def rows(self, file: str, wanted: Wanted, values: dict[str, object]) -> Rows:
-        """The rows of one SQL file.
+        """The rows of one SQL file; `values` are its parameters, with visit numbers if it is to select by visit.
 
         Raises:
             ConfigurationError: The file cannot be used.
             SourceError: The database cannot be read, not in time, or gives too much.
         """
-        day = values.get("day")
+        day, by_visit = values.get("day"), not OF_NAMED_VISITS.isdisjoint(values)
 
         def read() -> Rows:
-            statement = self.statement(file, wanted)
+            statement = self.statement(file, wanted, by_visit=by_visit)
             bound = {name: values[name] for name in statement.compile().params}
-            whole = self._must_read_whole(file, statement, bound)
+            whole = self._must_read_whole((file, by_visit), statement, bound)
             with hash_joins(self.connection) if whole else nullcontext():
                 result = self.connection.execute(statement, bound)
                 names = [name.lower() for name in result.keys()]  # noqa: SIM118 - a result has keys but is not a mapping
@@ -204,8 +228,8 @@ class Reader:
             rows.append(tuple(row))
         return rows
 
-    def _must_read_whole(self, file: str, statement: sa.TextClause, values: dict[str, object]) -> bool:
-        """Whether the server must read a whole large table, for lack of an index; looked up once per file."""
+    def _must_read_whole(self, file: tuple[str, bool], statement: sa.TextClause, values: dict[str, object]) -> bool:
+        """Whether the server must read a whole large table, for lack of an index; looked up once per file and use."""
         if file not in self._reads_whole:
             self._reads_whole[file] = can_hash_join(self.connection) and self._plan_reads_whole(statement, values)
         return self._reads_whole[file]
@@ -230,6 +254,30 @@ class Reader:
             rows.extend(found)
         return names, rows
 
+    def rows_of_days(self, file: str, wanted: Wanted, days: Mapping[date, Collection[str] | None]) -> Rows:
+        """The rows of one SQL file for service days: of all visits (None) or of those named.
+
+        Visits of several days are named in one statement, unless the file asks for the day.
+        """
+        if len(days) > 1 and not self._asks_for_day(file, wanted):
+            # Any day will do for the parameters that are not asked for.
+            days = {min(days): {vn for numbers in days.values() if numbers is not None for vn in numbers}}
+        names: list[str] = []
+        rows: list[tuple[object, ...]] = []
+        for day, numbers in days.items():
+            values = self.parameters(day, wanted)
+            if numbers is None:
+                given, found = self.rows(file, wanted, values)
+            else:
+                given, found = self.rows_of_visits(file, wanted, values, sorted(numbers))
+            names = given or names
+            rows.extend(found)
+        return names, rows
+
+    def _asks_for_day(self, file: str, wanted: Wanted) -> bool:
+        statement = self.query(file, lambda: self.statement(file, wanted, by_visit=True))
+        return not OF_ONE_DAY.isdisjoint(statement.compile().params)
+
 
 def visit_parameters(visits: list[str]) -> dict[str, object]:
     """Visit numbers as the parameters of statements: as text, and as integers for a HIS that stores integers."""
@@ -251,3 +299,12 @@ def _buddhist(day: date) -> date:
         return day.replace(year=day.year + BUDDHIST_YEARS)
     except ValueError:
         return day
+
+
+def gregorian(day: date) -> date | None:
+    """The service day of a stored day, which may be in Buddhist years; None if there is no such day."""
+    if day.year < FIRST_BUDDHIST_YEAR:
+        return day
+    with suppress(ValueError):
+        return day.replace(year=day.year - BUDDHIST_YEARS)
+    return None

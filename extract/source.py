@@ -1,4 +1,4 @@
-"""A hospital database, read one service day at a time into the contract tables."""
+"""A hospital database, read into the contract tables: a service day at a time, or named visits again."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -14,7 +14,7 @@ from extract import contract, normalise
 from extract.contract import DayTables, TableName, Wanted
 from extract.errors import SourceError
 from extract.his_file import NAME as HIS_FILE
-from extract.reader import HELPER_COLUMNS, Reader, open_reader, typed_frame
+from extract.reader import HELPER_COLUMNS, SAME_DAY, VISITS_A_STATEMENT, Reader, gregorian, open_reader, typed_frame
 from extract.settings import HisSettings
 from extract.site_maps import SiteMaps
 from extract.statements import FACILITY
@@ -39,6 +39,10 @@ NO_FACILITY = Message(
 
 Frames = dict[TableName, pd.DataFrame]
 """The tables of a day, with their helper columns."""
+Numbers = Collection[str]
+"""Visit numbers."""
+Days = Mapping[date, Numbers | None]
+"""The visits to read of each service day, each number of one day only; None for all of the day."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,36 @@ class HisSource:
             ContractError: An SQL file returns other columns than the contract's.
         """
         _, frames = self.read_frames(day, wanted)
-        return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
+        return self._tables(day, frames)
+
+    def read_visits(self, visits: Mapping[date, Numbers], wanted: Wanted) -> Iterator[DayTables]:
+        """Named visits as they stand now, with the other visits of the same persons and days: as `read_day` gives them.
+
+        They are read by number, in snapshots of some hundreds of visits with the pause of two days between them. Where
+        the HIS's files cannot select by number, the days are read whole.
+
+        Args:
+            visits: Visit numbers by the service day under which they were last known, Gregorian.
+            wanted: What the wanted kinds of claim need.
+
+        Yields:
+            The tables of each service day on which named visits are now, in order, each day once. A visit that is gone,
+            or no longer has what is wanted, is in none; nor is one that moves to another day during the reading.
+
+        Raises:
+            SourceError: The database cannot be read, or not in time.
+            ConfigurationError: An SQL file cannot be used.
+            ContractError: An SQL file returns other columns than the contract's.
+        """
+        days = self._present_days(visits, wanted)
+        if self.reader.reads_by_visit(wanted):
+            read = (tables for group in _groups(days) for tables in self._read_group(group, wanted))
+        else:
+            read = (self.read_day(day, wanted) for day in days)
+        for tables in read:
+            found = _with_persons(tables, days[tables.day])
+            if len(found.visits):
+                yield found
 
     def read_visits(self, visits: Mapping[date, Collection[str]], wanted: Wanted) -> Iterator[DayTables]:
         """Visits as they are now, with the same persons' other visits of their days; those that are gone are left out.
@@ -150,30 +183,67 @@ class HisSource:
 
     def read_frames(self, day: date, wanted: Wanted) -> tuple[Frames, Frames]:
         """The day's unchecked tables with helper columns: as the HIS returns them, and normalised; rows keep their index."""
+        with self._snapshot():
+            return self._frames({day: None}, wanted)
+
+    def _present_days(self, visits: Mapping[date, Numbers], wanted: Wanted) -> dict[date, set[str]]:
+        """The named visits that exist, by the service day on which they are now, in order."""
+        with self._snapshot():
+            day_of = _service_days(self._table("visits", wanted, visits))
+        days: dict[date, set[str]] = {day: set() for day in sorted({*day_of.values()})}
+        for vn in {vn for numbers in visits.values() for vn in numbers} & day_of.keys():
+            days[day_of[vn]].add(vn)
+        return {day: numbers for day, numbers in days.items() if numbers}
+
+    def _read_group(self, named: Mapping[date, Numbers], wanted: Wanted) -> list[DayTables]:
+        """The tables of several days, of the named visits and those of the same persons and days, in one snapshot."""
+        with self._snapshot():
+            day_of = {vn: day for day, numbers in named.items() for vn in numbers}
+            for day, numbers in named.items():
+                names, rows = self.reader.rows_of_days(SAME_DAY, wanted, {day: numbers})
+                if names != ["vn"]:
+                    raise contract.broken(str(self._statements.path(SAME_DAY)), {"vn", *names})
+                day_of |= {vn: day for (number,) in rows if (vn := as_text(number)) is not None}
+            days: dict[date, set[str]] = {day: set() for day in named}
+            for vn, day in day_of.items():
+                days[day].add(vn)
+            _, frames = self._frames(days, wanted)
+        # One that was moved since its day was looked up is left out: its new day may have been given already.
+        still = {vn for vn, day in _service_days(frames["visits"]).items() if day == day_of.get(vn)}
+        return [self._tables(day, _of_visits(frames, numbers & still)) for day, numbers in days.items()]
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """One snapshot, after the pause since the last."""
         self._require_tables()
         time.sleep(max(0.0, self._next_day_at - time.monotonic()))
+        with self.reader.snapshot():
+            yield
+        self._next_day_at = time.monotonic() + self._settings.day_pause_seconds
+
+    def _frames(self, days: Days, wanted: Wanted) -> tuple[Frames, Frames]:
         his, maps = self._statements.his, self.reader.maps
-        values = self.reader.parameters(day, wanted)
         raw: Frames = {}
         labs, vaccinations = contract.empty("labs"), contract.empty("vaccinations")
-        with self.reader.snapshot():
-            if wanted.icd10_prefixes and wanted.lab_codes:
-                raw["labs"] = self._table("labs", wanted, values)
-                labs = normalise.labs(raw["labs"], maps, his.maps, wanted.lab_codes)
-            if wanted.vaccines:
-                raw["vaccinations"] = self._table("vaccinations", wanted, values)
-                vaccinations = normalise.vaccinations(raw["vaccinations"], maps, his.maps)
-            raw["visits"] = self._table("visits", wanted, values, sorted({*labs["vn"], *vaccinations["vn"]}))
-            visits = normalise.visits(raw["visits"], maps, his.maps)
-            numbers = list(visits["vn"])
-            raw["diagnoses"] = self._table("diagnoses", wanted, values, numbers)
-        self._next_day_at = time.monotonic() + self._settings.day_pause_seconds
+        if wanted.icd10_prefixes and wanted.lab_codes:
+            raw["labs"] = self._table("labs", wanted, days)
+            labs = normalise.labs(raw["labs"], maps, his.maps, wanted.lab_codes)
+        if wanted.vaccines:
+            raw["vaccinations"] = self._table("vaccinations", wanted, days)
+            vaccinations = normalise.vaccinations(raw["vaccinations"], maps, his.maps)
+        raw["visits"] = self._table("visits", wanted, _among(days, {*labs["vn"], *vaccinations["vn"]}))
+        visits = normalise.visits(raw["visits"], maps, his.maps)
+        numbers = set(visits["vn"])
+        raw["diagnoses"] = self._table("diagnoses", wanted, _among(days, numbers))
         return raw, {
             "visits": visits,
             "diagnoses": normalise.diagnoses(raw["diagnoses"]),
             "labs": labs[labs["vn"].isin(numbers)],
             "vaccinations": vaccinations[vaccinations["vn"].isin(numbers)],
         }
+
+    def _tables(self, day: date, frames: Frames) -> DayTables:
+        return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
 
     def _checked(self, table: TableName, frame: pd.DataFrame) -> pd.DataFrame:
         ordered = frame[list(contract.TABLES[table])].reset_index(drop=True)
@@ -187,15 +257,10 @@ class HisSource:
             raise SourceError(MISSING_TABLES.fill(at=self.reader.at, names=names, kind=self._settings.kind))
         self._complete = True
 
-    def _table(
-        self, table: TableName, wanted: Wanted, values: dict[str, object], visits: list[str] | None = None
-    ) -> pd.DataFrame:
-        """One table with its helper columns, selected by day or by visits."""
+    def _table(self, table: TableName, wanted: Wanted, days: Days) -> pd.DataFrame:
+        """One table with its helper columns."""
         file, agreed = f"{table}.sql", [*contract.TABLES[table], *HELPER_COLUMNS[table]]
-        if visits is None:
-            names, rows = self.reader.rows(file, wanted, values)
-        else:
-            names, rows = self.reader.rows_of_visits(file, wanted, values, visits)
+        names, rows = self.reader.rows_of_days(file, wanted, days)
         names = names or agreed
         twice = {name for name in names if names.count(name) > 1}
         if wrong := set(names) ^ set(agreed) | twice:
@@ -204,3 +269,41 @@ class HisSource:
         if frame["vn"].isna().any():
             raise contract.broken(str(self._statements.path(file)), {"vn"})
         return frame
+
+
+def _groups(days: Mapping[date, Numbers]) -> Iterator[dict[date, Numbers]]:
+    """The days in groups of so many visits as one statement names; a day is never parted."""
+    group: dict[date, Numbers] = {}
+    for day, numbers in days.items():
+        if group and sum(map(len, group.values())) + len(numbers) > VISITS_A_STATEMENT:
+            yield group
+            group = {}
+        group[day] = numbers
+    if group:
+        yield group
+
+
+def _among(days: Days, found: set[str]) -> dict[date, Numbers]:
+    """The visits that were found, by day."""
+    return {day: found if numbers is None else found & {*numbers} for day, numbers in days.items()}
+
+
+def _service_days(visits: pd.DataFrame) -> dict[str, date]:
+    """The service day of each visit that has one, Gregorian, by its number."""
+    dated = visits[visits["visit_date"].notna()]
+    days = ((vn, gregorian(stored.date())) for vn, stored in zip(dated["vn"], dated["visit_date"], strict=True))
+    return {vn: day for vn, day in days if day is not None}
+
+
+def _of_visits(frames: Frames, numbers: Numbers) -> Frames:
+    return {name: frame[frame["vn"].isin([*numbers])] for name, frame in frames.items()}
+
+
+def _with_persons(tables: DayTables, named: Numbers) -> DayTables:
+    """The named visits of a day and the other visits of their persons."""
+    visits = tables.visits
+    chosen = visits["vn"].isin([*named])
+    persons = visits.loc[chosen, "hn"].dropna()
+    numbers = visits.loc[chosen | visits["hn"].isin(persons), "vn"]
+    found = _of_visits({name: getattr(tables, name) for name in contract.TABLES}, numbers)
+    return DayTables(tables.day, **{name: frame.reset_index(drop=True) for name, frame in found.items()})

@@ -1,8 +1,8 @@
 """A HIS is a folder of SQL files. Jinja renders each statement for the tables that exist; values are bound.
 
 For its structure a file may use `has("table", "table.column")`, `wanted` (see `extract.contract.Wanted`), `reviewed`
-(the names of the site's own code maps) and `quoted("name")` (for names that are SQL keywords); for its values the bound
-parameters of `PARAMETERS`.
+(the names of the site's own code maps), `by_visit` (whether visits are named, or a whole day is read) and
+`quoted("name")` (for names that are SQL keywords); for its values the bound parameters of `PARAMETERS`.
 """
 
 import re
@@ -19,6 +19,11 @@ from core.messages import Message
 from extract import his_file
 from extract.contract import Wanted
 from extract.his_file import MapName, read_his_file
+
+OF_ONE_DAY = frozenset({"day", "buddhist_day"})
+"""The parameters that only a statement about one service day has."""
+OF_NAMED_VISITS = frozenset({"visits", "visit_numbers"})
+"""The parameters that only a statement about named visits has."""
 
 _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 
@@ -82,6 +87,7 @@ class Statements:
         *,
         quoted: Callable[[str], str],
         reviewed: Collection[MapName] = (),
+        by_visit: bool = False,
     ) -> sa.TextClause:
         """One SELECT, rendered for this database, with its parameters declared.
 
@@ -91,6 +97,7 @@ class Statements:
             wanted: What the kinds of claim need.
             quoted: Quotes a name for this server.
             reviewed: The site's own code maps.
+            by_visit: Whether visits are named.
 
         Raises:
             ConfigurationError: The file is missing, is not a template or not a SELECT, or has an unknown parameter.
@@ -101,7 +108,7 @@ class Statements:
                 if name == FACILITY
                 else self._templates.get_template(name)
             )
-            sql = template.render(has=has, wanted=wanted, quoted=quoted, reviewed=reviewed).strip()
+            sql = template.render(has=has, wanted=wanted, quoted=quoted, reviewed=reviewed, by_visit=by_visit).strip()
         except TemplateNotFound:
             raise self._unusable(name, "ไม่พบไฟล์", "it is not there") from None
         except TemplateSyntaxError as error:
@@ -120,6 +127,9 @@ class Statements:
         if unknown := names - set(PARAMETERS):
             listed = ", ".join(sorted(unknown))
             raise self._unusable(name, f"ไม่รู้จักพารามิเตอร์ {listed}", f"unknown parameter {listed}")
+        if not by_visit and (named := names & OF_NAMED_VISITS):
+            listed = ", ".join(sorted(named))
+            raise self._unusable(name, f"ใช้ {listed} เมื่ออ่านทั้งวัน", f"it uses {listed} where a whole day is read")
         return clause.bindparams(*(PARAMETERS[name] for name in names))
 
     def _unusable(self, name: str, th: str, en: str) -> ConfigurationError:

@@ -13,6 +13,10 @@
           "Items that nobody knows come along where the site has a map of labs, for a person to decide; add to the last condition:") ]]
      {% if "labs" in reviewed %} OR (l.nhso_code IS NULL AND l.item NOT IN :decided_labs) {% endif %}
 
+   [[ say("เลือกตามเลขที่รับบริการได้ด้วย เพื่ออ่านครั้งที่รออยู่ซ้ำโดยไม่อ่านทั้งวัน (ไม่บังคับ ดู docs/new-his.md) เช่น",
+          "It may also select named visits, so that those that wait are read again without their whole day (optional, see docs/new-his.md), such as:") ]]
+     WHERE {% if by_visit %} v.visit_no IN :visits {% else %} v.visit_day IN (:day, :buddhist_day) {% endif %}
+
    [[ say("พารามิเตอร์", "Parameters") ]]
 [[ guide.parameters(of_day + of_labs) ]]
    [[ say("แม่แบบ (Jinja)", "Template (Jinja)") ]]

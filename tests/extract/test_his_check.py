@@ -154,7 +154,7 @@ def test_statement_that_reads_a_whole_large_table_is_warned_about(
             connection.exec_driver_sql("ANALYZE TABLE ovst" if engine.dialect.name == "mysql" else "ANALYZE ovst")
     engine.dispose()
     # The day's column within a function, as it is often written, is no use to the index.
-    folder = _site(tmp_path, vaccinations=("WHERE o.vstdate IN", "WHERE COALESCE(o.vstdate, o.vstdate) IN"))
+    folder = _site(tmp_path, vaccinations=('else "o.vstdate IN', 'else "COALESCE(o.vstdate, o.vstdate) IN'))
     text = (
         (folder / "vaccinations.sql")
         .read_text(encoding="utf-8")

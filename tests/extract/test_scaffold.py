@@ -27,7 +27,7 @@ def test_every_column_has_a_meaning_in_both_languages(table: str) -> None:
 def test_every_parameter_and_function_has_a_meaning() -> None:
     assert set(meanings("parameter")) == set(PARAMETERS)
     names = {name.partition("(")[0] for name in meanings("function")}
-    assert names == {"has", "wanted", "reviewed", "quoted"}
+    assert names == {"has", "wanted", "reviewed", "by_visit", "quoted"}
     assert names <= set(inspect.signature(statements.Statements.statement).parameters)
 
 

@@ -1,4 +1,4 @@
-{# The day's results of wanted lab items, at visits with a wanted diagnosis.
+{# Results of wanted lab items, of a day or of named visits, at visits with a wanted diagnosis.
 
    The NHSO code of an item is taken from the first of: the site's own map (applied afterwards; mapped_labs are its items),
    the billing code, the system lab name, the ministry's lab code; never from a pattern in the name. 32001 is the
@@ -44,7 +44,7 @@ FROM (
     -- the few visits with a wanted diagnosis come first, so that the server looks up their labs by index
     SELECT v.vn, {{ "v.an" if has("ovst.an") else "NULL" }} AS an
     FROM ovst v
-    WHERE v.vstdate IN (:day, :buddhist_day)
+    WHERE {{ "v.vn IN :visits" if by_visit else "v.vstdate IN (:day, :buddhist_day)" }}
         AND EXISTS (
             SELECT 1 FROM ovstdiag d
             WHERE d.vn = v.vn AND UPPER(SUBSTR(TRIM(d.icd10), 1, 3)) IN :icd10_prefixes

@@ -1,6 +1,6 @@
-{# The day's vaccinations of the five families of tables, as stored: a dose may be in two of them.
+{# Vaccinations of a day or of named visits, in the five families of tables, as stored: a dose may be in two of them.
 
-   The day's visits are read once and joined with each family; a row has the columns of one family, the others are NULL.
+   The visits are read once and joined with each family; a row has the columns of one family, the others are NULL.
    given_at is the time of the dose, in families that store it; otherwise given_date (the day of the service, if stored)
    and given_time (the visit's) are used. Lot and expiry have other column names in ovst_vaccine. -#}
 
@@ -80,7 +80,7 @@ LEFT JOIN {{ f.vaccine }} v_{{ f.name }} ON v_{{ f.name }}.{{ f.vaccine }}_id = 
 {% if by_doctor %}
 LEFT JOIN doctor r ON r.code = {{ of_any("doctor") }}
 {% endif %}
-WHERE o.vstdate IN (:day, :buddhist_day)
+WHERE {{ "o.vn IN :visits" if by_visit else "o.vstdate IN (:day, :buddhist_day)" }}
     AND (
         {% for f in families %}
         {{ "" if loop.first else "OR " }}d_{{ f.name }}.{{ f.parent }} IS NOT NULL

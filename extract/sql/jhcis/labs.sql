@@ -1,4 +1,4 @@
-{# The day's results of wanted lab items, at visits with a wanted diagnosis that were not cancelled.
+{# Results of wanted lab items, of a day or of named visits, at visits with a wanted diagnosis that were not cancelled.
 
    Sites can edit the list of lab items, so the site's own map is used first, then the map in his.toml. A result is stored
    as a number; without one (or with 0, which the form stores when left empty) as text; without either there is no result.
@@ -25,7 +25,7 @@ JOIN visitlabchcyhembmsse l ON l.pcucode = o.pcucode AND l.visitno = o.visitno
 {% if has("clabchcyhembmsse.labname") %}
 LEFT JOIN clabchcyhembmsse i ON i.labcode = l.labcode
 {% endif %}
-WHERE o.visitdate IN (:day, :buddhist_day)
+WHERE {{ "o.visitno IN :visit_numbers" if by_visit else "o.visitdate IN (:day, :buddhist_day)" }}
     AND COALESCE(o.flagservice, '') <> '99'
     AND o.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
     AND (l.labresultdigit <> 0 OR TRIM(l.labresulttext) <> '')

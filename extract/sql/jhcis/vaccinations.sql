@@ -1,4 +1,4 @@
-{# The day's vaccinations, of visits that were not cancelled. Doses without a visit number were given elsewhere.
+{# Vaccinations of a day or of named visits, of visits that were not cancelled. Doses without a visit number were given elsewhere.
 
    A vaccine is a drug of type 05; files18epi is its standard code, 201 to 205 being doses in antenatal care. It was given
    by the visit's user; of several users of one name, deleted ones are used only if there is no other. -#}
@@ -33,7 +33,7 @@ LEFT JOIN {{ quoted("user") }} u ON u.pcucode = v.pcucode AND u.username = v.use
     ))
     {% endif %}
 {% endif %}
-WHERE v.visitdate IN (:day, :buddhist_day)
+WHERE {{ "v.visitno IN :visit_numbers" if by_visit else "v.visitdate IN (:day, :buddhist_day)" }}
     AND COALESCE(v.flagservice, '') <> '99'
     AND v.pcucode = (SELECT MIN(f.offid) FROM office f WHERE f.offid <> '0000x')
 {% else %}
