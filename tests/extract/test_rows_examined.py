@@ -1,4 +1,4 @@
-"""What reading one day costs the hospital's server does not grow with the years the database holds."""
+"""What reading one day, or some visits, costs the hospital's server does not grow with the years the database holds."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,14 +45,18 @@ def _analyze(connection: sa.Connection) -> None:
     connection.exec_driver_sql("ANALYZE" if postgres else f"ANALYZE TABLE {', '.join(names)}")
 
 
-def _examined(kind: str, url: str, days: int) -> tuple[int, dict[str, int]]:
-    """Visits read of the same day of the same hospital, whatever its days, and the rows examined for each table."""
+def _build(kind: str, url: str, days: int) -> None:
     BUILD[kind](url, first_day=FIRST_DAY, days=days, visits_a_day=150, traps=False)
     with _administrator(url) as connection:
         for table, number in OF_NO_VISIT[kind].items():
             rows = ", ".join(f"({n})" for n in range(1_000_000, 1_000_000 + 10 * days))
             connection.exec_driver_sql(f"INSERT INTO {table} ({number}) VALUES {rows}")
         _analyze(connection)
+
+
+def _examined(kind: str, url: str, days: int) -> tuple[int, dict[str, int]]:
+    """Visits read of the same day of the same hospital, whatever its days, and the rows examined for each table."""
+    _build(kind, url, days)
     with open_source(settings_for(url, kind=kind)) as source:
         source.missing_tables()
         rows = RowsExamined(source.reader.connection)
@@ -70,6 +74,52 @@ def test_rows_examined_for_a_day_do_not_grow_with_the_other_days(kind: str, new_
     assert min(once[table] for table in TABLES) > visits
     # At most one row a visit: of a small code list, which a server looks up for each or reads whole, as it pleases.
     assert {table: rows for table, rows in four_times.items() if rows > once[table] + visits} == {}
+
+
+def _examined_again(kind: str, url: str) -> tuple[list[str], dict[str, int], int]:
+    """Every tenth visit of the first days read again: the persons, the rows examined, and those of these days read whole."""
+    with open_source(settings_for(url, kind=kind)) as source:
+        source.missing_tables()
+        rows = RowsExamined(source.reader.connection)
+        whole = [source.read_day(FIRST_DAY + timedelta(days=n), ALL) for n in range(DAYS)]
+        examined = rows.by_table.total()
+        rows.clear()
+        named = {tables.day: list(tables.visits["vn"][::10]) for tables in whole}
+        persons = [hn for tables in source.read_visits(named, ALL) for hn in tables.visits["hn"]]
+        return persons, dict(rows.by_table), examined
+
+
+OTHER_VISITS = {
+    "hosxp": "INSERT INTO ovst (vn, hn, vstdate) VALUES ('9{n:011}', '{person}', '2026-01-05')",
+    "jhcis": "INSERT INTO visit (pcucode, visitno, pcucodeperson, pid, visitdate) "
+    "SELECT MAX(pcucode), 9{n:07}, MAX(pcucodeperson), {person}, '2026-01-05' FROM visit",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BUILD)
+@pytest.mark.parametrize("new_database", ["mariadb", "postgresql"], indirect=True)
+def test_visits_read_again_cost_their_part_of_their_days_whatever_other_days_hold(
+    kind: str, new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    _build(kind, url, DAYS)
+    persons, once, whole = _examined_again(kind, url)
+    assert 30 < len(persons) < 80
+    assert sum(once.values()) < whole / 5
+    larger = new_database()
+    _build(kind, larger, 4 * DAYS)
+    again, four_times, _ = _examined_again(kind, larger)
+    assert len(again) == len(persons)
+    assert {table: rows for table, rows in four_times.items() if rows > once[table] + len(persons)} == {}
+    # Persons who have been there often: each other visit is looked at once, and once more for first diagnoses.
+    others = [(n, person) for n, person in enumerate(sorted({*persons}) * 20)]
+    with _administrator(url) as connection:
+        for n, person in others:
+            connection.exec_driver_sql(OTHER_VISITS[kind].format(n=n, person=person))
+        _analyze(connection)
+    _, often, _ = _examined_again(kind, url)
+    assert sum(often.values()) < sum(once.values()) + 2 * len(others)
 
 
 @pytest.mark.slow
