@@ -33,7 +33,19 @@ from bench.environment import (
     run_flow,
 )
 from bench.fingerprint import fingerprint
-from bench.night_cost import HEADS, NO_HISTORY, SYSTEMS, large_hospital, measure, table_row
+from bench.night_cost import (
+    HEADS,
+    NO_HISTORY,
+    OPEN_DAYS,
+    OPEN_HEADS,
+    OPEN_VISITS,
+    SYSTEMS,
+    large_hospital,
+    measure,
+    measure_open,
+    open_row,
+    table_row,
+)
 from bench.workbook_file import write_month
 from core.clock import today
 from extract.contract import TABLES
@@ -227,19 +239,23 @@ def workbook(folder: Path, quick: bool) -> None:
 def night_cost(_folder: Path, quick: bool) -> None:
     """Count the rows that a server examines for one night, in a database of two years and 2 million visits."""
     days = 73 if quick else 730
-    lines, parts = [], []
+    lines, parts, again = [], [], []
     for system in SYSTEMS:
         for server in system.servers:
             with large_hospital(system, server, days=days, visits_a_day=LARGE) as url:
                 if not url:
                     continue
                 cost = measure(url, system.kind, today() - timedelta(days=1))
+                opened = measure_open(url, system.kind, today() - timedelta(days=1))
             name = f"{system.name}, {server}"
             lines.append(table_row(name, cost))
             parts.append([name, *(f"{cost.examined[table]:,}" for table in TABLES)])
+            again.append(open_row(name, opened))
     print(f"one night of {LARGE:,} visits in a database of {days * LARGE:,}")
     _print_table(HEADS, lines)
     _print_table(["rows examined for", *TABLES], parts)
+    print(f"{OPEN_VISITS} visits of {OPEN_DAYS} days read again")
+    _print_table(OPEN_HEADS, again)
 
 
 def year(folder: Path, quick: bool) -> None:

@@ -1,4 +1,5 @@
-"""Load on the hospital's server: the rows it examines for one night, compared with the rows that belong to its visits.
+"""Load on the hospital's server: the rows it examines for one night, compared with the rows that belong to its visits;
+and for visits of other days that are read again, compared with a night's days.
 
 Each HIS is one row of `SYSTEMS` and one file in `bench/owned`, which counts the rows that belong to visits with plain SQL,
 independently of how the program reads them.
@@ -28,6 +29,8 @@ from transform.claim import KINDS
 from transform.claims import make_claims, wanted
 
 OWNED = Path(__file__).with_name("owned")
+WINDOW, OPEN_VISITS, OPEN_DAYS = 7, 300, 60
+"""The service days of a nightly run; and visits whose claims wait, over how many days they are spread."""
 NO_HISTORY = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
 SERVERS = {
     "MariaDB": os.environ.get("BENCH_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306"),
@@ -74,6 +77,23 @@ class NightCost:
     claims: int
     examined: Counter[str]
     owned: Counter[str]
+
+
+@dataclass(frozen=True)
+class OpenCost:
+    """The cost of reading named visits again, beside that of whole days; rows examined.
+
+    Args:
+        visits: Visits given: those named, and others of the same persons and days.
+        examined: For these visits, by number.
+        window: For the service days of a nightly run.
+        whole: For all days on which the named visits are, read whole.
+    """
+
+    visits: int
+    examined: int
+    window: int
+    whole: int
 
 
 @contextmanager
@@ -123,6 +143,31 @@ def measure(url: str, kind: str, day: date) -> NightCost:
     return NightCost(len(tables.visits), len(made.claims), examined, owned)
 
 
+def measure_open(url: str, kind: str, last: date) -> OpenCost:
+    """Read visits of the last days again, evenly spread over the days and the candidates of each.
+
+    Args:
+        url: The database, on MariaDB or PostgreSQL.
+        kind: The HIS: name of its folder of SQL.
+        last: The last service day.
+    """
+    named: dict[date, list[str]] = {}
+    with open_source(HisSettings(url=SecretStr(url), kind=kind)) as source:
+        source.facility()
+        rows = RowsExamined(source.reader.connection)
+        for n in range(OPEN_DAYS):
+            day = last - timedelta(days=n)
+            candidates = list(source.read_day(day, wanted(KINDS)).visits["vn"])
+            a_day = OPEN_VISITS // OPEN_DAYS
+            named[day] = [candidates[part * len(candidates) // a_day] for part in range(a_day)]
+            if n + 1 == WINDOW:
+                window = rows.by_table.total()
+        whole = rows.by_table.total()
+        rows.clear()
+        visits = sum(len(tables.visits) for tables in source.read_visits(named, wanted(KINDS)))
+        return OpenCost(visits, rows.by_table.total(), window, whole)
+
+
 def rows_owned(connection: sa.Connection, kind: str, visits: list[str], hcode: str, day: date) -> Counter[str]:
     """Count the rows of `bench/owned/<kind>.csv`; a row that belongs to two visits counts twice."""
     owned: Counter[str] = Counter()
@@ -166,3 +211,26 @@ HEADS = (
     "least possible",
     "of those without code lists",
 )
+
+OPEN_HEADS = (
+    "",
+    "visits given",
+    "rows examined",
+    "a visit",
+    f"rows of {WINDOW} days",
+    "both of those",
+    f"{OPEN_DAYS} whole days of those",
+)
+
+
+def open_row(name: str, cost: OpenCost) -> list[str]:
+    """One line of the table of visits read again."""
+    return [
+        name,
+        f"{cost.visits:,}",
+        f"{cost.examined:,}",
+        f"{cost.examined / cost.visits:.1f}",
+        f"{cost.window:,}",
+        f"{(cost.window + cost.examined) / cost.window:.2f}",
+        f"{cost.whole / cost.window:.1f}",
+    ]
