@@ -163,24 +163,6 @@ class HisSource:
             if len(found.visits):
                 yield found
 
-    def read_visits(self, visits: Mapping[date, Collection[str]], wanted: Wanted) -> Iterator[DayTables]:
-        """Visits as they are now, with the same persons' other visits of their days; those that are gone are left out.
-
-        Args:
-            visits: Visit numbers by the service day under which they were last known.
-            wanted: As `read_day`.
-
-        Raises:
-            MophClaimError: As `read_day`.
-        """
-        for day, numbers in visits.items():
-            tables = self.read_day(day, wanted)
-            persons = tables.visits.loc[tables.visits["vn"].isin(list(numbers)), "hn"]
-            vns = tables.visits.loc[tables.visits["hn"].isin(persons), "vn"]
-            if len(vns):
-                frames = {name: getattr(tables, name) for name in contract.TABLES}
-                yield DayTables(day, **{n: f[f["vn"].isin(vns)].reset_index(drop=True) for n, f in frames.items()})
-
     def read_frames(self, day: date, wanted: Wanted) -> tuple[Frames, Frames]:
         """The day's unchecked tables with helper columns: as the HIS returns them, and normalised; rows keep their index."""
         with self._snapshot():
