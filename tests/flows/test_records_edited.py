@@ -1,0 +1,470 @@
+"""The hospital edits its records between the runs, and MOPH Claim answers as it likes: what goes is what the records say.
+
+A state machine in hypothesis' sense: a few examples in `make test`, many in `make test-slow`. `RECORDS_EDITED=20 pytest
+tests/flows/test_records_edited.py` tries twenty times as many, and others.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from databases import SQLITE_FIRST
+from edited_hospital import CREATININE, HBA1C, NOT_OF_THE_SERVER, PEOPLE, Hospital, Hosxp, Jhcis, Key, Said, Visit
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from night_shift import DAYS, FIRST_DAY, LAST_DAY, Site
+from officer import fill
+from workbook_samples import cid
+
+from core.clock import BANGKOK
+from core.errors import MophClaimError
+from flows.parameters import LOOK_BACK_DAYS, ImportParameters, ReconcileParameters, SubmitParameters
+from flows.runs.claim_run import ClaimRun
+from flows.runs.import_workbook import open_import_run
+from flows.runs.reconcile import open_reconcile_run
+from flows.runs.submit import SubmitRun, open_submit_run
+from flows.settings.model import Settings
+from flows.settings.read import read_settings
+from load.database import open_audit
+from load.states import DUE, FOR_A_PERSON, State
+from load.tables import claim, former_payload, issue, submission
+from sandbox.his import build_hosxp, build_jhcis
+from sandbox.process import Sandbox
+from sandbox.world import Account, Fault, FaultKind
+
+pytestmark = pytest.mark.xdist_group("records_edited")
+
+TIMES = int(os.environ.get("RECORDS_EDITED", "0"))
+ONE_AFTER_ANOTHER = {"concurrency": 1}  # so that the same story meets the same answers
+_hcodes = count(20_001)
+
+
+class Calendar:
+    """The program's clock, which a test puts forward; it begins on a day on which every list is valid."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Go back to the first day."""
+        self._ahead = datetime(2026, 5, 20, 1, tzinfo=BANGKOK) - datetime.now(BANGKOK)
+
+    def now(self, zone: tzinfo) -> datetime:
+        """What `datetime.now` gives the program."""
+        return datetime.now(zone) + self._ahead
+
+    @property
+    def today(self) -> date:
+        """The day in Bangkok."""
+        return self.now(BANGKOK).date()
+
+    def pass_by(self, days: int) -> None:
+        """Let days go by."""
+        self._ahead += timedelta(days)
+
+
+@dataclass
+class Done:
+    """What came of a run.
+
+    Args:
+        id: Its id in the audit; empty where it came to none.
+        claims: The claims it has sent, or of a dry run would send.
+        issues: The open issues after it.
+        failure: Why it ended early, if it did.
+    """
+
+    id: str = ""
+    claims: set[Key] = field(default_factory=set)
+    issues: set[tuple[Any, ...]] = field(default_factory=set)
+    failure: MophClaimError | None = None
+
+
+class Runs:
+    """The program's runs, as the flows carry them out, and what the audit has of them.
+
+    Args:
+        settings: The settings in force.
+        hcode: The facility.
+    """
+
+    def __init__(self, settings: Settings, hcode: str) -> None:
+        self.settings = settings
+        self.hcode = hcode
+        self._audit = sa.create_engine(settings.audit_url(), poolclass=sa.NullPool)
+
+    def submit(self, *, dry_run: bool = False, **asked: Any) -> Done:
+        """The nightly run."""
+        parameters = SubmitParameters.checked(dry_run=dry_run, **ONE_AFTER_ANOTHER, **asked)
+        planned: set[Key] = set()
+        with self._ending_in(Done()) as done, open_submit_run(self.settings, parameters, pytest.fail) as run:
+            done.id = run.audit_run.id
+            _note_planned(run, planned)
+            for day in run.days:
+                run.extract_day(day)
+                run.transform_day()
+            _send(run)
+        return self._with_books(done, planned if dry_run else None)
+
+    def planned_reconcile(self) -> int:
+        """How many claims a dry run of `reconcile` finds would be sent."""
+        parameters = ReconcileParameters.checked(dry_run=True)
+        with open_reconcile_run(self.settings, parameters, pytest.fail) as run:
+            run.plan()
+            return sum(run.would_send.values())
+
+    def reconcile(self) -> Done:
+        """What is left from earlier runs is sent."""
+        parameters = ReconcileParameters.checked(**ONE_AFTER_ANOTHER)
+        with self._ending_in(Done()) as done, open_reconcile_run(self.settings, parameters, pytest.fail) as run:
+            done.id = run.audit_run.id
+            run.give_up()
+            _send(run)
+            while transactions := run.next_transactions():
+                run.ask(transactions)
+        return self._with_books(done, None)
+
+    def import_workbook(self, file: Path, *, dry_run: bool = False) -> tuple[Done, set[Key]]:
+        """A workbook; also gives the claims that its rows became."""
+        parameters = ImportParameters.checked(dry_run=dry_run, **ONE_AFTER_ANOTHER)
+        made: set[Key] = set()
+        opened = open_import_run(self.settings, file, file.name, parameters, pytest.fail)
+        with self._ending_in(Done()) as done, opened as run:
+            done.id = run.audit_run.id
+            run.make_claims()
+            made.update(run.claims)
+            _send(run)
+        return self._with_books(done, {key[1:] for key in run.would_send} if dry_run else None), made
+
+    @contextmanager
+    def _ending_in(self, done: Done) -> Iterator[Done]:
+        try:
+            yield done
+        except MophClaimError as error:
+            done.failure = error
+
+    def _with_books(self, done: Done, planned: set[Key] | None) -> Done:
+        done.claims = {(c.kind, c.vn, c.item) for c in self.claims() if c.run_id == done.id}
+        if planned is not None:
+            assert not done.claims
+            done.claims = planned
+        done.issues = self.issues()
+        return done
+
+    def claims(self) -> list[Any]:
+        """The ledger's claims."""
+        return self._rows(sa.select(claim).where(claim.c.hcode == self.hcode))
+
+    def issues(self) -> set[tuple[Any, ...]]:
+        """The open issues: what they are about (kind, vn, item first), and what they say."""
+        names = ("kind", "vn", "item", "rule", "severity", "field", "service_date", "message_en")
+        open_ = sa.and_(issue.c.hcode == self.hcode, issue.c.resolved_at.is_(None))
+        return {tuple(row) for row in self._rows(sa.select(*(issue.c[name] for name in names)).where(open_))}
+
+    def submitted(self, done: Done) -> list[Any]:
+        """What a run has sent to be accepted: kind, vn, item, origin, payload."""
+        c, s, f = claim.c, submission.c, former_payload.c
+        former = sa.and_(f.claim_id == c.id, f.payload_hash == s.payload_hash)
+        payload = sa.case((c.payload_hash == s.payload_hash, c.payload), else_=f.payload).label("payload")
+        sent = sa.select(c.kind, c.vn, c.item, c.origin, payload).join_from(submission, claim, s.claim_id == c.id)
+        return self._rows(sent.outerjoin(former_payload, former).where(s.run_id == done.id, s.call == "submit"))
+
+    def _rows(self, query: "sa.Select[Any]") -> list[Any]:
+        with self._audit.connect() as connection:
+            return list(connection.execute(query))
+
+
+def _send(run: ClaimRun) -> None:
+    """What is due goes, where the run sends."""
+    if not (run.sends and (due := run.count_due())):
+        return
+    run.make_room(due)
+    run.log_in()
+    number = 0
+    while chunk := run.next_chunk():
+        number += 1
+        run.send_chunk(number, chunk)
+    run.finish_sending()
+
+
+def _note_planned(run: SubmitRun, planned: set[Key]) -> None:
+    """Have the claims that a dry run finds would be sent put into a set, as it comes to find them."""
+    register = run.registrar.register
+
+    def registered(*args: Any, **kwargs: Any) -> Any:
+        result = register(*args, **kwargs)
+        planned.update(c.key[1:] for c in result.would_send)
+        return result
+
+    run.registrar.register = registered  # type: ignore[method-assign]
+
+
+VISITS: dict[str, dict[str, Any]] = {
+    "diabetes": {"icd10": ("E119",), "results": {HBA1C: "7.2"}},
+    "hypertension": {"icd10": ("I10",), "results": {CREATININE: "1.1"}},
+    "both": {"icd10": ("E119", "I10"), "results": {HBA1C: "7.2", CREATININE: "1.1"}},
+    "vaccine": {"dose": "041"},
+    "vaccine that the server does not take": {"dose": NOT_OF_THE_SERVER},
+    "dT": {"dose": "106", "icd10": ("Z235",)},
+}
+
+
+def _results(visit: Visit, text: str) -> Visit:
+    return replace(visit, results=dict.fromkeys(visit.results, text))
+
+
+EDITS: dict[str, Callable[[Visit], Visit | None]] = {
+    "deleted": lambda _: None,
+    "another day": lambda v: replace(v, day=v.day - timedelta(1)),
+    "a later day": lambda v: replace(v, day=v.day + timedelta(2)),
+    "a day long past": lambda v: replace(v, day=v.day - timedelta(15)),
+    "another person": lambda v: replace(v, person=v.person % len(PEOPLE) + 1),
+    "another result": lambda v: _results(v, "8.4"),
+    "unusable result": lambda v: _results(v, "Hemolysis"),
+    "no result": lambda v: replace(v, results={}),
+    "another diagnosis": lambda v: replace(v, icd10=tuple(dict.fromkeys((*v.icd10, "N183")))),
+    "no diagnosis": lambda v: replace(v, icd10=("J00",)),
+    "another right": lambda v: replace(v, right="OFC" if v.right == "UCS" else "UCS"),
+    "another vaccine": lambda v: replace(v, dose="042" if v.dose else ""),
+    "another lot": lambda v: replace(v, lot="L2"),
+    "no lot": lambda v: replace(v, lot=""),
+    "closing code": lambda v: replace(v, closed=True),
+    "claimed by the HIS": lambda v: replace(v, his_uid=f"uid-{v.vn}"),
+}
+# What an officer types otherwise than the HIS has it.
+TYPED: dict[str, Callable[[Visit], Visit]] = {
+    "the same": lambda v: v,
+    "another result": lambda v: _results(v, "9.1"),
+    "another lot": lambda v: replace(v, lot="L3"),
+    "another person": lambda v: replace(v, person=v.person % len(PEOPLE) + 1),
+}
+# Each is met by the requests of some people, until the server is in another mood.
+MOODS: tuple[FaultKind, ...] = ("503", "hang_up_before", "500_after", "reset_after", "truncated_after", "504")
+
+
+class RecordsEdited(RuleBasedStateMachine):
+    """One facility from its first day on.
+
+    Args:
+        hospital: Its records.
+        sandbox: The server.
+        site: Its settings.
+        calendar: What day it is.
+    """
+
+    visits = Bundle("visits")
+
+    def __init__(self, hospital: Hospital, sandbox: Sandbox, site: Site, calendar: Calendar) -> None:
+        super().__init__()
+        self.hospital = hospital
+        self.sandbox = sandbox
+        self.calendar = calendar
+        self.folder = site.folder
+        self.numbers = count(101)
+        self.falters = False
+        self.typed: dict[Key, Said] = {}  # what the last workbook said
+        self.promised: set[Key] = set()  # what a nightly run has had in its window
+        hcode = str(next(_hcodes))
+        calendar.begin()
+        hospital.open(hcode)
+        self.runs = Runs(read_settings(), hcode)
+        sandbox.reset()
+        # A claim that comes twice is taken twice: it would be seen.
+        account = Account(hospital_code=hcode, token_seconds=10**9)
+        sandbox.change(accounts=(account,), second_submission="taken_again")
+
+    @initialize(target=visits, what=st.sampled_from([*VISITS]), closed=st.booleans())
+    def first_night(self, what: str, closed: bool) -> str:
+        vn = self.someone_comes(what, 1, closed, 0)
+        self.one_night(1, dry_run_first=False)
+        return vn
+
+    @rule(
+        target=visits,
+        what=st.sampled_from([*VISITS]),
+        person=st.sampled_from(PEOPLE),
+        closed=st.booleans(),
+        days_ago=st.integers(0, 8),
+    )
+    def visit(self, what: str, person: int, closed: bool, days_ago: int) -> str:
+        return self.someone_comes(what, person, closed, days_ago)
+
+    def someone_comes(self, what: str, person: int, closed: bool, days_ago: int) -> str:
+        vn = str(next(self.numbers))
+        day = self.calendar.today - timedelta(days_ago)
+        self.hospital.put(Visit(vn, person, day, closed=closed, **VISITS[what]))
+        return vn
+
+    @rule(vn=visits, what=st.sampled_from([*EDITS]))
+    def edit(self, vn: str, what: str) -> None:
+        if visit := self.hospital.visits.get(vn):
+            if edited := EDITS[what](visit):
+                self.hospital.put(edited)
+            else:
+                self.hospital.remove(vn)
+
+    @rule(mood=st.sampled_from([*MOODS, None, None]), people=st.sets(st.sampled_from(PEOPLE), min_size=1))
+    def server(self, mood: FaultKind | None, people: set[int]) -> None:
+        self.falters = mood is not None
+        pids = tuple(cid(person) for person in sorted(people))
+        self.sandbox.misbehave(*([Fault(kind=mood, people=pids)] if mood else ()))
+
+    @rule(days=st.sampled_from([1, 1, 1, 2, 9, 35]), dry_run_first=st.booleans())
+    def night(self, days: int, dry_run_first: bool) -> None:
+        self.one_night(days, dry_run_first=dry_run_first)
+
+    def one_night(self, days: int, *, dry_run_first: bool) -> None:
+        self.calendar.pass_by(days)
+        self._tell_closing_codes()
+        dry = self.runs.submit(dry_run=True) if dry_run_first else None
+        real = self.runs.submit()
+        self._check_what_was_sent(real)
+        if dry:
+            assert dry.failure is None
+            assert dry.issues == real.issues
+            assert real.claims == dry.claims or (real.failure and real.claims <= dry.claims)
+        if real.failure is None:
+            self._check_that_nothing_is_forgotten()
+
+    @rule()
+    def reconcile(self) -> None:
+        self._tell_closing_codes()
+        would_send = self.runs.planned_reconcile()
+        real = self.runs.reconcile()
+        self._check_what_was_sent(real)
+        assert len(real.claims) == would_send or (real.failure and len(real.claims) <= would_send)
+
+    @rule(vn=visits, typed=st.sampled_from([*TYPED]))
+    def import_workbook(self, vn: str, typed: str) -> None:
+        visit = self.hospital.visits.get(vn)
+        if not visit or not (visit.results or visit.dose) or visit.dose == NOT_OF_THE_SERVER:
+            return
+        # The sheets of vaccines have no diagnoses.
+        visit = TYPED[typed](visit if visit.results else replace(visit, icd10=()))
+        file = fill(self.folder / f"{next(self.numbers)}.xlsx", self.hospital.sheets(visit))
+        self._tell_closing_codes()
+        issues = self.runs.issues()
+        dry, _ = self.runs.import_workbook(file, dry_run=True)
+        assert dry.issues == issues
+        real, made = self.runs.import_workbook(file)
+        self.typed |= {key: said for key, said in self.hospital.records_of(visit) if key in made and said}
+        self._check_what_was_sent(real)
+        assert real.claims == dry.claims or (real.failure and real.claims <= dry.claims)
+
+    def _tell_closing_codes(self) -> None:
+        without = tuple(v.vn for v in self.hospital.visits.values() if not v.closed)
+        self.sandbox.change(no_closing_code_visits=without)
+
+    def _check_what_was_sent(self, done: Done) -> None:
+        """Every claim that was sent says what its record says now, or its workbook; and none was taken twice."""
+        note(f"sent {sorted(done.claims)} {done.failure.message.en if done.failure else ''}")
+        records = self.hospital.records()
+        for row in self.runs.submitted(done):
+            key = (row.kind, row.vn, row.item)
+            expected = self.typed.get(key) if row.origin == "workbook" else records.get(key)
+            assert Said.of(row.payload) == expected, f"{key} of the {row.origin}"
+        taken = Counter((a["kind"], a["seq"], a["item"]) for a in self.sandbox.accepted())
+        assert set(taken.values()) <= {1}, taken
+
+    def _check_that_nothing_is_forgotten(self) -> None:
+        """Every record that a nightly run has had before it is accepted, waiting for a reason, or listed."""
+        records = self.hospital.records()
+        first, last = self.calendar.today - timedelta(LOOK_BACK_DAYS), self.calendar.today - timedelta(1)
+        in_window = {vn: visit for vn, visit in self.hospital.visits.items() if first <= visit.day <= last}
+        self.promised = {key for key in records if key in self.promised or key[1] in in_window}
+        claims = {(c.kind, c.vn, c.item): c for c in self.runs.claims()}
+        accounted = {key for key, c in claims.items() if c.state in (State.ACCEPTED, *DUE, *FOR_A_PERSON)}
+        forgotten = self.promised - accounted - {about[:3] for about in self.runs.issues()}
+        assert not forgotten, {key: key in claims and claims[key].state for key in forgotten}
+        may_go = {vn for vn, visit in in_window.items() if visit.closed and not self.falters}
+        due = {key for key, c in claims.items() if c.state in DUE and c.origin == "his" and not c.maybe_taken}
+        assert not {key for key in due if key[1] in may_go}
+
+
+HOSPITALS: dict[str, type[Hospital]] = {"hosxp": Hosxp, "jhcis": Jhcis}
+
+
+@pytest.fixture(params=SQLITE_FIRST)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The HIS and the audit lie on this kind of server."""
+    return str(request.param)
+
+
+def site_of(folder: Path, sandbox: Sandbox, his: str, kind: str, audit: str, **lines: Any) -> Site:
+    """A hospital's settings: nothing waits, and its own list takes a vaccine that the server does not."""
+    ours = (Path(__file__).parents[2] / "transform" / "codes" / "vaccines.csv").read_text(encoding="utf-8")
+    (folder / "vaccines.csv").write_text(
+        f"{ours.rstrip()}\n815,epi,Influenza,ไข้หวัดใหญ่,,,,,,,,a test,\n", encoding="utf-8"
+    )
+    lines |= {"his.kind": kind, "audit.url": audit, "transform.codes_folder": str(folder)}
+    return Site(folder / "site", his=his, sandbox=sandbox, lines=lines | {"api.backoff_seconds": 0})
+
+
+@pytest.mark.hypothesis
+@pytest.mark.parametrize("kind", ["hosxp", pytest.param("jhcis", marks=pytest.mark.slow)])
+def test_what_goes_is_what_the_records_say_and_nothing_is_forgotten(
+    kind: str,
+    backend: str,
+    sandbox: Sandbox,
+    database_on: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calendar = Calendar()
+    monkeypatch.setattr("core.clock.datetime", calendar)
+    his, audit = database_on(backend), database_on(backend)
+    open_audit(audit).dispose()
+    site = site_of(tmp_path, sandbox, his, kind, audit)
+    monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
+    # Each is a dozen runs, not one call; a server takes longer for them.
+    examples = settings.default.max_examples // (10 if backend == "sqlite" else 30)
+    run_state_machine_as_test(
+        partial(RecordsEdited, HOSPITALS[kind](his), sandbox, site, calendar),
+        settings=settings(
+            max_examples=max(1, examples) * (TIMES or 1),
+            stateful_step_count=12,
+            derandomize=not TIMES,
+            deadline=None,
+            database=None,
+            report_multiple_bugs=False,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+BUILD = {"hosxp": build_hosxp, "jhcis": build_jhcis}
+
+
+@pytest.mark.parametrize("kind", BUILD)
+def test_dry_and_real_give_the_same_list(
+    kind: str,
+    backend: str,
+    sandbox: Sandbox,
+    database_on: Callable[[str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All traps: before anything is accepted, and when much of it is, and some is held or refused."""
+    his = database_on(backend)
+    summary = BUILD[kind](his, first_day=FIRST_DAY, days=DAYS, visits_a_day=10)
+    site = site_of(tmp_path, sandbox, his, kind, database_on(backend))
+    monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
+    runs = Runs(read_settings(), summary.hcode)
+    window: dict[str, Any] = {"date_from": FIRST_DAY, "date_to": LAST_DAY}
+    for share in (0.3, 0.1):
+        sandbox.change(no_closing_code_share=share)
+        dry, real = runs.submit(dry_run=True, **window), runs.submit(**window)
+        assert (dry.failure, real.failure) == (None, None)
+        assert dry.claims == real.claims != set()
+        assert dry.issues == real.issues != set()
