@@ -13,6 +13,10 @@ from extract.failures import server_code
 _OF_MYSQL = text(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = :table"
 )
+_INDEXED_OF_MYSQL = text(
+    "SELECT column_name FROM information_schema.statistics "
+    "WHERE table_schema = DATABASE() AND table_name = :table AND seq_in_index = 1"
+)
 _NO_RIGHT = (1142, 1143, "42501")
 MAY_NOT_BE_READ = Message(
     th="บัญชีของ his.url ไม่มีสิทธิ์อ่านตาราง {table} (หรือไม่มีตารางนี้) กรุณาให้สิทธิ์ SELECT ทั้งฐานข้อมูลแก่บัญชีนี้",
@@ -30,10 +34,20 @@ class Catalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._columns: dict[str, frozenset[str]] = {}
+        self._indexed: dict[str, frozenset[str]] = {}
 
     def has(self, *names: str) -> bool:
         """Whether all of these tables ("ovst") and columns ("ovst.an") exist."""
         return all(self._has(*name.lower().partition(".")[::2]) for name in names)
+
+    def indexed(self, name: str) -> bool:
+        """Whether an index of a table begins with this column ("ovst.hn"); False of a view, whose indexes are not seen."""
+        table, _, column = name.lower().partition(".")
+        if not self.has(name):
+            return False
+        if table not in self._indexed:
+            self._indexed[table] = self._look_up_indexes(table)
+        return column in self._indexed[table]
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those tables and columns that do not exist; for a missing table only its name."""
@@ -65,6 +79,19 @@ class Catalogue:
         if self._connection.dialect.name == "postgresql":
             self._try(table)
         return frozenset(str(column["name"]).lower() for column in columns)
+
+    def _look_up_indexes(self, table: str) -> frozenset[str]:
+        """The first columns of a table's indexes."""
+        if self._connection.dialect.name in ("mysql", "mariadb"):
+            return frozenset(map(str.lower, self._connection.execute(_INDEXED_OF_MYSQL, {"table": table}).scalars()))
+        inspector = inspect(self._connection)
+        keys = [inspector.get_pk_constraint(table)["constrained_columns"]]
+        keys += [unique["column_names"] for unique in inspector.get_unique_constraints(table)]
+        for index in inspector.get_indexes(table):
+            # An index of some rows, or of an expression, finds no person.
+            if not index.get("dialect_options", {}).get("postgresql_where"):
+                keys.append([column or "" for column in index["column_names"]])
+        return frozenset(columns[0].lower() for columns in keys if columns)
 
     def _try(self, table: str) -> None:
         """Fail if the table exists but may not be read: to treat it as missing would silently lose its claims.

@@ -38,6 +38,8 @@ OF_VISITS: tuple[TableName, ...] = ("visits", "diagnoses")
 """The statements that select by day, or by visit if they can, and those that select by the visits these find."""
 SAME_DAY = "same_day.sql"
 """The file that selects the numbers of a day's visits by the persons of the named ones; a folder need not have it."""
+MOST_DIGITS = 18
+"""Digits of the longest number that every server's largest integer holds."""
 
 HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "visits": {"marriage_name": "text", "nation_name": "text", "scheme_name": "text"},
@@ -177,8 +179,15 @@ class Reader:
             ConfigurationError: The file cannot be used.
         """
         has = has or self.catalogue.has
-        reviewed = frozenset(self.maps)
-        return self.statements.statement(file, has, wanted, quoted=self._quoted, reviewed=reviewed, by_visit=by_visit)
+        return self.statements.statement(
+            file,
+            has,
+            wanted,
+            indexed=self.catalogue.indexed,
+            quoted=self._quoted,
+            reviewed=frozenset(self.maps),
+            by_visit=by_visit,
+        )
 
     def reads_by_visit(self, wanted: Wanted) -> bool:
         """Whether the folder's files can select named visits and those of the same persons and day, not only whole days.
@@ -281,7 +290,12 @@ class Reader:
 
 def visit_parameters(visits: list[str]) -> dict[str, object]:
     """Visit numbers as the parameters of statements: as text, and as integers for a HIS that stores integers."""
-    return {"visits": visits, "visit_numbers": [int(vn) for vn in visits if vn.isdecimal()]}
+    return {"visits": visits, "visit_numbers": integers(visits)}
+
+
+def integers(numbers: Iterable[str]) -> list[int]:
+    """Those that a HIS can hold as integers; what a person has typed may be longer than any."""
+    return [int(number) for number in numbers if number.isdecimal() and len(number) <= MOST_DIGITS]
 
 
 def typed_frame(table: TableName, names: list[str], rows: list[tuple[object, ...]]) -> pd.DataFrame:

@@ -21,7 +21,9 @@ FILES = (his_file.NAME, *(f"{table}.sql" for table in TABLES))
 OF_VISITS = ("visits", "visit_numbers")
 OF_DIAGNOSES = ("first_time_icd10",)
 OF_LABS = ("icd10_prefixes", "lab_codes", "mapped_labs", "decided_labs")
-OF_DAY = tuple(name for name in PARAMETERS if name not in (*OF_VISITS, *OF_DIAGNOSES, *OF_LABS))
+OF_PERSONS = ("persons", "person_numbers", "identity_numbers")
+"""Of the optional persons.sql, which is not laid out: as long as there is none, `doctor` says so."""
+OF_DAY = tuple(name for name in PARAMETERS if name not in (*OF_VISITS, *OF_DIAGNOSES, *OF_LABS, *OF_PERSONS))
 
 _NAME = re.compile(r"[a-z0-9_]+")
 _NEEDED = Message(" ห้ามว่าง", ", never empty")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.messages import Message
 from core.mojibake import MOJIBAKE
-from extract import contract, normalise
+from extract import contract, normalise, person_history
 from extract.contract import DayTables, TableName, Wanted
 from extract.errors import SourceError
 from extract.his_file import NAME as HIS_FILE
@@ -36,6 +36,8 @@ NO_FACILITY = Message(
     th="ฐานข้อมูล {at} ไม่ได้บอกรหัสหน่วยบริการ กรุณาตรวจตารางข้อมูลหน่วยบริการของโรงพยาบาล",
     en="The database {at} does not say which facility it belongs to: check its table of the facility.",
 )
+
+_CLAIMED = ("vn", "vaccine_code", "his_claim_uid")
 
 Frames = dict[TableName, pd.DataFrame]
 """The tables of a day, with their helper columns."""
@@ -226,6 +228,55 @@ class HisSource:
 
     def _tables(self, day: date, frames: Frames) -> DayTables:
         return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
+
+    def first_diagnoses(self, day: date, persons: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+        """The first diagnoses before a day of persons who need have no visit of that day.
+
+        Args:
+            day: Gregorian; only diagnoses before it are given.
+            persons: The columns hn and cid of visits; each may be missing.
+            wanted: Which diagnoses: `first_time_icd10`.
+
+        Returns:
+            The columns hn, cid (as stored), icd10 and dx_date, the first of that person and code; where days are stored in
+            Buddhist years as well, the first of these too. Whether hn or cid is a person's is for the caller to compare.
+
+        Raises:
+            SourceError: The database cannot be read, or not in time.
+            ConfigurationError: The folder has no such file (see `person_history.gap`), or it cannot be used.
+            ContractError: It returns other columns.
+        """
+        self._require_tables()
+        return person_history.first_diagnoses(self.reader, day, persons, wanted)
+
+    def own_claims(self, day: date, visits: "pd.Series[str]", wanted: Wanted) -> pd.DataFrame:
+        """What the HIS has claimed itself of a day's visits.
+
+        Args:
+            day: The service day, Gregorian.
+            visits: Visit numbers, which need not be in the HIS.
+            wanted: As in `read_day`; doses are looked at only where vaccines are wanted.
+
+        Returns:
+            The columns vn, vaccine_code (missing: the whole visit) and his_claim_uid, none of them twice.
+
+        Raises:
+            SourceError: The database cannot be read, or not in time.
+            ConfigurationError: An SQL file cannot be used.
+            ContractError: An SQL file returns other columns than the contract's.
+        """
+        numbers = set(person_history.askable(visits))
+        with self._snapshot():
+            found = self._table("visits", wanted, {day: numbers})
+            doses = contract.empty("vaccinations")
+            if wanted.vaccines:
+                named = numbers if self.reader.reads_by_visit(wanted) else None
+                rows = self._table("vaccinations", wanted, {day: named})
+                doses = normalise.vaccinations(rows, self.reader.maps, self._statements.his.maps)
+        doses = doses.loc[doses["vn"].isin(numbers) & doses["vaccine_code"].notna(), list(_CLAIMED)]
+        both = pd.concat([found.reindex(columns=list(_CLAIMED)).astype(doses.dtypes), doses])
+        claimed = both.dropna(subset=["his_claim_uid"]).sort_values(list(_CLAIMED))
+        return claimed.drop_duplicates(["vn", "vaccine_code"]).reset_index(drop=True)
 
     def _checked(self, table: TableName, frame: pd.DataFrame) -> pd.DataFrame:
         ordered = frame[list(contract.TABLES[table])].reset_index(drop=True)

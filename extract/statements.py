@@ -1,8 +1,8 @@
 """A HIS is a folder of SQL files. Jinja renders each statement for the tables that exist; values are bound.
 
-For its structure a file may use `has("table", "table.column")`, `wanted` (see `extract.contract.Wanted`), `reviewed`
-(the names of the site's own code maps), `by_visit` (whether visits are named, or a whole day is read) and
-`quoted("name")` (for names that are SQL keywords); for its values the bound parameters of `PARAMETERS`.
+For its structure a file may use `has("table", "table.column")`, `indexed("table.column")`, `wanted` (see
+`extract.contract.Wanted`), `reviewed` (the names of the site's own code maps), `by_visit` (whether visits are named, or a whole
+day is read) and `quoted("name")` (for names that are SQL keywords); for its values the bound parameters of `PARAMETERS`.
 """
 
 import re
@@ -29,14 +29,17 @@ _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH)\b", re.IGN
 
 BUILT_IN = Path(__file__).with_name("sql")
 _DAYS = ("day", "buddhist_day", "zero_day", "first_buddhist_day")
-_LISTS = ("visits", "icd10_prefixes", "first_time_icd10", "lab_codes", "mapped_labs", "decided_labs")
+_CODES = ("icd10_prefixes", "first_time_icd10", "lab_codes", "mapped_labs", "decided_labs")
+_LISTS = ("visits", *_CODES, "persons", "identity_numbers")
+_NUMBERS = ("visit_numbers", "person_numbers")
 PARAMETERS = (
     {name: sa.bindparam(name, type_=sa.Date()) for name in _DAYS}
     | {name: sa.bindparam(name, type_=sa.String(), expanding=True) for name in _LISTS}
-    | {"visit_numbers": sa.bindparam("visit_numbers", type_=sa.BigInteger(), expanding=True)}
+    | {name: sa.bindparam(name, type_=sa.BigInteger(), expanding=True) for name in _NUMBERS}
 )
 """The parameters of statements: the service day (also in the Buddhist year, as some sites store it), the last day that
-means "no date", the first day of Buddhist years, visit numbers (as text and as integers), and lists of codes.
+means "no date", the first day of Buddhist years, visit numbers (as text and as integers), lists of codes, and of persons
+the facility's numbers (as text and as integers) and identity numbers.
 `mapped_labs` are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map."""
 
 FACILITY = "facility"
@@ -85,6 +88,7 @@ class Statements:
         has: Callable[..., bool],
         wanted: Wanted,
         *,
+        indexed: Callable[[str], bool],
         quoted: Callable[[str], str],
         reviewed: Collection[MapName] = (),
         by_visit: bool = False,
@@ -95,6 +99,7 @@ class Statements:
             name: The file's name, such as "visits.sql", or FACILITY.
             has: Whether tables and columns exist.
             wanted: What the kinds of claim need.
+            indexed: Whether an index begins with a column.
             quoted: Quotes a name for this server.
             reviewed: The site's own code maps.
             by_visit: Whether visits are named.
@@ -108,7 +113,9 @@ class Statements:
                 if name == FACILITY
                 else self._templates.get_template(name)
             )
-            sql = template.render(has=has, wanted=wanted, quoted=quoted, reviewed=reviewed, by_visit=by_visit).strip()
+            sql = template.render(
+                has=has, indexed=indexed, wanted=wanted, quoted=quoted, reviewed=reviewed, by_visit=by_visit
+            ).strip()
         except TemplateNotFound:
             raise self._unusable(name, "ไม่พบไฟล์", "it is not there") from None
         except TemplateSyntaxError as error:

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from core.errors import MophClaimError
 from core.messages import Message
+from extract import person_history
 from extract.errors import SourceError
 from extract.hcode import check_hcode
 from extract.read_only_account import prove_read_only
@@ -156,6 +157,7 @@ def _examine_his(settings: Settings) -> Iterator[Finding]:
             facility = source.facility()
             hcode = check_hcode(source, settings.facility.hcode)
             proof = prove_read_only(source.reader)
+            gap = person_history.gap(source.reader)
             slips = list(check_code_maps(source.reader.maps, read_codes(settings.transform.codes_folder)))
     except MophClaimError as error:
         yield Finding(what, False, error.message, hcode)
@@ -163,6 +165,9 @@ def _examine_his(settings: Settings) -> Iterator[Finding]:
     readable = Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")
     yield Finding(what, True, readable, hcode)
     yield Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), proof.is_proven, proof.message)
+    # What is for the SQL folder to say; that a database has no index is nothing to see to: `his check` and the import say so.
+    if gap is person_history.NO_FILE:
+        yield Finding(Message("ประวัติผู้ป่วยใน HIS", "Persons in the HIS"), False, gap, warning=True)
     yield from (Finding(Message("ตารางจับคู่รหัส", "Code maps"), False, slip) for slip in slips)
 
 

@@ -10,13 +10,14 @@ from sqlalchemy import Dialect
 
 from core.errors import MophClaimError
 from core.messages import Language, Message
+from extract import person_history
 from extract.check import DayCheck, Fault, TableCheck, check_day
-from extract.contract import TableName
+from extract.contract import TableName, Wanted
 from extract.hcode import check_hcode
 from extract.meanings import KINDS, columns
 from extract.query_plan import LARGE, Step
 from extract.read_only_account import prove_read_only
-from extract.reader import open_reader
+from extract.reader import Reader, open_reader
 from extract.source import MISSING_TABLES, HisSource
 from flows.cli.console import Exit
 from flows.settings.model import Settings
@@ -42,6 +43,10 @@ FAULTS: dict[Fault, Message] = {
     ),
     "twice": Message("ซ้ำ หนึ่งครั้งต้องมีหนึ่งแถว", "in several rows: a visit must be one row"),
 }
+PERSONS_CAN_BE_ASKED = Message(
+    "การนำเข้าไฟล์ Excel ตรวจการวินิจฉัยก่อนหน้าของแต่ละคนจาก HIS ได้ ด้วย HN และเลขประจำตัวประชาชน",
+    "an import of a workbook can ask for a person's earlier diagnoses, by hospital number and identity number",
+)
 NEVER_EMPTY = Message("ห้ามว่าง", "never empty")
 TOO_MUCH = Message(
     "อ่านทั้งตาราง {table} ประมาณ {size:,} แถว กรุณาเริ่มจากคอลัมน์ที่มีดัชนี เช่น วันที่รับบริการ",
@@ -85,7 +90,9 @@ def check_his(settings: Settings, day: date, screen: Console) -> Exit:
         )
         slips = [*check_code_maps(reader.maps, read_codes(settings.transform.codes_folder))]
         _say(screen, *(f"✗ {slip.say(language)}" for slip in slips), style="yellow")
-        checked = check_day(reader, day, wanted(ALL_KINDS, settings.transform))
+        of_claims = wanted(ALL_KINDS, settings.transform)
+        checked = check_day(reader, day, of_claims)
+        persons_usable = _persons(reader, day, of_claims, settings.language, screen)
     _say(screen, *_of_day(checked, language))
     for table in checked.tables:
         for part in _of_table(table, language):
@@ -96,7 +103,7 @@ def check_his(settings: Settings, day: date, screen: Console) -> Exit:
         screen.print(_violations(checked, language))
     if checked.unreadable:
         return Exit.NOT_DONE
-    well = proof.is_proven and checked.visits and not checked.needs_attention and not slips
+    well = persons_usable and proof.is_proven and checked.visits and not checked.needs_attention and not slips
     return Exit.OK if well else Exit.NEEDS_A_PERSON
 
 
@@ -120,6 +127,23 @@ def _facility(source: HisSource, settings: Settings, screen: Console) -> bool:
     )
     _say(screen, f"✓ {readable.say(settings.language)}")
     return True
+
+
+def _persons(reader: Reader, day: date, of_claims: Wanted, language: Language, screen: Console) -> bool:
+    """Say what an import of a workbook can ask of its persons; whether the statement for it, if there is one, can be used."""
+    try:
+        gap = person_history.gap(reader)
+        steps = [] if gap is person_history.NO_FILE else person_history.check(reader, day, of_claims)
+    except MophClaimError as error:
+        _say(screen, f"✗ {error.message.say(language)}", style="red")
+        return False
+    _say(
+        screen,
+        f"! {gap.say(language)}" if gap else f"✓ {PERSONS_CAN_BE_ASKED.say(language)}",
+        style="yellow" if gap else "",
+    )
+    _say(screen, *(f"✗ {person_history.FILE}: {_too_much(step).say(language)}" for step in steps), style="red")
+    return not steps
 
 
 def _of_day(checked: DayCheck, language: Language) -> list[str]:

@@ -1,6 +1,7 @@
 """`moph-claim his new`, `his check` and `his map` as a person calls them: what they say, their exit codes, nothing personal."""
 
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.cells import cell_len
 
 from core.clock import today
 from extract.site_maps import MAPS, read_map
+from extract.statements import BUILT_IN
 from sandbox.his import build_hosxp, build_jhcis
 from sandbox.process import Sandbox
 
@@ -61,6 +63,7 @@ def test_check_says_of_every_statement_what_came_and_of_nobody_who_it_was(
     assert (said.code, said.err) == (0, "")
     assert "✓ Facility 10953 โรงพยาบาลตัวอย่าง (the name can be read" in said.out
     assert "✓ a write is refused: " in said.out
+    assert "! The HIS cannot find a person by identity number without reading the whole table" in said.out
     assert re.search(rf"{FIRST_DAY}: \d+ visits have a claimable result or a dose", said.out)
     for file in ("labs", "vaccinations", "visits", "diagnoses"):
         assert f"hosxp/{file}.sql" in said.out
@@ -164,6 +167,20 @@ def test_check_of_a_statement_that_cannot_be_run_says_why_and_exits_2(site: Site
     assert said.code == 2
     assert f"The SQL file {own / 'labs.sql'} cannot be used (it must be one SELECT)" in said.out
     assert "Vaccinations" in said.out
+
+
+@pytest.mark.slow
+def test_check_and_doctor_say_that_persons_cannot_be_asked_for_or_why(site: Site, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(BUILT_IN / "hosxp", own)
+    site.set(his__kind="own", his__sql_folder=str(own))
+    (own / "persons.sql").write_text("SELECT hn FROM patient", encoding="utf-8")
+    said = _check(site)
+    assert (said.code, f"✗ {own / 'persons.sql'} does not give what the contract wants" in said.out) == (1, True)
+    (own / "persons.sql").unlink()
+    # Was: nothing, so that it looked as if persons were asked for.
+    for said in (_check(site), moph_claim(site.folder, "doctor")):
+        assert (said.code, "! " in said.out, "The HIS's SQL folder has no persons.sql" in said.out) == (0, True, True)
 
 
 def test_check_of_a_database_without_the_tables_names_them_and_exits_2(site: Site) -> None:

@@ -4,6 +4,7 @@ CREATE TABLE client (
     client_no VARCHAR(10) PRIMARY KEY, citizen_id VARCHAR(17), prefix VARCHAR(20), given_name VARCHAR(50),
     family_name VARCHAR(50), born DATE, gender CHAR(1), civil CHAR(1), job VARCHAR(4), nation VARCHAR(3)
 );
+CREATE INDEX ix_client_citizen ON client (citizen_id);
 CREATE TABLE job (job VARCHAR(4) PRIMARY KEY, job_name VARCHAR(50));
 CREATE TABLE payer (payer VARCHAR(4) PRIMARY KEY, payer_name VARCHAR(50), scheme VARCHAR(5));
 CREATE TABLE encounter (
