@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, bindparam, select, update
 
 from core.clock import now
+from core.messages import Message
 from load.runs import Run
 from load.tables import Origin, issue
 from load.transactions import batches, within
@@ -171,3 +172,26 @@ def _issue_seen(row_id: int, i: Issue, reading: _Reading, moment: datetime) -> d
         "new_origin": reading.origin,
         "new_record": reading.records.get((i.kind, i.vn, i.item)),
     }
+
+
+def open_errors_of_his(engine: Engine, run: Run, visits: Collection[str], rules: Collection[str]) -> list[Issue]:
+    """The open errors of these rules that the run's facility has in its HIS at these visits.
+
+    Args:
+        engine: The audit database.
+        run: The run that asks.
+        visits: The visit numbers.
+        rules: The codes of the rules.
+    """
+    c = issue.c
+    mine = and_(c.environment == run.environment, c.hcode == run.hcode, c.origin == "his", c.severity == "error")
+    query = select(issue).where(mine, c.resolved_at.is_(None), c.rule.in_(rules)).order_by(c.vn, c.kind, c.item, c.id)
+    queries = [query.where(c.vn.in_(some)) for some in batches(sorted(visits))]
+    rows = within(engine, lambda connection: [r for q in queries for r in connection.execute(q)], reading=True)
+    return [
+        Issue(
+            r.hcode, r.kind, r.vn, r.hn, r.item, r.service_date, r.rule, r.severity,
+            Message(r.message_th, r.message_en), r.field,
+        )
+        for r in rows
+    ]  # fmt: skip

@@ -165,7 +165,7 @@ def _examine_his(settings: Settings) -> Iterator[Finding]:
     readable = Message(f"อ่านได้ {hcode} {facility.name}", f"can be read: {hcode} {facility.name}")
     yield Finding(what, True, readable, hcode)
     yield Finding(Message("สิทธิ์ใน HIS", "Guest in the HIS"), proof.is_proven, proof.message)
-    # What is for the SQL folder to say; that a database has no index is nothing to see to: `his check` and the import say so.
+    # A missing index is nothing that a person here can mend: `his check` and the import's report say that.
     if gap is person_history.NO_FILE:
         yield Finding(Message("ประวัติผู้ป่วยใน HIS", "Persons in the HIS"), False, gap, warning=True)
     yield from (Finding(Message("ตารางจับคู่รหัส", "Code maps"), False, slip) for slip in slips)

@@ -58,8 +58,8 @@ def report_import_run(
 
 
 def mending_steps(run: ImportRun, mendable: int) -> list[Message]:
-    """Where the rows are to be mended, and a warning where they were mended in a sheet that is not read."""
-    steps = []
+    """What the HIS could not be asked, where the rows are to be mended, and a warning where they were mended in a sheet that is not read."""
+    steps = [run.not_asked] if run.not_asked else []
     if n := len(sheets_of_earlier_results(run)):
         steps.append(
             Message(

@@ -30,10 +30,10 @@ VACCINES: dict[SheetName, set[str]] = {
 }
 
 
-def rows_of(his: str, days: Iterable[date]) -> Rows:
+def rows_of(his: str, days: Iterable[date], kind: str = "hosxp") -> Rows:
     """The rows of a workbook that say what a hospital's database says of some days."""
     found: Rows = defaultdict(list)
-    with open_source(HisSettings(url=SecretStr(his))) as source:
+    with open_source(HisSettings(url=SecretStr(his), kind=kind)) as source:
         for day in days:
             tables = source.read_day(day, wanted(KINDS))
             for name in layouts():

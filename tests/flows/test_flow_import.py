@@ -231,6 +231,18 @@ def test_a_file_that_cannot_be_read_fails_with_a_sentence_beside_it(officer: Tri
     assert titles(failed / "claims.result.xlsx") == ["สรุป"]
 
 
+def test_a_his_that_does_not_answer_keeps_the_file_back_and_it_is_said_beside_it(officer: Trial, filled: Path) -> None:
+    officer.site.set(facility__hcode="10953", facility__name="รพ.สต.ตัวอย่าง", his__url="mysql://reader@127.0.0.1:9/hos")
+    ended = imported(officer, filled)
+    # Was: everything was sent, without a look at the HIS.
+    assert (ended.state, posts(officer)) == ("Failed", 0)
+    assert ended.message.startswith("ยังไม่ได้ส่งอะไร เพราะต้องตรวจกับ HIS ก่อน แต่ทำไม่ได้: ")
+    failed = inbox(officer) / "failed"
+    assert sorted(path.name for path in failed.iterdir()) == ["claims.result.xlsx", "claims.xlsx"]
+    cells = [cell for row in openpyxl.load_workbook(failed / "claims.result.xlsx").active.iter_rows() for cell in row]
+    assert any(str(cell.value).startswith("ยังไม่ได้ส่งอะไร") for cell in cells)
+
+
 def test_bad_files_do_not_keep_the_others_from_going(officer: Trial, filled: Path) -> None:
     put(officer, filled, "good.xlsx")
     for name in ("bad.xlsx", "letter.docx"):
