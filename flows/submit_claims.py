@@ -75,11 +75,12 @@ def _submit(run: SubmitRun) -> RunResult:
 
 def _register_days(run: SubmitRun, progress: Progress) -> MophClaimError | None:
     """Read every day, then what waits of other days, and write claims and issues down, up to the first failure."""
+    open_visits = run.open_visits()
     for n, day in enumerate(run.days, start=1):
         if failure := attempt(extract_day, run, day) or attempt(transform_day, run, day):
             return failure
         progress.reach(50.0 * n / len(run.days))
-    failure = attempt(read_again, run, quote(visits)) if (visits := run.open_visits()) else None
+    failure = attempt(read_again, run, quote(visits)) if (visits := run.not_seen(open_visits)) else None
     if not run.sends and not failure:
         run.registrar.plan_others()
     return failure

@@ -66,7 +66,7 @@ def _row_outcome(
         return _said(row, "aside", ACCEPTED_OTHERWISE, [NOT_SENT_AGAIN], uid=s.transaction_uid)
     if claim is None:
         return _refused(row, [i for i in issues if i.severity == "error"])
-    if s is None or claim.key in run.would_send:
+    if s is None or claim.key in run.registrar.would_send:
         return _said(row, "waiting", WOULD_GO, [message_for_workbook(i) for i in issues])
     return _of_standing(row, s, failure)
 

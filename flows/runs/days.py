@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -62,24 +61,13 @@ class RunCounts:
         self.days += 1
 
 
-class DayResult(NamedTuple):
-    """What became of a day.
-
-    Args:
-        registered: new, changed, unchanged, settled, withdrawn; counts of claims.
-        would_send: The claims that would be sent, where they were not registered.
-    """
-
-    registered: Counter[str]
-    would_send: list[Claim]
-
-
 class DayRegistrar:
     """Takes in one service day after another.
 
     Attributes:
         counts: What it counts.
         send_everything: As given.
+        would_send: The claims of its days that a dry run would send, by key, each with the state in which it would be.
 
     Args:
         run: The run it works for.
@@ -92,9 +80,9 @@ class DayRegistrar:
         self._run = run
         self._origin = origin
         self.send_everything = send_everything
+        self.would_send: dict[Key, tuple[Claim, State]] = {}
         # Of a dry run: what its earlier days have made of a claim; None: it would not count as a person's claim any more.
         self._planned: dict[Key, Claim | None] = {}
-        self._going: dict[Key, tuple[Claim, State]] = {}  # what a dry run would send, and in which state it would be
 
     def make(self, tables: DayTables) -> Transformed:
         """The claims and issues of one service day. Every row of a workbook is an explicit request."""
@@ -119,7 +107,7 @@ class DayRegistrar:
         made: Transformed,
         records: Mapping[tuple[str, str, str], str],
         visits: Collection[str] | None = None,
-    ) -> DayResult:
+    ) -> Counter[str]:
         """Write a day's issues and claims down, or of a run that does not send, see what that would do.
 
         Args:
@@ -127,6 +115,9 @@ class DayRegistrar:
             made: Its claims and issues.
             records: What a sheet's rows would say of them, so that they can be mended in one; JSON by claim.
             visits: The visits that were read, where these are not all of the day.
+
+        Returns:
+            Counts of new, changed, unchanged, settled and withdrawn claims.
         """
         run, day, kinds = self._run, tables.day, self._run.selection.kinds
         if self._origin == "workbook":
@@ -137,12 +128,11 @@ class DayRegistrar:
             by_claim = {c.key: records[key] for c in made.claims if (key := (c.kind, c.vn, c.item)) in records}
             intake = run.ledger.intake
             registered = intake.register(day, kinds, made.claims, records=by_claim, origin=self._origin, visits=visits)
-            result = DayResult(registered, [])
         else:
-            result = self._plan(day, made, visits)
+            registered = self._plan(day, made, visits)
         self._set_aside(made)
-        self.counts.count_day(made, result.registered)
-        return result
+        self.counts.count_day(made, registered)
+        return registered
 
     def register_gone(self, day: date, visits: Collection[str]) -> Counter[str]:
         """Take in that the HIS no longer has these visits on a day, or that nothing of them is to be claimed.
@@ -159,7 +149,7 @@ class DayRegistrar:
         if run.sends:
             registered = run.ledger.intake.register(day, kinds, (), visits=visits)
         else:
-            registered = self._plan(day, Transformed(), visits).registered
+            registered = self._plan(day, Transformed(), visits)
         self.counts.registered.update(registered)
         return registered
 
@@ -197,7 +187,7 @@ class DayRegistrar:
             issue = set_aside_issue(key, held.hn, held.service_date, by_key[instead[key]].service_date)
             self._record_issues(held.service_date, [issue], (), (), {})
 
-    def _plan(self, day: date, made: Transformed, visits: Collection[str] | None) -> DayResult:
+    def _plan(self, day: date, made: Transformed, visits: Collection[str] | None) -> Counter[str]:
         """What registering these claims would do, and those that would be sent; later days take them into account."""
         run, kinds = self._run, self._run.selection.kinds
         intake = run.ledger.intake
@@ -207,21 +197,19 @@ class DayRegistrar:
             if planned is None or planned.service_date == day:  # else its visit was moved, and has been read there
                 self._planned[key] = None
                 self._does_not_go(key)
-        would_send = []
         for c, verdict, state in zip(made.claims, plan.verdicts, plan.states, strict=True):
             if verdict in ("new", "changed"):
                 self._planned[c.key] = c if state in HISTORY_STATES else None
             goes = state in run.selection.states and c.key not in intake.otherwise and c.key not in plan.of_workbooks
             self._does_not_go(c.key)  # where a visit is read twice, it is the later reading that counts
             if goes or self.send_everything:
-                would_send.append(c)
-                self._going[c.key] = c, state
+                self.would_send[c.key] = c, state
                 self.counts.plan(c.kind, state, 1, c.baht)
-        return DayResult(Counter(plan.verdicts) + Counter(withdrawn=len(plan.withdrawn)), would_send)
+        return Counter(plan.verdicts) + Counter(withdrawn=len(plan.withdrawn))
 
     def _does_not_go(self, key: Key) -> None:
         """Take back what a dry run has counted of a claim."""
-        if counted := self._going.pop(key, None):
+        if counted := self.would_send.pop(key, None):
             claim, state = counted
             self.counts.plan(claim.kind, state, -1, -claim.baht)
 

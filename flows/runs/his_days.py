@@ -24,6 +24,7 @@ class HisDays:
 
     Attributes:
         registrar: Takes the days in, and counts.
+        seen: The numbers of the visits that were read.
 
     Args:
         run: The run it works for.
@@ -33,6 +34,7 @@ class HisDays:
 
     def __init__(self, run: ClaimRun, source: HisSource, *, send_everything: bool = False) -> None:
         self.registrar = DayRegistrar(run, "his", send_everything=send_everything)
+        self.seen: set[str] = set()
         self._run = run
         self._source = source
         self._wanted = wanted(run.selection.kinds, run.settings.transform)
@@ -69,6 +71,7 @@ class HisDays:
                 yield day, self.registrar.register_gone(day, gone)
 
     def _register(self, tables: DayTables, visits: Collection[str] | None = None) -> Counter[str]:
+        self.seen.update(tables.visits["vn"])
         made = self.registrar.make(tables)
         parts = [(x.kind, x.vn, x.item) for some in (made.claims, made.issues) for x in some]
         records = records_of(tables, parts, read_codes(self._run.settings.transform.codes_folder))
@@ -80,7 +83,7 @@ class HisDays:
         accepted = intake.accepted_on(tables.day, kinds, made.claims, visits)
         no_longer = (a for a in accepted if (a.hcode, a.kind, a.vn, a.item) not in by_his)
         issues = (*made.issues, *numbers_taken, *after_acceptance(no_longer, tables.day), *self._of_his(by_his))
-        return self.registrar.register(tables, replace(made, issues=issues), records, visits).registered
+        return self.registrar.register(tables, replace(made, issues=issues), records, visits)
 
     def _of_his(self, by_his: Mapping[Key, str]) -> Iterator[Issue]:
         """Issues of claims that the ledger has and that the HIS has claimed itself; the same number proves that ours was taken."""

@@ -86,7 +86,6 @@ class ImportRun(ClaimRun):
         imported_before: The run that imported the same file before; then nothing is registered or sent.
         issues: Why parts are no claims, or should be looked at.
         claims: The claims that go, or of a dry run would go.
-        would_send: The keys of those that would be sent, where they were not registered.
 
     Args:
         settings: The settings in force.
@@ -113,7 +112,6 @@ class ImportRun(ClaimRun):
         self.rows_by_claim = group_by_claim(reading.rows, read_codes(settings.transform.codes_folder))
         self.issues: dict[ItemKey, list[Issue]] = defaultdict(list)
         self.claims: dict[ItemKey, Claim] = {}
-        self.would_send: set[tuple[str, str, str, str]] = set()
         self._days = content.days
         self._accepted: set[ItemKey] = set()
 
@@ -154,8 +152,7 @@ class ImportRun(ClaimRun):
             self.issues[_key(issue)].append(issue)
         self.claims |= {_key(c): c for c in made.claims}
         records = records_of_rows(self.rows_by_claim, _keys(made)) if self.sends else {}
-        result = self.registrar.register(tables, made, records)
-        self.would_send.update(c.key for c in result.would_send)
+        self.registrar.register(tables, made, records)
 
     def _verdicts(self, made: Transformed) -> list[Issue]:
         """What was found in the HIS of these records that nobody can mend, and a workbook neither."""

@@ -65,11 +65,13 @@ class SubmitRun(ClaimRun):
         return self.his_days.transform_day()
 
     def open_visits(self) -> Visits:
-        """What a nightly run reads besides its days: the visits of claims and records that wait for something."""
-        if not self._is_nightly:
-            return {}
-        nightly, kinds = self.settings.nightly, self.selection.kinds
-        since = today() - timedelta(days=nightly.open_days)
+        """The visits of claims and records that wait for something: on the run's days, of a nightly run also on earlier ones.
+
+        They are looked up before the days are read, which may find that a visit has left them.
+        """
+        nightly, kinds, since = self.settings.nightly, self.selection.kinds, self.selection.first
+        if self._is_nightly:
+            since = min(since, today() - timedelta(days=nightly.open_days))
         of_run = (self.engine, self.audit_run)
         rules = {code for code, rule in registry().items() if rule.severity == "error" and rule.calls_for_a_person}
         visits: dict[date, set[str]] = {}
@@ -85,9 +87,18 @@ class SubmitRun(ClaimRun):
             ),
         ):
             for day, numbers in some.items():
-                if not self.selection.first <= day <= self.selection.last:  # read as a whole
+                if self._is_nightly or day <= self.selection.last:
                     visits.setdefault(day, set()).update(numbers)
         return visits
+
+    def not_seen(self, visits: Visits) -> Visits:
+        """Those of these visits that the run's days do not hold: they are of other days, or have left these."""
+        rest = {day: set(numbers) - self.his_days.seen for day, numbers in visits.items()}
+        return {day: numbers for day, numbers in rest.items() if numbers}
+
+    def read_again(self, visits: Visits) -> Iterator[tuple[date, Counter[str]]]:
+        """Read these visits as they are today, and register them; each service day, and what the ledger made of it."""
+        return self.his_days.read_again(visits)
 
 
 def _selection(parameters: SubmitParameters) -> Selection:

@@ -6,17 +6,15 @@ tests/flows/test_records_edited.py` tries twenty times as many, and others.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta, tzinfo
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from databases import SQLITE_FIRST
 from edited_hospital import CREATININE, HBA1C, NOT_OF_THE_SERVER, PEOPLE, Hospital, Hosxp, Jhcis, Key, Said, Visit
 from hypothesis import HealthCheck, Phase, note, settings
@@ -24,20 +22,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from night_shift import DAYS, FIRST_DAY, LAST_DAY, Site
 from officer import fill
+from records_edited import Calendar, Done, Runs, site_of
 from workbook_samples import cid
 
-from core.clock import BANGKOK
-from core.errors import MophClaimError
-from flows.parameters import LOOK_BACK_DAYS, ImportParameters, ReconcileParameters, SubmitParameters
-from flows.runs.claim_run import ClaimRun
-from flows.runs.import_workbook import open_import_run
-from flows.runs.reconcile import open_reconcile_run
-from flows.runs.submit import SubmitRun, open_submit_run
-from flows.settings.model import Settings
+from flows.parameters import LOOK_BACK_DAYS
 from flows.settings.read import read_settings
 from load.database import open_audit
 from load.states import DUE, FOR_A_PERSON, State
-from load.tables import claim, former_payload, issue, submission
 from sandbox.his import build_hosxp, build_jhcis
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault, FaultKind
@@ -45,168 +36,7 @@ from sandbox.world import Account, Fault, FaultKind
 pytestmark = pytest.mark.xdist_group("records_edited")
 
 TIMES = int(os.environ.get("RECORDS_EDITED", "0"))
-ONE_AFTER_ANOTHER = {"concurrency": 1}  # so that the same story meets the same answers
 _hcodes = count(20_001)
-
-
-class Calendar:
-    """The program's clock, which a test puts forward; it begins on a day on which every list is valid."""
-
-    def __init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        """Go back to the first day."""
-        self._ahead = datetime(2026, 5, 20, 1, tzinfo=BANGKOK) - datetime.now(BANGKOK)
-
-    def now(self, zone: tzinfo) -> datetime:
-        """What `datetime.now` gives the program."""
-        return datetime.now(zone) + self._ahead
-
-    @property
-    def today(self) -> date:
-        """The day in Bangkok."""
-        return self.now(BANGKOK).date()
-
-    def pass_by(self, days: int) -> None:
-        """Let days go by."""
-        self._ahead += timedelta(days)
-
-
-@dataclass
-class Done:
-    """What came of a run.
-
-    Args:
-        id: Its id in the audit; empty where it came to none.
-        claims: The claims it has sent, or of a dry run would send.
-        issues: The open issues after it.
-        failure: Why it ended early, if it did.
-    """
-
-    id: str = ""
-    claims: set[Key] = field(default_factory=set)
-    issues: set[tuple[Any, ...]] = field(default_factory=set)
-    failure: MophClaimError | None = None
-
-
-class Runs:
-    """The program's runs, as the flows carry them out, and what the audit has of them.
-
-    Args:
-        settings: The settings in force.
-        hcode: The facility.
-    """
-
-    def __init__(self, settings: Settings, hcode: str) -> None:
-        self.settings = settings
-        self.hcode = hcode
-        self._audit = sa.create_engine(settings.audit_url(), poolclass=sa.NullPool)
-
-    def submit(self, *, dry_run: bool = False, **asked: Any) -> Done:
-        """The nightly run."""
-        parameters = SubmitParameters.checked(dry_run=dry_run, **ONE_AFTER_ANOTHER, **asked)
-        planned: set[Key] = set()
-        with self._ending_in(Done()) as done, open_submit_run(self.settings, parameters, pytest.fail) as run:
-            done.id = run.audit_run.id
-            _note_planned(run, planned)
-            for day in run.days:
-                run.extract_day(day)
-                run.transform_day()
-            _send(run)
-        return self._with_books(done, planned if dry_run else None)
-
-    def planned_reconcile(self) -> int:
-        """How many claims a dry run of `reconcile` finds would be sent."""
-        parameters = ReconcileParameters.checked(dry_run=True)
-        with open_reconcile_run(self.settings, parameters, pytest.fail) as run:
-            run.plan()
-            return sum(run.would_send.values())
-
-    def reconcile(self) -> Done:
-        """What is left from earlier runs is sent."""
-        parameters = ReconcileParameters.checked(**ONE_AFTER_ANOTHER)
-        with self._ending_in(Done()) as done, open_reconcile_run(self.settings, parameters, pytest.fail) as run:
-            done.id = run.audit_run.id
-            run.give_up()
-            _send(run)
-            while transactions := run.next_transactions():
-                run.ask(transactions)
-        return self._with_books(done, None)
-
-    def import_workbook(self, file: Path, *, dry_run: bool = False) -> tuple[Done, set[Key]]:
-        """A workbook; also gives the claims that its rows became."""
-        parameters = ImportParameters.checked(dry_run=dry_run, **ONE_AFTER_ANOTHER)
-        made: set[Key] = set()
-        opened = open_import_run(self.settings, file, file.name, parameters, pytest.fail)
-        with self._ending_in(Done()) as done, opened as run:
-            done.id = run.audit_run.id
-            run.make_claims()
-            made.update(run.claims)
-            _send(run)
-        return self._with_books(done, {key[1:] for key in run.would_send} if dry_run else None), made
-
-    @contextmanager
-    def _ending_in(self, done: Done) -> Iterator[Done]:
-        try:
-            yield done
-        except MophClaimError as error:
-            done.failure = error
-
-    def _with_books(self, done: Done, planned: set[Key] | None) -> Done:
-        done.claims = {(c.kind, c.vn, c.item) for c in self.claims() if c.run_id == done.id}
-        if planned is not None:
-            assert not done.claims
-            done.claims = planned
-        done.issues = self.issues()
-        return done
-
-    def claims(self) -> list[Any]:
-        """The ledger's claims."""
-        return self._rows(sa.select(claim).where(claim.c.hcode == self.hcode))
-
-    def issues(self) -> set[tuple[Any, ...]]:
-        """The open issues: what they are about (kind, vn, item first), and what they say."""
-        names = ("kind", "vn", "item", "rule", "severity", "field", "service_date", "message_en")
-        open_ = sa.and_(issue.c.hcode == self.hcode, issue.c.resolved_at.is_(None))
-        return {tuple(row) for row in self._rows(sa.select(*(issue.c[name] for name in names)).where(open_))}
-
-    def submitted(self, done: Done) -> list[Any]:
-        """What a run has sent to be accepted: kind, vn, item, origin, payload."""
-        c, s, f = claim.c, submission.c, former_payload.c
-        former = sa.and_(f.claim_id == c.id, f.payload_hash == s.payload_hash)
-        payload = sa.case((c.payload_hash == s.payload_hash, c.payload), else_=f.payload).label("payload")
-        sent = sa.select(c.kind, c.vn, c.item, c.origin, payload).join_from(submission, claim, s.claim_id == c.id)
-        return self._rows(sent.outerjoin(former_payload, former).where(s.run_id == done.id, s.call == "submit"))
-
-    def _rows(self, query: "sa.Select[Any]") -> list[Any]:
-        with self._audit.connect() as connection:
-            return list(connection.execute(query))
-
-
-def _send(run: ClaimRun) -> None:
-    """What is due goes, where the run sends."""
-    if not (run.sends and (due := run.count_due())):
-        return
-    run.make_room(due)
-    run.log_in()
-    number = 0
-    while chunk := run.next_chunk():
-        number += 1
-        run.send_chunk(number, chunk)
-    run.finish_sending()
-
-
-def _note_planned(run: SubmitRun, planned: set[Key]) -> None:
-    """Have the claims that a dry run finds would be sent put into a set, as it comes to find them."""
-    register = run.registrar.register
-
-    def registered(*args: Any, **kwargs: Any) -> Any:
-        result = register(*args, **kwargs)
-        planned.update(c.key[1:] for c in result.would_send)
-        return result
-
-    run.registrar.register = registered  # type: ignore[method-assign]
 
 
 VISITS: dict[str, dict[str, Any]] = {
@@ -398,16 +228,6 @@ HOSPITALS: dict[str, type[Hospital]] = {"hosxp": Hosxp, "jhcis": Jhcis}
 def backend(request: pytest.FixtureRequest) -> str:
     """The HIS and the audit lie on this kind of server."""
     return str(request.param)
-
-
-def site_of(folder: Path, sandbox: Sandbox, his: str, kind: str, audit: str, **lines: Any) -> Site:
-    """A hospital's settings: nothing waits, and its own list takes a vaccine that the server does not."""
-    ours = (Path(__file__).parents[2] / "transform" / "codes" / "vaccines.csv").read_text(encoding="utf-8")
-    (folder / "vaccines.csv").write_text(
-        f"{ours.rstrip()}\n815,epi,Influenza,ไข้หวัดใหญ่,,,,,,,,a test,\n", encoding="utf-8"
-    )
-    lines |= {"his.kind": kind, "audit.url": audit, "transform.codes_folder": str(folder)}
-    return Site(folder / "site", his=his, sandbox=sandbox, lines=lines | {"api.backoff_seconds": 0})
 
 
 @pytest.mark.hypothesis
