@@ -31,7 +31,7 @@ from transform.claims import make_claims, wanted
 OWNED = Path(__file__).with_name("owned")
 WINDOW, OPEN_VISITS, OPEN_DAYS = 7, 300, 60
 """The service days of a nightly run; and visits whose claims wait, over how many days they are spread."""
-NO_HISTORY = pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+NO_HISTORY = pd.DataFrame({name: [] for name in ("kind", "pid", "item", "vn", "service_date", "yields")})
 SERVERS = {
     "MariaDB": os.environ.get("BENCH_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306"),
     "PostgreSQL": os.environ.get("BENCH_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),

@@ -421,7 +421,7 @@ def sample_day() -> tuple[DayTables, tuple[Claim, ...]]:
 
 def no_history() -> pd.DataFrame:
     """That nobody was claimed for before."""
-    return pd.DataFrame({"kind": [], "pid": [], "vn": [], "service_date": pd.to_datetime([])})
+    return pd.DataFrame({name: [] for name in ("kind", "pid", "item", "vn", "service_date", "yields")})
 
 
 def samples() -> Iterator[tuple[Path, str]]:

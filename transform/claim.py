@@ -90,9 +90,10 @@ class Transformed:
         claims: Claims ready to send, ordered by key.
         issues: Errors and warnings, ordered by kind, visit, item and rule.
         counts: Other counts, such as "claimed by the HIS".
-        claimed_by_his: What the HIS has claimed itself: kind, vn, item, and its transaction number.
+        claimed_by_his: What the HIS has claimed itself: kind, vn, item, and its transaction number, of the dose if it has
+            one, else of the visit.
         set_aside: Held claims of the history in whose place a claim of this day goes: kind, vn and item of each, and of that
-            claim.
+            claim. Only those that would stand against it.
     """
 
     claims: tuple[Claim, ...] = ()

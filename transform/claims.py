@@ -1,13 +1,15 @@
 """Makes claims and issues from the contract tables of one service day. This is the entry point of transform."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from core import clock
 from core.messages import Message
 from extract.contract import DayTables, Wanted
 from transform import person, visits
@@ -21,8 +23,9 @@ from transform.ineligible import ineligible
 from transform.rule import Finding, Mask, Rule, errors, issues
 from transform.service_day import KindOfClaim, ServiceDay, service_day
 from transform.settings import TransformSettings
-from transform.sources import API
+from transform.sources import API, DATABASES
 from transform.unmapped import unmapped
+from transform.workbook_rows import ItemKey
 
 CLAIMED_BY_HIS = "claimed by the HIS"
 KINDS_OF_CLAIM = (DM, HT, EPI, DT)
@@ -38,6 +41,14 @@ RATE_UNKNOWN = Rule(
     Message("กรุณาเพิ่มอัตราในไฟล์ rates.csv", "Add the rate to rates.csv."),
     "rates change by announcement",
 )
+STILL_TO_COME = Rule(
+    "visit.still_to_come",
+    "error",
+    "visits.visit_date",
+    Message("วันที่รับบริการ ({date}) ยังมาไม่ถึง", "The day of the visit ({date}) is still to come."),
+    visits.MEND,
+    DATABASES,
+)
 CONTRACT = Rule(
     "claim.contract",
     "error",
@@ -46,7 +57,7 @@ CONTRACT = Rule(
     Message("กรุณาแก้ข้อมูลส่วนนี้ใน HIS", "Mend this part of the record in the HIS."),
     API,
 )
-RULES = (RATE_UNKNOWN, CONTRACT)
+RULES = (RATE_UNKNOWN, STILL_TO_COME, CONTRACT)
 
 
 def wanted(kinds: Collection[Kind], settings: TransformSettings | None = None) -> Wanted:
@@ -75,6 +86,7 @@ def make_claims(
     history: pd.DataFrame,
     settings: TransformSettings | None = None,
     explicit_request: bool = False,
+    today: date | None = None,
 ) -> Transformed:
     """The claims and issues of one service day.
 
@@ -82,11 +94,13 @@ def make_claims(
         tables: The contract tables of the day.
         kinds: The kinds of claim wanted.
         hcode: The account's facility, 5 digits.
-        history: Claims that are accepted or under way: kind, pid, vn, service_date. A row of the same kind and visit is
-            the claim itself and does not count against it.
+        history: Claims that are accepted or under way: kind, pid, item, vn, service_date, and yields (bool): it waits for
+            its closing code and is certainly not accepted, so it gives way to a claim whose visit has its code. A row of
+            the same kind, item and visit is the claim itself and does not count against it.
         settings: The site's settings.
         explicit_request: True for workbook input: a record that is not even a candidate gets an issue, and a result
             that cannot be used holds its claim back.
+        today: The present day in Bangkok; the clock's by default.
 
     Raises:
         ConfigurationError: A code list of the site is malformed.
@@ -96,6 +110,7 @@ def make_claims(
         hcode=hcode,
         history=history,
         settings=settings or TransformSettings(),
+        today=today or clock.today(),
         explicit_request=explicit_request,
     )
     of_visits = [*visits.findings(day.visits, hcode, day.day), *person.findings(day.visits, day.codes)]
@@ -112,22 +127,27 @@ def make_claims(
         tuple(claim for result in results for claim in result.claims),
         tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),
         sum((result.counts for result in results), Counter()),
+        tuple(record for result in results for record in result.claimed_by_his),
+        tuple(pair for result in results for pair in result.set_aside),
     )
 
 
 def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Finding]) -> Transformed:
     kind = kind_of_claim.kind
-    candidates = kind_of_claim.candidates(day)
-    by_his = candidates["his_claimed"]
-    counts = Counter({CLAIMED_BY_HIS: int(by_his.sum())})
-    candidates = candidates[~by_his].sort_values(["vn", "item"]).reset_index(drop=True)
+    candidates = kind_of_claim.candidates(day).sort_values(["vn", "item"])
+    by_his = candidates["his_claim_uid"].notna()
+    dropped = candidates.loc[by_his, ["vn", "item", "his_claim_uid"]]
+    claimed_by_his = tuple((kind, *record) for record in dropped.itertuples(index=False, name=None))
+    counts = Counter({CLAIMED_BY_HIS: len(claimed_by_his)})
+    candidates = candidates[~by_his].reset_index(drop=True)
     if candidates.empty:
-        return Transformed(counts=counts)
+        return Transformed(counts=counts, claimed_by_his=claimed_by_his)
     rows = pd.Index(day.visits["vn"]).get_indexer(candidates["vn"])
     findings = [
         *(finding.at(rows) for finding in of_visits),
         *kind_of_claim.findings(day, candidates),
         Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy()),
+        Finding(STILL_TO_COME, np.full(len(candidates), day.day > day.today), {"date": day.day.isoformat()}),
     ]
     sendable = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
     findings.append(_repeated(day, kind_of_claim, candidates, sendable))
@@ -141,21 +161,40 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
         for issue in issues(candidates, findings, kind=kind, hcode=day.hcode, day=day.day, severity="warning")
         if (issue.vn, issue.item) in under_way
     )
-    return Transformed(tuple(claims), (*blocking, *refused, *warnings), counts)
+    set_aside = tuple(_set_aside(day, kind_of_claim, candidates, claims))
+    return Transformed(tuple(claims), (*blocking, *refused, *warnings), counts, claimed_by_his, set_aside)
 
 
 def _repeated(day: ServiceDay, kind_of_claim: KindOfClaim, candidates: pd.DataFrame, sendable: Mask) -> Finding:
-    """Finds a person's second claim of an item on one day; the earlier visit is the one that claims.
+    """Finds a person's second claim of an item on one day.
 
-    A visit that has claimed already counts as the earlier one, even if another was entered later with an earlier time.
+    The visit that has claimed already stays the one, even if another was entered later with an earlier time; else the
+    first that has its closing code; else the first.
     """
-    claimed = day.history.loc[day.history["kind"] == kind_of_claim.kind, "vn"]
+    past = day.history
+    claimed = past.loc[(past["kind"] == kind_of_claim.kind) & ~past["yields"], ["vn", "item"]]
     ordered = candidates[sendable]
     # Uses the table's own rows: assigning a longer Series to an empty table would add rows.
-    ordered = ordered.assign(unclaimed=~ordered["vn"].isin(claimed))
-    ordered = ordered.sort_values(["unclaimed", "visit_time", "vn"])
+    unclaimed = ~pd.MultiIndex.from_frame(ordered[["vn", "item"]]).isin(pd.MultiIndex.from_frame(claimed))
+    ordered = ordered.assign(unclaimed=unclaimed, unclosed=~ordered["closed"])
+    ordered = ordered.sort_values(["unclaimed", "unclosed", "visit_time", "vn"])
     later = ordered.index[ordered.duplicated(["pid", "item"])]
     return kind_of_claim.repeated(day, np.isin(candidates.index.to_numpy(), later.to_numpy()))
+
+
+def _set_aside(
+    day: ServiceDay, kind_of_claim: KindOfClaim, candidates: pd.DataFrame, claims: list[Claim]
+) -> Iterator[tuple[ItemKey, ItemKey]]:
+    """The claims of the history that gave way to one of the claims made, each with that claim."""
+    if not day.history["yields"].any():  # the usual case
+        return
+    kind, made = kind_of_claim.kind, {(claim.vn, claim.item) for claim in claims}
+    others = day.all_other_claims(candidates, kind)
+    others = others[others["gives_way"] & kind_of_claim.against(day, others)]
+    here = candidates["vn"].iloc[others["row"]]
+    for vn_here, vn, item in zip(here, others["vn"], others["item"], strict=True):
+        if (vn_here, item) in made:
+            yield (kind, vn, item), (kind, vn_here, item)
 
 
 def _built(day: ServiceDay, kind_of_claim: KindOfClaim, sendable: pd.DataFrame) -> tuple[list[Claim], list[Issue]]:

@@ -34,8 +34,8 @@ def _one_of(*choices: str, nullable: bool = False) -> pa.Column:
     return pa.Column(checks=pa.Check.isin(choices), nullable=nullable)
 
 
-def _number(form: str = "[0-9]+", *, nullable: bool = False) -> pa.Column:
-    return pa.Column(checks=pa.Check.str_matches(rf"\A{form}\Z"), nullable=nullable)
+def _number(form: str = "[0-9]+", *, nullable: bool = False, required: bool = True) -> pa.Column:
+    return pa.Column(checks=pa.Check.str_matches(rf"\A{form}\Z"), nullable=nullable, required=required)
 
 
 def _decimal() -> pa.Column:
@@ -52,6 +52,7 @@ COLUMNS: dict[str, dict[str, pa.Column]] = {
         "service": _one_of("epi", "dt"),
         **{name: _number(nullable=True) for name in ("age_from", "age_to", "ga_from", "ga_to")},
         "sex": _one_of("1", "2", nullable=True),
+        "interval_days": _number(nullable=True, required=False),
     },
     "rights": {"kind": _one_of(*KINDS), "right": _text()},
     "icd10": {"kind": _one_of("dm", "ht"), "prefix": _text(), "first_time": _one_of("yes", "no")},
@@ -101,7 +102,8 @@ def read_list(name: str, folder: Path | None) -> pd.DataFrame:
         listed = _schema(name, columns).validate(listed.apply(lambda column: column.str.strip()), lazy=True)
     except pa.errors.SchemaErrors as error:
         raise _unfit(path, _wrong_column(error, name)) from None
-    return listed[columns].assign(**{day: _days(listed[day]) for day in ("valid_from", "valid_to")})
+    # A column that a site's own file may lack is empty.
+    return listed.reindex(columns=columns).assign(**{day: _days(listed[day]) for day in ("valid_from", "valid_to")})
 
 
 def _schema(name: str, columns: list[str]) -> pa.DataFrameSchema:

@@ -47,13 +47,28 @@ def findings(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     ]
 
 
+def against(day: ServiceDay, others: pd.DataFrame) -> "pd.Series[bool]":
+    """The claims that are too near, and those that make up a fiscal year's number."""
+    in_year = _in_year(day, others)
+    full: pd.Series[bool] = in_year.groupby(others["row"]).transform("sum") >= day.codes.limit("dm_per_fiscal_year")
+    return _near(day, others) | (in_year & full)
+
+
+def _near(day: ServiceDay, others: pd.DataFrame) -> "pd.Series[bool]":
+    claimed, months = others["service_date"], day.codes.limit("dm_interval_months")
+    return nearer_than_months(claimed, day_column(day.day, claimed.index), months)
+
+
+def _in_year(day: ServiceDay, others: pd.DataFrame) -> "pd.Series[bool]":
+    first, last = (np.datetime64(end, "us") for end in fiscal_year(day.day))
+    return others["service_date"].between(first, last)
+
+
 def _history(day: ServiceDay, candidates: pd.DataFrame) -> list[Finding]:
     months, often = day.codes.limit("dm_interval_months"), day.codes.limit("dm_per_fiscal_year")
     others = day.other_claims(candidates, "dm")
-    claimed = others["service_date"]
-    near = others[nearer_than_months(claimed, day_column(day.day, claimed.index), months)]
-    first, last = (np.datetime64(end, "us") for end in fiscal_year(day.day))
-    in_year = others.loc[(claimed >= first) & (claimed <= last), "row"].value_counts()
+    near = others[_near(day, others)]
+    in_year = others.loc[_in_year(day, others), "row"].value_counts()
     positions = np.arange(len(candidates))
     dates = near.drop_duplicates("row", keep="last").set_index("row")["service_date"].reindex(positions)
     return [
@@ -73,6 +88,7 @@ DM = KindOfClaim(
     "labs",
     lambda day: dmht_candidates(day, "dm"),
     findings,
+    against,
     repeated,
     lambda day, sendable: dmht_payloads(day, sendable, "dm"),
 )

@@ -24,7 +24,7 @@ def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
         # A missing rate makes the sum missing; a rule reports that.
         baht += visits[f"number_{lab.code}"].notna() * rates.get(lab.code, 0)
         baht = baht.mask(visits[f"number_{lab.code}"].notna() & (lab.code not in rates))
-    return visits.assign(item="", baht=baht, his_claimed=visits["his_claim_uid"].notna())
+    return visits.assign(item="", baht=baht)
 
 
 def dmht_payloads(day: ServiceDay, sendable: pd.DataFrame, kind: DmOrHt) -> Callable[[Any], Payload]:

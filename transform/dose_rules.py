@@ -1,14 +1,16 @@
 """The rules about a vaccine dose that EPI and dT share."""
 
+import numpy as np
 import pandas as pd
 
 from core.messages import Message
 from transform import diagnoses
 from transform.claim import Kind, Severity
-from transform.dates import age_years, is_buddhist
+from transform.codes import valid_on
+from transform.dates import age_years, day_column, is_buddhist
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule
 from transform.service_day import ServiceDay
-from transform.sources import API, GAZETTE, VACCINE_LIST
+from transform.sources import API, DATABASES, GAZETTE, VACCINE_LIST
 from transform.text import is_blank, is_unreadable
 
 MEND = Message("กรุณาแก้บันทึกการให้วัคซีนใน HIS", "Mend the vaccination's record in the HIS.")
@@ -112,6 +114,31 @@ GIVEN_BUDDHIST_YEAR = _rule(
     "วันที่ให้วัคซีนบันทึกเป็นปี พ.ศ. ({date})",
     "The day the vaccine was given is stored in a Buddhist year ({date}).",
 )
+GIVEN_BEFORE_BIRTH = _rule(
+    "vaccine.given_before_birth",
+    "error",
+    "vaccinations.given_date",
+    "วันที่ให้วัคซีน ({date}) อยู่ก่อนวันเกิด",
+    "The day the vaccine was given ({date}) is before the person's birth.",
+    Message("กรุณาตรวจวันที่ให้วัคซีนและวันเกิด", "Check the day of the vaccination and the date of birth."),
+    DATABASES,
+)
+GIVEN_LATER = _rule(
+    "vaccine.given_later",
+    "error",
+    "vaccinations.given_date",
+    "วันที่ให้วัคซีน ({date}) อยู่หลังวันที่รับบริการ หรือยังมาไม่ถึง",
+    "The day the vaccine was given ({date}) is after the visit's, or still to come.",
+    source=DATABASES,
+)
+GIVEN_LONG_BEFORE = _rule(
+    "vaccine.given_long_before",
+    "error",
+    "vaccinations.given_date",
+    "วันที่ให้วัคซีน ({date}) อยู่ก่อนวันที่รับบริการเกิน {days} วัน",
+    "The day the vaccine was given ({date}) is more than {days} days before the visit's.",
+    source=DATABASES,
+)
 GIVEN_TIME_MISSING = _rule(
     "vaccine.given_time_missing",
     "error",
@@ -126,6 +153,15 @@ GIVEN_OTHER_DAY = _rule(
     "วันที่ให้วัคซีน ({date}) ไม่ตรงกับวันที่รับบริการ",
     "The vaccine was given on {date}, not on the day of the visit.",
     Message("กรุณาตรวจวันที่ให้วัคซีนใน HIS", "Check the day of the vaccination in the HIS."),
+)
+CLAIMED_BEFORE = _rule(
+    "vaccine.claimed_before",
+    "error",
+    "vaccinations.vaccine_code",
+    "วัคซีนรหัสนี้ของผู้ป่วยมีเคลมอีกรายการวันที่ {date} ห่างกันไม่ถึง {days} วัน",
+    "The person has another claim of this vaccine code on {date}, less than {days} days apart.",
+    NOTHING_TO_DO,
+    DATABASES,
 )
 SAME_DAY = _rule(
     "vaccine.same_day",
@@ -163,8 +199,8 @@ MANUFACTURER_UNREADABLE = _rule(
 )
 RULES = (
     CODE_NOT_VALID, NOT_CITIZEN, LOT_MISSING, EXPIRY_MISSING, EXPIRY_BUDDHIST_YEAR, EXPIRED,
-    GIVER_MISSING, GIVER_UNREADABLE, LICENSE_MISSING, GIVEN_BUDDHIST_YEAR, GIVEN_TIME_MISSING, GIVEN_OTHER_DAY,
-    SAME_DAY, OTHER_SEX, OTHER_AGE, MANUFACTURER_UNREADABLE,
+    GIVER_MISSING, GIVER_UNREADABLE, LICENSE_MISSING, GIVEN_BUDDHIST_YEAR, GIVEN_BEFORE_BIRTH, GIVEN_LATER,
+    GIVEN_LONG_BEFORE, GIVEN_TIME_MISSING, GIVEN_OTHER_DAY, CLAIMED_BEFORE, SAME_DAY, OTHER_SEX, OTHER_AGE, MANUFACTURER_UNREADABLE,
 )  # fmt: skip
 
 
@@ -179,9 +215,31 @@ def dose_findings(day: ServiceDay, doses: pd.DataFrame, kind: Kind) -> list[Find
             {"nation": doses["sent_nation"]},
         ),
         *_vial(doses),
-        *_giving(doses),
+        *_giver(doses),
+        *_day_given(day, doses),
         *_receiver(doses),
+        _claimed_before(day, doses, kind),
     ]
+
+
+def against(day: ServiceDay, others: pd.DataFrame) -> "pd.Series[bool]":
+    """The claims of the vaccine code that are too near, before or after; the day of a claim is its visit's."""
+    apart = (others["service_date"] - day_column(day.day, others.index)).abs()
+    return apart < pd.to_timedelta(_interval_days(day, others["item"]), unit="D")
+
+
+def _interval_days(day: ServiceDay, items: "pd.Series[str]") -> "pd.Series[float]":
+    """The least number of days between two doses of each vaccine code."""
+    listed = valid_on(day.codes.vaccines, day.day).set_index("code")["interval_days"]
+    return items.map(listed).astype(float).fillna(day.codes.limit("vaccine_interval_days"))
+
+
+def _claimed_before(day: ServiceDay, doses: pd.DataFrame, kind: Kind) -> Finding:
+    others = day.other_claims(doses, kind)
+    near = others[against(day, others)].drop_duplicates("row", keep="last").set_index("row")["service_date"]
+    positions = np.arange(len(doses))
+    days = _interval_days(day, doses["item"]).map("{:.0f}".format).astype("str")
+    return Finding(CLAIMED_BEFORE, np.isin(positions, near.index), {"date": near.reindex(positions), "days": days})
 
 
 def _vial(doses: pd.DataFrame) -> list[Finding]:
@@ -195,21 +253,33 @@ def _vial(doses: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def _giving(doses: pd.DataFrame) -> list[Finding]:
-    name, given, visited = doses["provider_name"], doses["given_date"], doses["visit_date"]
-    other_day = given.notna() & (given != visited)
-    in_buddhist_year = is_buddhist(given)
+def _giver(doses: pd.DataFrame) -> list[Finding]:
+    name = doses["provider_name"]
     return [
         Finding(GIVER_MISSING, is_blank(name).to_numpy()),
         Finding(GIVER_UNREADABLE, (is_unreadable(name) & ~is_blank(name)).to_numpy()),
         # If the name is missing, the licence is not reported as well.
         Finding(LICENSE_MISSING, (is_blank(doses["license_no"]) & ~is_blank(name)).to_numpy()),
-        Finding(GIVEN_BUDDHIST_YEAR, (other_day & in_buddhist_year).to_numpy(), {"date": given}),
-        Finding(
-            GIVEN_TIME_MISSING,
-            (other_day & ~in_buddhist_year & doses["given_time"].isna()).to_numpy(),
-        ),
-        Finding(GIVEN_OTHER_DAY, (other_day & ~in_buddhist_year).to_numpy(), {"date": given}),
+    ]
+
+
+def _day_given(day: ServiceDay, doses: pd.DataFrame) -> list[Finding]:
+    stored, given, dob = doses["given_date"], doses["given"], doses["dob"]
+    before, after = day.codes.limit("dose_days_before"), day.codes.limit("dose_days_after")
+    buddhist = is_buddhist(stored) & (stored != doses["visit_date"])
+    visited, today = day_column(day.day, doses.index), day_column(day.today, doses.index)
+    # A birth after the visit is reported as the person's.
+    unborn = (given < dob) & (dob <= visited)
+    later = (given > visited + pd.Timedelta(days=after)) | ((given > today) & (given != visited))
+    long_before = given < visited - pd.Timedelta(days=before)
+    other_day = (given != visited) & ~(unborn | later | long_before)
+    return [
+        Finding(GIVEN_BUDDHIST_YEAR, buddhist.to_numpy(), {"date": stored}),
+        Finding(GIVEN_BEFORE_BIRTH, unborn.to_numpy(), {"date": given}),
+        Finding(GIVEN_LATER, later.to_numpy(), {"date": given}),
+        Finding(GIVEN_LONG_BEFORE, (long_before & ~unborn).to_numpy(), {"date": given, "days": str(before)}),
+        Finding(GIVEN_TIME_MISSING, (other_day & doses["given_time"].isna()).to_numpy()),
+        Finding(GIVEN_OTHER_DAY, other_day.to_numpy(), {"date": given}),
     ]
 
 

@@ -16,7 +16,7 @@ USEFUL = ("given_date", "given_time", "manufacturer", "vaccine_name", "local_cod
 def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     """Every dose whose code is listed for the kind: the columns of visits and vaccinations, and
 
-    - item (the code), baht, his_claimed (the visit, or the dose in any family, was claimed by the HIS);
+    - item (the code), baht, his_claim_uid (the HIS's transaction of the dose in any family, else of the visit);
     - in_anc: the dose is in the antenatal tables;
     - given: the day it was given (the visit's if no usable one is stored); given_minute: that day and time, as text;
     - the columns of the code's row in the list that is valid on that day (all missing if none is): name_en, sex_only, …
@@ -26,15 +26,15 @@ def doses(day: ServiceDay, kind: Kind) -> pd.DataFrame:
     group = [rows["vn"], rows["vaccine_code"]]
     rows = rows.assign(
         in_anc=(rows["family"] == "anc").groupby(group).transform("any"),
-        dose_claimed=rows["his_claim_uid"].notna().groupby(group).transform("any"),
+        dose_uid=rows["his_claim_uid"].groupby(group).transform("max"),
     )
-    rows = most_complete_doses(rows).rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"})
+    rows = most_complete_doses(rows).drop(columns="his_claim_uid").rename(columns={"vaccine_code": "item"})
     rows = day.visits[right_qualifies(day, kind)].merge(rows, on="vn").reset_index(drop=True)
     rate = day.codes.rates.get(kind, np.nan)
     given = rows["given_date"].mask(is_buddhist(rows["given_date"])).fillna(day_column(day.day, rows.index))
     rows = rows.assign(
         baht=float(rate),
-        his_claimed=rows["his_claim_uid"].notna() | rows["dose_claimed"],
+        his_claim_uid=rows["dose_uid"].fillna(rows["his_claim_uid"]),
         given=given,
         given_minute=day_texts(given) + " " + _given_time(rows),
         expiry_text=day_texts(rows["expiration_date"]),

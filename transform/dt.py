@@ -8,7 +8,7 @@ import pandas as pd
 from core.messages import Message
 from transform import diagnoses
 from transform.dates import age_years
-from transform.dose_rules import dose_findings, repeated
+from transform.dose_rules import against, dose_findings, repeated
 from transform.doses import doses
 from transform.payload import DtPayload, Payload
 from transform.rule import Finding, Rule
@@ -59,4 +59,4 @@ def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload
     return lambda row: DtPayload.model_validate(vaccine_fields(row, day.hcode, day.settings, payload_diagnoses))
 
 
-DT = KindOfClaim("dt", "vaccinations", candidates, findings, repeated, payloads)
+DT = KindOfClaim("dt", "vaccinations", candidates, findings, against, repeated, payloads)

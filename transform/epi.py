@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.messages import Message
 from transform import diagnoses
-from transform.dose_rules import dose_findings, repeated
+from transform.dose_rules import against, dose_findings, repeated
 from transform.doses import doses
 from transform.payload import PRENATAL_CODE, EpiPayload, Payload, Prenatal
 from transform.rule import Finding, Rule
@@ -80,4 +80,4 @@ def payloads(day: ServiceDay, sendable: pd.DataFrame) -> Callable[[Any], Payload
     return payload
 
 
-EPI = KindOfClaim("epi", "vaccinations", candidates, findings, repeated, payloads)
+EPI = KindOfClaim("epi", "vaccinations", candidates, findings, against, repeated, payloads)

@@ -57,6 +57,11 @@ def _claimed_before(day: ServiceDay, candidates: pd.DataFrame) -> Finding:
     return Finding(CLAIMED_BEFORE, np.isin(positions, others.index), {"date": others.reindex(positions)})
 
 
+def against(_day: ServiceDay, others: pd.DataFrame) -> "pd.Series[bool]":
+    """Every claim: a person is newly diagnosed once."""
+    return pd.Series(True, index=others.index)
+
+
 def repeated(day: ServiceDay, found: Mask) -> Finding:
     """The finding for a person's later visit of the same day."""
     return Finding(CLAIMED_BEFORE, found, {"date": day.day.isoformat()})
@@ -67,6 +72,7 @@ HT = KindOfClaim(
     "labs",
     lambda day: dmht_candidates(day, "ht"),
     findings,
+    against,
     repeated,
     lambda day, sendable: dmht_payloads(day, sendable, "ht"),
 )

@@ -47,7 +47,14 @@ def registry() -> Mapping[str, Rule]:
     return MappingProxyType({rule.code: rule for module in modules for rule in module.RULES})
 
 
-OF_HISTORY = (dm.INTERVAL, dm.FISCAL_YEAR, ht.CLAIMED_BEFORE, dose_rules.SAME_DAY, set_aside.SET_ASIDE)
+OF_HISTORY = (
+    dm.INTERVAL,
+    dm.FISCAL_YEAR,
+    ht.CLAIMED_BEFORE,
+    dose_rules.CLAIMED_BEFORE,
+    dose_rules.SAME_DAY,
+    set_aside.SET_ASIDE,
+)
 """The rules by which another claim of the person is in the way, for as long as that one may be accepted."""
 
 __all__ = ["OF_HISTORY", "Rule", "registry"]

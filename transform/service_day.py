@@ -31,10 +31,11 @@ class ServiceDay:
         earlier: The contract table's rows of earlier visits.
         labs: The contract table.
         vaccinations: The contract table.
-        history: Claims accepted or under way: kind, pid, vn, service_date.
+        history: Claims accepted or under way, as `make_claims` takes them.
         codes: The lists on that day.
         settings: The site's settings.
         explicit_request: As in `make_claims`.
+        today: The present day in Bangkok.
     """
 
     day: date
@@ -48,14 +49,29 @@ class ServiceDay:
     codes: CodesOn
     settings: TransformSettings
     explicit_request: bool
+    today: date
 
     def other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-        """Claims of one kind of the candidates' persons at other visits: row (the candidate's position), service_date."""
-        past = self.history.loc[self.history["kind"] == kind, ["pid", "vn", "service_date"]]
-        persons = candidates[["pid", "vn"]].assign(row=np.arange(len(candidates))).dropna(subset=["pid"])
-        met = persons.merge(past, on="pid", suffixes=("", "_past"))
+        """Claims of the candidates' persons and items at other visits that count, as `all_other_claims` gives them.
+
+        One that waits for its closing code does not count against a candidate that has one: it gives way.
+        """
+        others = self.all_other_claims(candidates, kind)
+        return others[~others["gives_way"]]
+
+    def all_other_claims(self, candidates: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+        """Claims of one kind of the candidates' persons and items at other visits, ordered by row and day.
+
+        Returns:
+            row (the candidate's position), vn (the other visit's), item, service_date, gives_way.
+        """
+        past = self.history[self.history["kind"] == kind]
+        persons = candidates[["pid", "vn", "item", "closed"]].assign(row=np.arange(len(candidates)))
+        met = persons.dropna(subset=["pid"]).merge(past, on=["pid", "item"], suffixes=("_here", ""))
         # A claim of the same visit is the candidate itself, when its day is read again.
-        return met.loc[met["vn"] != met["vn_past"], ["row", "service_date"]].sort_values(["row", "service_date"])
+        met = met[met["vn"] != met["vn_here"]].sort_values(["row", "service_date", "vn"])
+        met = met.assign(gives_way=met["yields"] & met["closed"])
+        return met[["row", "vn", "item", "service_date", "gives_way"]]
 
 
 class KindOfClaim(NamedTuple):
@@ -65,8 +81,10 @@ class KindOfClaim(NamedTuple):
         kind: dm, ht, epi or dt.
         table: The contract table that candidates come from; without rows in it there are none.
         candidates: The records that should become claims: the columns of the visits, with item (the vaccine code or
-            ""), baht (missing if no rate is known) and his_claimed; positions from 0.
+            ""), baht (missing if no rate is known) and his_claim_uid (missing if the HIS has not claimed it); positions
+            from 0.
         findings: Applies the rules of this kind.
+        against: Which of the other claims, as `all_other_claims` gives them, stand against their candidates.
         repeated: The finding for a second claim of a person and item on one day.
         payloads: For the candidates to be sent: a function that makes the payload of one (a named tuple of its
             columns).
@@ -76,16 +94,24 @@ class KindOfClaim(NamedTuple):
     table: Literal["labs", "vaccinations"]
     candidates: Callable[[ServiceDay], pd.DataFrame]
     findings: Callable[[ServiceDay, pd.DataFrame], list[Finding]]
+    against: Callable[[ServiceDay, pd.DataFrame], "pd.Series[bool]"]
     repeated: Callable[[ServiceDay, Mask], Finding]
     payloads: Callable[[ServiceDay, pd.DataFrame], Callable[[Any], Payload]]
 
 
 def service_day(
-    tables: DayTables, *, hcode: str, history: pd.DataFrame, settings: TransformSettings, explicit_request: bool = False
+    tables: DayTables,
+    *,
+    hcode: str,
+    history: pd.DataFrame,
+    settings: TransformSettings,
+    today: date,
+    explicit_request: bool = False,
 ) -> ServiceDay:
     """Prepare the contract tables for the rules."""
     codes = read_codes(settings.codes_folder).on(tables.day)
-    past = history[["kind", "pid", "vn", "service_date"]].astype({"kind": "str", "pid": "str", "vn": "str"})
+    types = {"kind": "str", "pid": "str", "item": "str", "vn": "str", "yields": "bool"}
+    past = history[[*types, "service_date"]].astype(types)
     past["service_date"] = pd.to_datetime(past["service_date"]).astype("datetime64[us]")
     visits = with_visit(with_person(tables.visits.reset_index(drop=True), codes))
     return ServiceDay(
@@ -100,6 +126,7 @@ def service_day(
         codes=codes,
         settings=settings,
         explicit_request=explicit_request,
+        today=today,
     )
 
 

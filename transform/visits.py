@@ -77,19 +77,19 @@ RULES = (OTHER_HOSPITAL, HOSPITAL_NAME, HN_MISSING, BUDDHIST_YEAR, OTHER_DAY, TI
 
 
 def with_visit(visits: pd.DataFrame) -> pd.DataFrame:
-    """The visits with dob_text and visit_minute (YYYY-MM-DD HH:MM, missing if the time is)."""
+    """The visits with dob_text, visit_minute (YYYY-MM-DD HH:MM, missing if the time is), closed (has its closing code)."""
     return visits.assign(
         dob_text=day_texts(visits["dob"]),
         visit_minute=day_texts(visits["visit_date"]) + " " + visits["visit_time"],
+        closed=visits["closing_code"].str.upper().str.startswith("EP").fillna(False).astype(bool),
     )
 
 
 def findings(visits: pd.DataFrame, hcode: str, day: date) -> list[Finding]:
-    """Apply the rules about the visit."""
+    """Apply the rules about the visit; `visits` as `with_visit` returns them."""
     visited = visits["visit_date"]
     buddhist = is_buddhist(visited)
     other = (visited != day_column(day, visited.index)) & ~buddhist
-    closed = visits["closing_code"].str.upper().str.startswith("EP").fillna(False).astype(bool)
     name: pd.Series[Any] = visits["hospital_name"]
     return [
         Finding(OTHER_HOSPITAL, (visits["hcode"] != hcode).to_numpy(), {"hcode": hcode}),
@@ -98,7 +98,7 @@ def findings(visits: pd.DataFrame, hcode: str, day: date) -> list[Finding]:
         Finding(BUDDHIST_YEAR, buddhist.to_numpy(), {"date": visited}),
         Finding(OTHER_DAY, other.to_numpy(), {"date": visited}),
         Finding(TIME_MISSING, visits["visit_time"].isna().to_numpy()),
-        Finding(CLOSING_CODE_MISSING, ~closed.to_numpy()),
+        Finding(CLOSING_CODE_MISSING, ~visits["closed"].to_numpy()),
     ]
 
 

@@ -29,7 +29,7 @@ from transform.workbook_rows import group_by_claim, records_of, records_of_rows
 
 HCODE, HOSPITAL = "10953", "โรงพยาบาลตัวอย่าง"
 FIRST, DAYS = date(2026, 9, 14), 7
-NOTHING = pd.DataFrame({name: [] for name in ("kind", "pid", "vn", "service_date")})
+NOTHING = pd.DataFrame({name: [] for name in ("kind", "pid", "item", "vn", "service_date", "yields")})
 
 
 def days_of(rows: Sequence[Row]) -> list[DayTables]:

@@ -43,7 +43,7 @@ HCODE, HOSPITAL = "10953", "โรงพยาบาลตัวอย่าง"
 CHOICES = choices(CODES, today())
 SHEETS: tuple[SheetName, ...] = ("dmht", "epi", "dt")
 FORMS = ("xlsx", "ods", "xls")
-NOTHING = pd.DataFrame({name: [] for name in ("kind", "pid", "vn", "service_date")})
+NOTHING = pd.DataFrame({name: [] for name in ("kind", "pid", "item", "vn", "service_date", "yields")})
 
 BUDDHIST_YEARS = 543
 MONTHS, SHORT = (

@@ -111,19 +111,27 @@ def tables(
     )
 
 
-def past(*claims: tuple[str, str, str, str]) -> pd.DataFrame:
-    """History rows: kind, pid, vn, day."""
-    rows = [(kind, pid, vn, pd.Timestamp(day)) for kind, pid, vn, day in claims]
-    return pd.DataFrame(rows, columns=["kind", "pid", "vn", "service_date"])
+def earlier(
+    kind: Kind, vn: str, service_date: str, item: str = "", *, pid: str = PID, yields: bool = False
+) -> dict[str, Any]:
+    """A claim of the history."""
+    return {"kind": kind, "pid": pid, "item": item, "vn": vn, "service_date": service_date, "yields": yields}
+
+
+def past(*claims: dict[str, Any]) -> pd.DataFrame:
+    """The history of these claims."""
+    frame = pd.DataFrame(claims, columns=["kind", "pid", "item", "vn", "service_date", "yields"])
+    return frame.assign(service_date=pd.to_datetime(frame["service_date"]))
 
 
 def make(
     day: DayTables,
-    *history: tuple[str, str, str, str],
+    *history: dict[str, Any],
     kinds: tuple[Kind, ...] = ALL,
     settings: TransformSettings | None = None,
+    today: date = DAY,
 ) -> Transformed:
-    return make_claims(day, kinds=kinds, hcode=HCODE, history=past(*history), settings=settings)
+    return make_claims(day, kinds=kinds, hcode=HCODE, history=past(*history), settings=settings, today=today)
 
 
 def dm_day(result: str = "7.2", **changes: Any) -> DayTables:

@@ -71,8 +71,8 @@ def read_days(his: str, url: str, hospital: HisSummary, days: list[date] | None 
     with open_source(HisSettings.model_validate({"url": url, "kind": his, **settings})) as source:
         hcode = source.facility().hcode
         for day in days or DAY_LIST:
-            sent = [(claim.kind, claim.pid, claim.vn, claim.service_date) for claim in found.claims]
-            history = pd.DataFrame(sent, columns=["kind", "pid", "vn", "service_date"])
+            sent = [(c.kind, c.pid, c.item, c.vn, c.service_date, False) for c in found.claims]
+            history = pd.DataFrame(sent, columns=["kind", "pid", "item", "vn", "service_date", "yields"])
             made = make_claims(source.read_day(day, wanted(KINDS)), kinds=KINDS, hcode=hcode, history=history)
             found.claims += made.claims
             found.issues += made.issues

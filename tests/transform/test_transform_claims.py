@@ -17,12 +17,14 @@ from day_builder import (
     dm_day,
     dose,
     dt_day,
+    earlier,
     epi_day,
     ht_day,
     keys,
     lab,
     make,
     only_claim,
+    only_error,
     tables,
     visit,
 )
@@ -110,7 +112,7 @@ def test_claims_and_issues_can_be_handed_to_another_process() -> None:
 
 
 def test_the_history_may_hold_plain_days_and_other_persons() -> None:
-    history = pd.DataFrame({"kind": ["dm"], "pid": [PID], "vn": ["9"], "service_date": [date(2026, 9, 1)]})
+    history = pd.DataFrame([earlier("dm", "9", "2026-09-01")]).assign(service_date=[date(2026, 9, 1)])
     made = make_claims(dm_day(), kinds=("dm",), hcode="10953", history=history)
     assert [issue.rule for issue in made.issues] == ["dm.interval"]
 
@@ -118,6 +120,35 @@ def test_the_history_may_hold_plain_days_and_other_persons() -> None:
 def test_a_visit_claimed_by_the_his_is_counted_once_a_claim() -> None:
     made = make(tables([visit(his_claim_uid="u")], [diagnosis()], [lab()], [dose(), dose("106")]))
     assert (made.claims, made.issues, made.counts["claimed by the HIS"]) == ((), (), 3)
+
+
+def test_what_the_his_has_claimed_is_named_with_its_transaction_number() -> None:
+    visits = [visit(his_claim_uid="of the visit"), visit("2"), visit("3")]
+    doses = [
+        dose(his_claim_uid="of the dose", license_no=None),
+        dose(family="epi"),
+        dose("106"),
+        dose(vn="2", his_claim_uid="of another family", family="ovst", license_no=None),
+        dose(vn="2"),
+        dose(vn="3"),
+    ]
+    made = make(tables(visits, [diagnosis(), diagnosis(vn="3")], [lab(), lab(vn="3")], doses))
+    # were counted only
+    assert made.claimed_by_his == (
+        ("dm", "690921093000", "", "of the visit"),
+        ("epi", "2", "091", "of another family"),
+        ("epi", "690921093000", "091", "of the dose"),
+        ("dt", "690921093000", "106", "of the visit"),
+    )
+    assert made.counts["claimed by the HIS"] == 4
+    assert [key[1:] for key in keys(made)] == [("dm", "3", ""), ("epi", "3", "091")]
+
+
+def test_a_visit_still_to_come_is_an_error() -> None:
+    for day in (dm_day(), ht_day(), epi_day(), dt_day()):
+        # was claimed
+        assert only_error(make(day, today=DAY - timedelta(days=1))).rule == "visit.still_to_come"
+        only_claim(make(day, today=DAY))
 
 
 def test_many_claims_keep_their_own_facts() -> None:

@@ -10,6 +10,7 @@ from day_builder import (
     cid,
     diagnosis,
     dm_day,
+    earlier,
     keys,
     lab,
     make,
@@ -119,31 +120,31 @@ def test_an_identity_number_in_a_result_is_not_shown() -> None:
 
 @pytest.mark.parametrize(("claimed", "found"), [("2026-06-21", []), ("2026-06-22", ["dm.interval"])])
 def test_three_calendar_months_lie_between_claims(claimed: str, found: list[str]) -> None:
-    assert rules(make(dm_day(), ("dm", PID, "690622080000", claimed))) == found
+    assert rules(make(dm_day(), earlier("dm", "690622080000", claimed))) == found
 
 
 def test_a_later_claim_counts_for_the_interval_too() -> None:
-    issue = only_error(make(dm_day(), ("dm", PID, "691201080000", "2026-12-01")))
+    issue = only_error(make(dm_day(), earlier("dm", "691201080000", "2026-12-01")))
     assert issue.rule == "dm.interval"
     assert "2026-12-01" in issue.message.en
 
 
 def test_the_claim_itself_in_the_history_does_not_count() -> None:
-    only_claim(make(dm_day(), ("dm", PID, VN, "2026-09-21")))
+    only_claim(make(dm_day(), earlier("dm", VN, "2026-09-21")))
 
 
 def test_another_person_or_kind_in_the_history_does_not_count() -> None:
-    history = [("dm", cid(2), "690901080000", "2026-09-01"), ("epi", PID, "690901080001", "2026-09-01")]
+    history = [earlier("dm", "690901080000", "2026-09-01", pid=cid(2)), earlier("epi", "690901080001", "2026-09-01")]
     only_claim(make(dm_day(), *history))
 
 
 def test_the_third_of_a_fiscal_year_is_refused() -> None:
-    history = [("dm", PID, "1", "2025-10-01"), ("dm", PID, "2", "2026-02-01")]
+    history = [earlier("dm", "1", "2025-10-01"), earlier("dm", "2", "2026-02-01")]
     assert rules(make(dm_day(), *history)) == ["dm.fiscal_year"]
 
 
 def test_claims_of_another_fiscal_year_do_not_count() -> None:
-    history = [("dm", PID, "1", "2025-09-30"), ("dm", PID, "2", "2026-02-01")]
+    history = [earlier("dm", "1", "2025-09-30"), earlier("dm", "2", "2026-02-01")]
     only_claim(make(dm_day(), *history))
 
 

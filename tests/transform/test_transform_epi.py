@@ -2,15 +2,16 @@
 
 import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from day_builder import (
-    PID,
     VN,
     diagnosis,
     dose,
     dt_day,
+    earlier,
     epi_day,
     keys,
     make,
@@ -21,6 +22,7 @@ from day_builder import (
     visit,
 )
 
+from transform.code_lists import FOLDER
 from transform.settings import TransformSettings
 
 P41 = {"title": "นาง", "dob": "1998-03-01", "antenatal": True, "gravida": "02", "ga_week": "28"}
@@ -147,6 +149,48 @@ def test_a_dose_given_on_another_day_goes_with_a_warning() -> None:
     assert rules(made, "warning") == ["vaccine.given_other_day"]
 
 
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ("2026-04-30", "vaccine.given_before_birth"),
+        ("2026-08-21", "vaccine.given_long_before"),
+        ("2019-09-21", "vaccine.given_before_birth"),
+        ("2026-09-22", "vaccine.given_later"),
+        ("2027-09-21", "vaccine.given_later"),
+        ("2028-01-01", "vaccine.given_later"),
+    ],
+)
+def test_a_dose_is_given_between_birth_and_visit_and_not_long_before(given: str, rule: str) -> None:
+    # each was claimed with a warning
+    issue = only_error(make(epi_day(given_date=given, expiration_date="2029-01-31"), today=date(2026, 12, 1)))
+    assert issue.rule == rule
+    assert given in issue.message.en
+
+
+def test_a_dose_seven_years_before_the_visit_is_an_error() -> None:
+    # was claimed with a warning
+    assert only_error(make(dt_day(given_date="2019-09-21"))).rule == "vaccine.given_long_before"
+
+
+def test_a_dose_given_at_birth_or_thirty_days_before_the_visit_goes_with_a_warning() -> None:
+    for given, dob in (("2026-09-19", "2026-09-19"), ("2026-08-22", "2026-05-01")):
+        made = make(epi_day(changes={"dob": dob}, given_date=given))
+        only_claim(made)
+        assert rules(made, "warning") == ["vaccine.given_other_day"]
+
+
+def test_a_site_may_let_a_dose_follow_its_visit_but_not_today(tmp_path: Path) -> None:
+    text = (FOLDER / "limits.csv").read_text(encoding="utf-8").replace("dose_days_after,0", "dose_days_after,7")
+    (tmp_path / "limits.csv").write_text(text, encoding="utf-8")
+    day, settings = epi_day(given_date="2026-09-28"), TransformSettings(codes_folder=tmp_path)
+    only_claim(make(day, settings=settings, today=date(2026, 9, 28)))
+    assert only_error(make(day, settings=settings, today=date(2026, 9, 27))).rule == "vaccine.given_later"
+
+
+def test_an_impossible_day_of_a_dose_without_a_time_is_one_error() -> None:
+    assert only_error(make(epi_day(given_date="2027-01-01", given_time=None))).rule == "vaccine.given_later"
+
+
 def test_an_unreadable_manufacturer_goes_empty_with_a_warning() -> None:
     made = make(epi_day(manufacturer=MOJIBAKE))
     assert _sent(made)["vaccine"][0]["manufacturer"] == ""
@@ -183,7 +227,7 @@ def test_the_same_vaccine_in_a_later_visit_of_the_day_is_refused() -> None:
 
 def test_the_visit_that_has_claimed_already_stays_the_one() -> None:
     visits = [visit("1", visit_time="08:00"), visit("2", visit_time="14:00")]
-    made = make(tables(visits, vaccinations=[dose(vn="2"), dose(vn="1")]), ("epi", PID, "2", "2026-09-21"))
+    made = make(tables(visits, vaccinations=[dose(vn="2"), dose(vn="1")]), earlier("epi", "2", "2026-09-21", "091"))
     assert [key[2] for key in keys(made)] == ["2"]
 
 

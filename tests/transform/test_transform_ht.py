@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from day_builder import PID, VN, diagnosis, ht_day, keys, lab, make, only_claim, only_error, rules, tables, visit
+from day_builder import VN, diagnosis, earlier, ht_day, keys, lab, make, only_claim, only_error, rules, tables, visit
 
 CR, K = ("1.1", "32202"), ("4.0", "32103")
 
@@ -77,11 +77,11 @@ def test_an_earlier_diagnosis_is_not_sent_with_a_dm_claim() -> None:
 
 @pytest.mark.parametrize("day", ["2021-01-01", "2026-11-01"])
 def test_a_claim_in_the_history_is_an_error_whenever_it_was(day: str) -> None:
-    assert only_error(make(ht_day(), ("ht", PID, "x", day))).rule == "ht.claimed_before"
+    assert only_error(make(ht_day(), earlier("ht", "x", day))).rule == "ht.claimed_before"
 
 
 def test_the_claim_itself_in_the_history_does_not_count() -> None:
-    only_claim(make(ht_day(), ("ht", PID, VN, "2026-09-21")))
+    only_claim(make(ht_day(), earlier("ht", VN, "2026-09-21")))
 
 
 def test_of_two_visits_of_a_day_the_earlier_claims() -> None:
