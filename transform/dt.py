@@ -20,8 +20,8 @@ TOO_YOUNG = Rule(
     "error",
     "visits.dob",
     Message(
-        "ผู้รับวัคซีน dT อายุ {age} ปี ไม่ถึง {limit} ปี และไม่ใช่การฝากครรภ์",
-        "The person is {age} years old, under {limit}, and the visit is not antenatal.",
+        "ผู้รับวัคซีน dT อายุ {age} ปี ไม่ถึง {limit} ปี และไม่ใช่การฝากครรภ์ของหญิงอายุ {first}–{last} ปี",
+        "The person is {age} years old, under {limit}, and it is not the antenatal visit of a woman of {first} to {last}.",
     ),
     Message(
         "เคลมไม่ได้ หากเป็นหญิงตั้งครรภ์กรุณาบันทึกการฝากครรภ์ใน HIS",
@@ -47,9 +47,12 @@ def findings(day: ServiceDay, found: pd.DataFrame) -> list[Finding]:
     """Apply the rules of dT to the doses."""
     limit = day.codes.limit("dt_age_years")
     age = age_years(found["dob"], found["given"])
+    first, last = day.codes.limit("childbearing_age_from"), day.codes.limit("childbearing_age_to")
+    pregnant = (found["antenatal"] | found["in_anc"]) & (found["sex"] == "2") & age.between(first, last)
     # A negative age is a wrong date of birth, which other rules refuse.
-    young = age.between(0, limit, inclusive="left") & ~found["antenatal"] & ~found["in_anc"]
+    young = age.between(0, limit, inclusive="left") & ~pregnant
     values: dict[str, str | pd.Series[Any]] = {"age": age.map("{:.0f}".format).astype("str"), "limit": str(limit)}
+    values |= {"first": str(first), "last": str(last)}
     return [*dose_findings(day, found, "dt"), Finding(TOO_YOUNG, young.to_numpy(), values)]
 
 

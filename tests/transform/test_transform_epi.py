@@ -303,6 +303,27 @@ def test_dt_in_pregnancy_is_claimed_at_any_age() -> None:
     only_claim(make(dt_day({"dob": "2006-01-01"}, family="anc")))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sex": "1", "title": "นาย", "dob": "2006-01-01"},
+        {"sex": "2", "dob": "2023-01-01"},
+        {"sex": "2", "dob": "2016-09-22"},
+    ],
+)
+@pytest.mark.parametrize("pregnancy", [({"antenatal": True}, {}), ({}, {"family": "anc"})])
+def test_dt_in_pregnancy_is_a_womans_of_childbearing_age(changes: dict[str, Any], pregnancy: Any) -> None:
+    of_visit, of_dose = pregnancy
+    # each was claimed: a boy's, a girl's of 3 and of 9
+    issue = only_error(make(dt_day(changes | of_visit, **of_dose)))
+    assert issue.rule == "dt.too_young"
+    assert "the antenatal visit of a woman of 10 to 60" in issue.message.en
+
+
+def test_dt_in_pregnancy_is_claimed_from_the_tenth_birthday() -> None:
+    only_claim(make(dt_day({"dob": "2016-09-21", "antenatal": True})))
+
+
 def test_only_the_wanted_kinds_are_made() -> None:
     day = tables([visit()], vaccinations=[dose("106"), dose("091")])
     assert [key[1] for key in keys(make(day, kinds=("dt",)))] == ["dt"]
