@@ -1,8 +1,9 @@
 """What a health centre's JHCIS leaves behind, by hand on the three databases."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, time, timedelta
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from small_hospital import ALL, settings_for
@@ -19,7 +20,11 @@ ROWS: dict[str, list[dict[str, object]]] = {
     "chospital": [{"hoscode": "07533", "hosname": "รพ.สต.ตัวอย่าง"}],
     "person": [{"pcucodeperson": "07533", "pid": 1, "prename": "003", "fname": "สมมติ", "lname": "ตัวอย่าง"}],
     "cright": [{"rightcode": "01", "rightname": "บัตรทอง", "rightgroup": "3"}],
-    "visit": [VISIT | {"visitno": 1}, VISIT | {"visitno": 2}, VISIT | {"visitno": 3, "username": "twice"}],
+    "visit": [
+        VISIT | {"visitno": 1},
+        VISIT | {"visitno": 2},
+        VISIT | {"visitno": 3, "username": "twice", "timestart": time(9, 30)},
+    ],
     "visitdiag": [OURS | {"visitno": number, "diagcode": "E11.9", "dxtype": "01"} for number in (1, 2)],
     "visitlabchcyhembmsse": [
         OURS | {"visitno": 1, "seqonday": 1, "labcode": "CH99", "labresultdigit": 7.1},
@@ -28,7 +33,7 @@ ROWS: dict[str, list[dict[str, object]]] = {
     ],
     "visitepi": [
         OURS | {"visitno": 3, "vaccinecode": "V1", "dateepi": DAY},
-        OURS | {"visitno": 3, "vaccinecode": "D1", "dateepi": DAY},
+        OURS | {"visitno": 3, "vaccinecode": "D1", "dateepi": DAY - timedelta(days=1)},
     ],
     "cdrug": [
         {"drugcode": "V1", "drugname": "วัคซีน", "drugtype": "05", "files18epi": "D21"},
@@ -72,3 +77,10 @@ def test_the_giver_is_the_user_who_was_not_deleted(day: DayTables) -> None:
 def test_what_is_no_vaccine_is_named_and_has_no_code(day: DayTables) -> None:
     unknown = day.vaccinations[day.vaccinations["vaccine_code"].isna()]
     assert unknown[["local_code", "vaccine_name"]].to_numpy().tolist() == [["epi:D1", "ยาเม็ด"]]
+
+
+def test_a_dose_of_another_day_has_not_the_visits_time(day: DayTables) -> None:
+    times = day.vaccinations.set_index("local_code")["given_time"]
+    assert times["epi:V1"] == "09:30"
+    # was 09:30: the time of the visit, a day later
+    assert pd.isna(times["epi:D1"])

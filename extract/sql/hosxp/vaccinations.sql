@@ -2,7 +2,7 @@
 
    The visits are read once and joined with each family; a row has the columns of one family, the others are NULL.
    given_at is the time of the dose, in families that store it; otherwise given_date (the day of the service, if stored)
-   and given_time (the visit's) are used. Lot and expiry have other column names in ovst_vaccine. -#}
+   and given_time (the visit's, on the visit's day only) are used. Lot and expiry have other column names in ovst_vaccine. -#}
 
 {% set by_doctor = has("doctor.code", "doctor.name", "doctor.licenseno") %}
 {% set by_his = has("ovst_vaccine_eligible.ovst_vaccine_id", "ovst_vaccine_eligible.claim_transaction_uid") %}
@@ -50,7 +50,7 @@ SELECT
     {{ of_any("expiry") }} AS expiration_date,
     {{ "d_ovst.immunization_datetime" if families[0].name == "ovst" and has("ovst_vaccine.immunization_datetime") else "NULL" }} AS given_at,
     COALESCE({% for day in days %}{{ day }}, {% endfor %}o.vstdate) AS given_date,
-    o.vsttime AS given_time,
+    CASE WHEN COALESCE({% for day in days %}{{ day }}, {% endfor %}o.vstdate) = o.vstdate THEN o.vsttime END AS given_time,
     {{ "d_ovst.dose_qty" if families[0].name == "ovst" and has("ovst_vaccine.dose_qty") else "NULL" }} AS dose_quantity,
     NULL AS manufacturer,
     {{ "r.name" if by_doctor else "NULL" }} AS provider_name,

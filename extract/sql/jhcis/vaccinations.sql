@@ -14,7 +14,7 @@ SELECT
     e.datevacineexpire AS expiration_date,
     NULL AS given_at,
     e.dateepi AS given_date,
-    v.timestart AS given_time,
+    CASE WHEN e.dateepi = v.visitdate THEN v.timestart END AS given_time,
     NULL AS dose_quantity,
     {{ "e.manufacturer" if has("visitepi.manufacturer") else "NULL" }} AS manufacturer,
     {{ "u.fullname" if by_user else "NULL" }} AS provider_name,
