@@ -1,6 +1,7 @@
 """The local codes a hospital uses, their translation by the HIS, and the site's maps of them (CSV, see `site_maps`).
 
-A map is first filled in from the HIS. Codes that a person has entered or changed are never overwritten.
+A map is first filled in from the HIS, for a person to see; only what a person decides outranks the HIS. Codes that a
+person has entered, changed or confirmed are never overwritten.
 """
 
 import csv
@@ -16,11 +17,8 @@ from core.text import plain_text
 from extract.contract import TableName
 from extract.his_file import MapName
 from extract.normalise import HisMaps
-from extract.site_maps import COLUMNS, as_cell, read_map
+from extract.site_maps import COLUMNS, FOLDER, HIS, PERSON, as_cell, is_a_persons, read_map
 from extract.source import Frames
-
-HIS, FOLDER, PERSON = "his", "his.toml", "person"
-"""Who has translated a local code: the HIS, the map of its folder, or a person; "" for nobody."""
 
 SEVERAL = " | "
 """Separates the codes if the HIS has several for one local code."""
@@ -135,19 +133,14 @@ def _row(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     both = f"{new.get('his_code', '')}{SEVERAL}{old.get('his_code', '')}".split(SEVERAL)
     codes = [code for code in dict.fromkeys(both) if code]
     row["his_code"] = SEVERAL.join(codes)
-    if _is_a_persons(old):
+    if is_a_persons(old):
         return row | {"code": old["code"], "decided_by": PERSON}
-    # Where the HIS uses one local code for several things, a map would merge them: leave it to the HIS.
+    # Where the HIS uses one local code for several things, none of them is its code.
     return row | {"code": codes[0] if len(codes) == 1 else ""}
 
 
 def _unknown(row: Mapping[str, str]) -> bool:
     return not row["code"] and not row["his_code"]
-
-
-def _is_a_persons(old: Mapping[str, str]) -> bool:
-    code = old.get("code", "")
-    return bool(code) and (old.get("decided_by") == PERSON or code != old.get("his_code", ""))
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, str]]) -> None:

@@ -1,7 +1,9 @@
 """The site's own maps from its local codes to the codes of claims; reviewed by a person, they override all others.
 
-A folder of CSV files, one per map, with the columns local_code and code; other columns are notes. An empty code is
-undecided: the HIS's own code is used. "-" means that the local code is nothing that is claimed.
+A folder of CSV files, one per map, with the columns local_code and code. "-" means that the local code is nothing that
+is claimed. An empty code is undecided: the HIS's own code is used. So is a code that was only written down from the HIS
+(decided_by is the HIS or its folder, and code is his_code); a person confirms it by writing "person" in decided_by. Other
+columns are notes.
 
 An apostrophe in front keeps a spreadsheet program from changing a cell: "'099" is 099, "'=1" is not a formula.
 """
@@ -20,6 +22,9 @@ from core.messages import Message
 from extract.his_file import MapName
 
 COLUMNS = ("local_code", "code")
+HIS, FOLDER, PERSON = "his", "his.toml", "person"
+"""Who has translated a local code: the HIS, the map of its folder, or a person; "" for nobody."""
+
 NOTHING = "-"
 """The code of a local code that is nothing that is claimed."""
 
@@ -30,7 +35,7 @@ _NO_TEXT = re.compile(r"[=+@\t\r]|-.|(?!(?:0|[1-9]\d{0,10})\Z)\d[\d.,/:eE+-]*\Z"
 _KEPT_AS_TEXT = re.compile(r"'(?=[=+@\t\r'0-9-])")
 
 SiteMaps = Mapping[MapName, Mapping[str, str]]
-"""The code of each local code, by map; undecided ones and maps without a file are left out."""
+"""The code that a person gave each local code, by map; undecided ones and maps without a file are left out."""
 
 UNDECIDED: SiteMaps = MappingProxyType({name: MappingProxyType({}) for name in MAPS})
 """Empty maps: the HIS's own codes count, and codes unknown to it are returned too."""
@@ -106,8 +111,16 @@ def _as_text(cell: str) -> str:
     return text[1:] if _KEPT_AS_TEXT.match(text) else text
 
 
+def is_a_persons(row: Mapping[str, str]) -> bool:
+    """Whether a person has decided a row of a map, also by writing it without the columns decided_by and his_code."""
+    code = row.get("code", "")
+    by_program = row.get("decided_by", "").casefold() in (HIS, FOLDER) and code == row.get("his_code", "")
+    return bool(code) and not by_program
+
+
 def _decided(rows: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    return {local: row["code"] for local, row in rows.items() if row["code"]}
+    # A HIS may give a code per visit: what it gave others must not outrank it.
+    return {local: row["code"] for local, row in rows.items() if is_a_persons(row)}
 
 
 def _unusable(path: Path) -> ConfigurationError:

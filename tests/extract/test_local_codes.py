@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from cottage import FIRST_DAY, FOLDER, build_cottage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,13 +34,13 @@ def _of(folder: Path, name: str) -> dict[str, tuple[str, str]]:
     return {local: (row["code"], row["decided_by"]) for local, row in read_map(folder / f"{name}.csv").items()}
 
 
-def _change(folder: Path, name: str, local: str, code: str) -> None:
+def _change(folder: Path, name: str, local: str, cell: str, column: str = "code") -> None:
     """As a person does in a spreadsheet."""
     path = folder / f"{name}.csv"
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        row |= {"code": code} if row["local_code"] == local else {}
+        row |= {column: cell} if row["local_code"] == local else {}
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -93,7 +94,9 @@ def test_maps_as_they_are_written_change_nothing(
     url, kind = new_database(), build.__name__.removeprefix("build_")
     build(url, first_day=DAY, days=1, visits_a_day=40)
     _update(tmp_path, _seen(url, DAY, kind=kind))
-    assert len(read_site_maps(tmp_path)["schemes"]) > 2
+    assert sum(bool(row["code"]) for row in read_map(tmp_path / "schemes.csv").values()) > 2
+    assert set(read_site_maps(tmp_path)) == set(MAPS)
+    assert not any(read_site_maps(tmp_path).values())
     with open_source(settings_for(url, kind=kind)) as source:
         before = source.read_day(DAY, ALL)
     with open_source(settings_for(url, kind=kind, maps_folder=tmp_path)) as source:
@@ -104,6 +107,56 @@ def test_maps_as_they_are_written_change_nothing(
         # What nobody knows comes along for a person to see, once there is a map of labs.
         ours = ours[ours["lab_code"].notna()] if table == "labs" else ours
         pd.testing.assert_frame_equal(ours.reset_index(drop=True), getattr(before, table))
+
+
+def test_code_written_down_from_the_his_does_not_outrank_a_visits_own(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    url = new_database()
+    build_jhcis(url, first_day=DAY, days=1, visits_a_day=40)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    change = sa.text("UPDATE visit SET main_inscl = :scheme WHERE rightcode = '11'")
+    with engine.begin() as connection:
+        connection.execute(change, {"scheme": "UCS"})
+    _update(tmp_path, _seen(url, DAY, kind="jhcis"))
+    assert _of(tmp_path, "schemes")["11"] == ("UCS", "his")
+    with engine.begin() as connection:
+        connection.execute(change, {"scheme": "OFC"})
+    engine.dispose()
+    with open_source(settings_for(url, kind="jhcis", maps_folder=tmp_path)) as source:
+        visits = source.read_day(DAY, ALL).visits
+    # was UCS, of the map
+    assert set(visits.loc[visits["local_scheme"] == "11", "scheme"]) == {"OFC"}
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "decided"),
+    [
+        ("local_code,code,his_code,decided_by", "11,UCS,UCS,his", {}),  # was {"11": "UCS"}, as that of the next
+        ("local_code,code,his_code,decided_by", "11,UCS,UCS,his.toml", {}),
+        ("local_code,code,his_code,decided_by", "11,UCS,UCS,HIS", {}),  # was {"11": "UCS"}
+        ("local_code,code,his_code,decided_by", "11,UCS,UCS,person", {"11": "UCS"}),
+        ("local_code,code,his_code,decided_by", "11,OFC,UCS,his", {"11": "OFC"}),
+        ("local_code,code,his_code,decided_by", "11,OFC,UCS | OFC,his", {"11": "OFC"}),
+        ("local_code,code,his_code,decided_by", "11,UCS,UCS,", {"11": "UCS"}),
+        ("local_code,code,his_code,decided_by", "11,,UCS,person", {}),
+        ("local_code,code", "11,UCS", {"11": "UCS"}),
+        ("local_code,code,his_code", "11,UCS,UCS", {"11": "UCS"}),
+    ],
+)
+def test_only_what_a_person_decided_outranks_the_his(
+    tmp_path: Path, head: str, row: str, decided: dict[str, str]
+) -> None:
+    (tmp_path / "schemes.csv").write_text(f"{head}\n{row}\n", encoding="utf-8")
+    assert read_site_maps(tmp_path)["schemes"] == decided
+
+
+def test_code_that_a_person_confirms_is_theirs_from_then_on(tmp_path: Path) -> None:
+    _update(tmp_path, _codes(("1", "32401", "A1c", 9)))
+    _change(tmp_path, "labs", "1", "person", "decided_by")
+    _update(tmp_path, _codes(("1", "32103", "A1c", 9)))
+    assert _of(tmp_path, "labs") == {"1": ("32401", "person")}
+    assert read_site_maps(tmp_path)["labs"] == {"1": "32401"}
 
 
 @pytest.mark.parametrize("code", ["32202", "-", "99999"])
