@@ -73,7 +73,7 @@ def _rows(hospital: Hospital) -> Iterator[tuple[SheetName, dict[str, Value]]]:
     with open_source(HisSettings(url=hospital.url)) as source:
         for day in days:
             tables = source.read_day(day, wanted(KINDS))
-            sheet_rows = SheetRows(tables)
+            sheet_rows = SheetRows(tables, codes.on(tables.day))
             for vn in tables.visits["vn"]:
                 for name in layouts():
                     yield from ((name, row) for row in sheet_rows.of(name, vn, wanted_codes[name]))

@@ -39,7 +39,8 @@ TABLES: dict[TableName, dict[str, Kind]] = {
     | _columns("text", "local_marriage local_occupa local_nation local_scheme closing_code his_claim_uid")
     | {"antenatal": "flag", "gravida": "text", "ga_week": "text"},
     "diagnoses": _columns("text", "vn icd10 dx_type") | {"dx_date": "date", "dx_time": "time", "earlier": "flag"},
-    "labs": _columns("text", "vn lab_code local_code lab_name result") | {"result_date": "date", "result_time": "time"},
+    "labs": _columns("text", "vn lab_code local_code lab_name result")
+    | {"result_date": "date", "result_time": "time", "lab_order": "text"},
     "vaccinations": _columns("text", "vn vaccine_code local_code vaccine_name lot_number")
     | {"expiration_date": "date", "given_date": "date", "given_time": "time"}
     | _columns("text", "dose_quantity manufacturer provider_name license_no family his_claim_uid"),
@@ -81,7 +82,8 @@ class DayTables:
         visits: One row a visit; `vn` is unique.
         diagnoses: All diagnoses of these visits (`earlier` False); and the earliest diagnosis of a person diagnosed
             before (`earlier` True, `vn` is the visit of this day).
-        labs: Wanted lab results, one row per order and item, later orders last.
+        labs: Wanted lab results, all of them. `lab_order` is a number that is higher for the later of two results of one
+            day and time, where the HIS has one.
         vaccinations: Vaccinations as stored; one dose may be in several families of tables.
     """
 

@@ -44,13 +44,13 @@ def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: tuple[str, ...]) -> pd.DataFrame:
-    """Wanted lab results that are not blank, one per visit, order and item; if simultaneous, later orders come last.
+    """Wanted lab results that are not blank, each once; rows that only a join has multiplied are dropped.
 
     If the HIS's folder has a map, only the items in it count as known to the HIS. If the site has a map of its own,
     results of unknown items are kept too, without a code, so that they can be reported.
 
     Args:
-        rows: The contract's columns and lab_order.
+        rows: The contract's columns.
         site_maps: The site's own maps.
         his_maps: The maps of the HIS's folder.
         lab_codes: The NHSO codes wanted.
@@ -58,21 +58,11 @@ def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: 
     his_labs = his_maps.get("labs", {})
     given = rows["lab_code"].where(rows["lab_code"].isin([*his_labs])) if his_labs else rows["lab_code"]
     code = translated(rows["local_code"], given, site_maps.get("labs", {}), his_labs)
-    rows = rows.assign(lab_code=code, order_number=pd.to_numeric(rows["lab_order"], errors="coerce"))
+    rows = rows.assign(lab_code=code)
     wanted = code.isin(lab_codes) | (code.isna() & ("labs" in site_maps))
     rows = rows[wanted & rows["result"].notna()]
-    by = [
-        "vn",
-        "lab_code",
-        "result_date",
-        "result_time",
-        "order_number",
-        "lab_order",
-        "local_code",
-        "lab_name",
-        "result",
-    ]
-    return rows.sort_values(by).drop_duplicates(["vn", "lab_order", "local_code"])
+    of_result = ["vn", "local_code", "result_date", "result_time", "lab_order", "result"]
+    return rows.sort_values(["vn", "lab_code", *of_result[1:], "lab_name"]).drop_duplicates(of_result)
 
 
 def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:

@@ -42,6 +42,24 @@ OUT_OF_RANGE = Rule(
         "Check the result and its unit against the report, mend it, and import it again.",
     ),
 )
+CONTRADICTING = Rule(
+    "lab.contradicting",
+    "error",
+    "labs.result",
+    Message(
+        "ผลแล็บของการตรวจเดียวกันขัดแย้งกัน โดยไม่รู้ว่าผลใดหลังสุด: {results}",
+        "Results of one test contradict each other, and which is the latest is not known: {results}.",
+    ),
+    Message(
+        "กรุณาแก้ใน HIS ให้เหลือผลที่ถูกต้องผลเดียว หรือใส่เวลารายงานผลให้ครบ",
+        "Keep only the right one in the HIS, or enter the time of each.",
+    ),
+    SOURCE,
+    ("dm", "ht"),
+    in_workbook=Message(
+        "กรุณาเหลือไว้เฉพาะแถวของผลที่ถูกต้อง แล้วนำเข้าใหม่", "Keep only the row of the right one, and import it again."
+    ),
+)
 LEFT_OUT = Rule(
     "lab.left_out",
     "warning",
@@ -54,9 +72,9 @@ LEFT_OUT = Rule(
     SOURCE,
     ("dm", "ht"),
 )
-RULES = (NOT_A_NUMBER, OUT_OF_RANGE, LEFT_OUT)
+RULES = (NOT_A_NUMBER, OUT_OF_RANGE, CONTRADICTING, LEFT_OUT)
 
-Fault = Literal["not a number", "out of range"]
+Fault = Literal["not a number", "out of range", "contradicting"]
 
 
 class Reading(NamedTuple):
@@ -90,19 +108,37 @@ def read(text: str, lab: Lab) -> Reading:
     return Reading(plain(number), None) if lab.low <= number <= lab.high else Reading(None, "out of range")
 
 
-def latest_results(labs: pd.DataFrame) -> pd.DataFrame:
+def latest_results(labs: pd.DataFrame, listed: Iterable[Lab]) -> pd.DataFrame:
     """The results that count: the latest of each lab code in each visit, and every result without a code.
 
+    Results are ordered by day, then time, then the number in `lab_order`. A value that only one of two results has does
+    not tell which is later. Results of which none is known to be the latest all count, unless they are the same number.
+
     Args:
-        labs: The contract table. A result without a time is the earliest; of results of the same minute the later row
-            counts.
+        labs: The contract table.
+        listed: The lab tests, for their units.
 
     Returns:
-        The rows that count, ordered by time.
+        The rows that count, in the order of the table; several of one visit and code contradict each other.
     """
-    rows = labs.sort_values(["result_date", "result_time"], kind="stable", na_position="first")
-    superseded = rows["lab_code"].notna() & rows.duplicated(["vn", "lab_code"], keep="last")
-    return rows[~superseded]
+    test = ["vn", "lab_code"]
+    several = labs["lab_code"].notna() & labs.duplicated(test, keep=False)
+    rows = labs[several]
+    rows = rows.assign(number=pd.to_numeric(rows["lab_order"], errors="coerce"))
+    alike = [*test]
+    for column in ("result_date", "result_time", "number"):
+        rows = rows[~(rows[column] < rows.groupby(alike, dropna=False)[column].transform("max"))]
+        alike.append(column)
+    units = {lab.code: lab.units for lab in listed}
+    read_as = [
+        parse_number(text, units.get(code, ())) for text, code in zip(rows["result"], rows["lab_code"], strict=True)
+    ]
+    rows = (
+        rows.assign(read_as=pd.Series(read_as, rows.index, dtype="object"))
+        .sort_values("result")
+        .drop_duplicates([*test, "read_as"], keep="last")
+    )
+    return pd.concat([labs[~several], rows[labs.columns]]).sort_index()
 
 
 def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
@@ -112,16 +148,24 @@ def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
         labs: The contract table.
         lab: The lab code.
     """
-    rows = latest_results(labs[labs["lab_code"] == lab.code])
+    rows = latest_results(labs[labs["lab_code"] == lab.code], [lab])
     readings = {text: read(text, lab) for text in rows["result"].unique()}
-    found = [readings[text] for text in rows["result"]]
+    contradicting = rows[rows.duplicated("vn", keep=False)].groupby("vn")["result"].agg(_side_by_side).to_dict()
+    rows = rows.drop_duplicates("vn")
+    results = list(zip(rows["vn"], rows["result"], strict=True))
+    found = [Reading(None, "contradicting") if vn in contradicting else readings[text] for vn, text in results]
     columns: dict[str, Any] = {
         "vn": rows["vn"].to_numpy(),
-        f"result_{lab.code}": rows["result"].to_numpy(),
+        f"result_{lab.code}": [contradicting.get(vn, text) for vn, text in results],
         f"number_{lab.code}": [reading.number for reading in found],
         f"fault_{lab.code}": [reading.fault for reading in found],
     }
     return pd.DataFrame(columns).astype("str")
+
+
+def _side_by_side(results: "pd.Series[str]") -> str:
+    """Results in one text of which a message shows at least two."""
+    return " / ".join(shown(result, RESULT_LENGTH // 2 - 2) for result in sorted(results))
 
 
 def with_readings(visits: pd.DataFrame, labs: pd.DataFrame, of_kind: tuple[Lab, ...]) -> pd.DataFrame:
@@ -138,7 +182,10 @@ def usable(candidates: pd.DataFrame, of_kind: tuple[Lab, ...]) -> "pd.Series[boo
 
 
 def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_request: bool) -> list[Finding]:
-    """Results that cannot be sent: an error if no other result can, or if the rows are a workbook's; else a warning."""
+    """Results that cannot be sent: an error if no other result can, or if the rows are a workbook's; else a warning.
+
+    Contradicting results are always an error, as a person can tell which is right.
+    """
     faults = {lab: candidates[f"fault_{lab.code}"] for lab in of_kind}
     sendable = usable(candidates, of_kind)
     if explicit_request:
@@ -150,7 +197,12 @@ def findings(candidates: pd.DataFrame, of_kind: tuple[Lab, ...], *, explicit_req
         _finding(
             OUT_OF_RANGE, candidates, {lab: (fault == "out of range") & ~sendable for lab, fault in faults.items()}
         ),
-        _finding(LEFT_OUT, candidates, {lab: fault.notna() & sendable for lab, fault in faults.items()}),
+        _finding(CONTRADICTING, candidates, {lab: fault == "contradicting" for lab, fault in faults.items()}),
+        _finding(
+            LEFT_OUT,
+            candidates,
+            {lab: fault.notna() & (fault != "contradicting") & sendable for lab, fault in faults.items()},
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from extract.contract import DayTables
 from extract.workbook.layout import SheetName, layouts
 from extract.workbook.records import sheet_row
 from extract.workbook.rows import Value
+from transform.codes import CodesOn
 from transform.doses import most_complete_doses
 from transform.labs import latest_results
 
@@ -22,9 +24,10 @@ class SheetRows:
 
     Args:
         tables: The service day.
+        codes: The lists on that day.
     """
 
-    def __init__(self, tables: DayTables) -> None:
+    def __init__(self, tables: DayTables, codes: CodesOn) -> None:
         # A dose from the antenatal tables was given in antenatal care, even if the HIS has no pregnancy numbers for it.
         antenatal = set(tables.vaccinations.loc[tables.vaccinations["family"] == "anc", "vn"])
         self._visits = {
@@ -35,7 +38,7 @@ class SheetRows:
         for of_type in own.groupby(["vn", "dx_type"])["icd10"].agg(", ".join).reset_index().to_dict("records"):
             self._diagnoses[of_type["vn"]][of_type["dx_type"]] = of_type["icd10"]
         self._items = {
-            "labs": _by_visit(latest_results(tables.labs).sort_values(["vn", "lab_code"])),
+            "labs": _by_visit(latest_results(tables.labs, chain(*codes.labs.values())).sort_values(["vn", "lab_code"])),
             "vaccinations": _by_visit(most_complete_doses(tables.vaccinations)),
         }
 

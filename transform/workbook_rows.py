@@ -101,7 +101,7 @@ def _possible_claims(
 
 def records_of(tables: DayTables, keys: Iterable[ItemKey], codes: Codes) -> dict[tuple[str, str, str], str]:
     """Claims of a service day as rows of a workbook, in JSON; those without a result or dose are left out."""
-    sheet_rows = SheetRows(tables)
+    sheet_rows = SheetRows(tables, codes.on(tables.day))
     labs = {kind: set(of_kind["code"]) for kind, of_kind in codes.labs.groupby("kind")}
     found: dict[tuple[str, str, str], str] = {}
     for key in set(keys):

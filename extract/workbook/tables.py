@@ -149,8 +149,6 @@ def _labs(rows: Sequence[tuple[_Visit, Row]]) -> dict[str, Sequence[object]]:
         "result": [row.values["result"] for _, row in rows],
         "result_date": [visit.day for visit, _ in rows],
         "result_time": [visit.values.get("visit_time") for visit, _ in rows],
-        # In place of the order numbers of a laboratory.
-        "lab_order": range(len(rows)),
     }
 
 

@@ -133,8 +133,10 @@ def test_earlier_visit_in_buddhist_years_counts(day: DayTables) -> None:
     assert _earlier(day, "690921100002") == [("I10", "2568-03-01")]
 
 
-def test_repeated_orders_stay_and_the_later_is_last(day: DayTables) -> None:
-    assert _labs(day, "690921080000") == [("32401", "<4.0"), ("32401", "7.9"), ("32401", "7.2 %")]
+def test_repeated_orders_stay_with_their_numbers(day: DayTables) -> None:
+    rows = day.labs[day.labs["vn"] == "690921080000"]
+    found = {(row["result"], row["result_time"], row["lab_order"]) for row in rows.to_dict("records")}
+    assert found == {("<4.0", "09:05", "11"), ("7.9", "10:00", "9"), ("7.2 %", "10:00", "10")}
 
 
 def test_time_of_an_unreported_result_is_that_of_its_order(day: DayTables) -> None:

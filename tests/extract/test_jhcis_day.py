@@ -11,8 +11,10 @@ from small_hospital import ALL, settings_for
 from extract.contract import DayTables
 from extract.source import open_source
 from sandbox.his.jhcis.tables import jhcis_tables
+from transform.codes import read_codes
+from transform.labs import latest_results
 
-DAY = date(2026, 9, 21)
+DAY, NEXT_DAY = date(2026, 9, 21), date(2026, 9, 22)
 OURS = {"pcucode": "07533"}
 VISIT = OURS | {"pcucodeperson": "07533", "pid": 1, "visitdate": DAY, "rightcode": "01", "flagservice": "01"}
 ROWS: dict[str, list[dict[str, object]]] = {
@@ -21,15 +23,18 @@ ROWS: dict[str, list[dict[str, object]]] = {
     "person": [{"pcucodeperson": "07533", "pid": 1, "prename": "003", "fname": "สมมติ", "lname": "ตัวอย่าง"}],
     "cright": [{"rightcode": "01", "rightname": "บัตรทอง", "rightgroup": "3"}],
     "visit": [
-        VISIT | {"visitno": 1},
-        VISIT | {"visitno": 2},
+        *(VISIT | {"visitno": number} for number in (1, 2, 4)),
         VISIT | {"visitno": 3, "username": "twice", "timestart": time(9, 30)},
     ],
-    "visitdiag": [OURS | {"visitno": number, "diagcode": "E11.9", "dxtype": "01"} for number in (1, 2)],
+    "visitdiag": [OURS | {"visitno": number, "diagcode": "E11.9", "dxtype": "01"} for number in (1, 2, 4)],
     "visitlabchcyhembmsse": [
         OURS | {"visitno": 1, "seqonday": 1, "labcode": "CH99", "labresultdigit": 7.1},
         OURS | {"visitno": 1, "seqonday": 2, "labcode": "CH99", "labresultdigit": 0, "labresulttext": ""},
         OURS | {"visitno": 2, "seqonday": 1, "labcode": "CH99", "labresultdigit": 0, "labresulttext": "รอผล"},
+        OURS | {"visitno": 4, "seqonday": 1, "datecheck": DAY, "labcode": "CH99", "labresultdigit": 6.1},
+        OURS | {"visitno": 4, "seqonday": 1, "datecheck": NEXT_DAY, "labcode": "CH99", "labresultdigit": 8.4},
+        OURS | {"visitno": 4, "seqonday": None, "datecheck": DAY, "labcode": "CH99", "labresultdigit": 6.2},
+        OURS | {"visitno": 4, "seqonday": None, "datecheck": DAY, "labcode": "CH99", "labresultdigit": 6.2},
     ],
     "visitepi": [
         OURS | {"visitno": 3, "vaccinecode": "V1", "dateepi": DAY},
@@ -66,7 +71,17 @@ def day(new_database: Callable[[], str]) -> DayTables:
 
 
 def test_a_result_that_was_never_filled_in_is_none(day: DayTables) -> None:
-    assert day.labs[["vn", "result"]].to_numpy().tolist() == [["1", "7.1"], ["2", "รอผล"]]
+    rows = day.labs[day.labs["vn"].isin(["1", "2"])]
+    assert rows[["vn", "result"]].to_numpy().tolist() == [["1", "7.1"], ["2", "รอผล"]]
+
+
+def test_results_whose_numbers_begin_anew_each_day_all_come(day: DayTables) -> None:
+    rows = day.labs[day.labs["vn"] == "4"].fillna({"lab_order": ""})
+    found = [(row["result"], row["result_date"].date(), row["lab_order"]) for row in rows.to_dict("records")]
+    # was the 6.1 of the first day and one of those without a number
+    assert sorted(found) == [("6.1", DAY, "1"), ("6.2", DAY, ""), ("8.4", NEXT_DAY, "1")]
+    (latest,) = latest_results(rows, read_codes().on(DAY).labs["dm"])["result"]
+    assert latest == "8.4"
 
 
 def test_the_giver_is_the_user_who_was_not_deleted(day: DayTables) -> None:

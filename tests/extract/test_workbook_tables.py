@@ -51,7 +51,7 @@ def rows_of(found: Sequence[dict[str, Value]], layout: SheetName) -> list[Row]:
 
 
 def records(day: DayTables, layout: SheetName, vn: str, codes: Collection[str]) -> list[dict[str, Value]]:
-    return SheetRows(day).of(layout, vn, codes)
+    return SheetRows(day, read_codes().on(day.day)).of(layout, vn, codes)
 
 
 def equal(one: DayTables, other: DayTables) -> None:
@@ -205,10 +205,15 @@ def test_days_in_buddhist_years_are_shown_as_stored() -> None:
 def test_of_several_results_the_latest_is_shown() -> None:
     day = day_of(*read_rows("dmht", LAB))
     of_test = {"vn": LAB["vn"], "lab_code": "32401", "local_code": "1", "result_date": date(2026, 10, 1)}
-    labs = frame(
-        "labs", *(of_test | {"result": r, "result_time": at} for r, at in (("6", "09:00"), ("8", "10:00"), ("7", None)))
-    )
-    assert [r["result"] for r in records(replace(day, labs=labs), "dmht", "691001083000", ["32401"])] == ["8"]
+
+    def shown_of(*results: tuple[str, str | None]) -> list[Value]:
+        labs = frame("labs", *(of_test | {"result": r, "result_time": at} for r, at in results))
+        return [r["result"] for r in records(replace(day, labs=labs), "dmht", "691001083000", ["32401"])]
+
+    assert shown_of(("6", "09:00"), ("8", "10:00")) == ["8"]
+    assert shown_of(("6", "09:00"), ("6.0 %", "09:00")) == ["6.0 %"]
+    # Contradicting ones are for a person to choose from.
+    assert shown_of(("6", "09:00"), ("8", "10:00"), ("7", None)) == ["8", "7"]
 
 
 def test_of_several_results_without_a_code_all_are_shown() -> None:

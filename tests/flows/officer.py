@@ -43,7 +43,7 @@ def rows_of(his: str, days: Iterable[date], kind: str = "hosxp") -> Rows:
 
 def _rows_of_day(tables: DayTables, name: SheetName) -> list[dict[str, Value]]:
     codes = LABS if name == "dmht" else VACCINES[name]
-    sheet_rows = SheetRows(tables)
+    sheet_rows = SheetRows(tables, CODES.on(tables.day))
     return [row for vn in tables.visits["vn"] for row in sheet_rows.of(name, vn, codes)]
 
 

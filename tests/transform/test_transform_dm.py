@@ -77,14 +77,74 @@ def test_e11_counts_at_any_rank() -> None:
 
 
 def test_the_latest_result_counts() -> None:
-    labs = [lab("7.9", result_time="11:00"), lab("7.1", result_time="08:00"), lab("9.9", result_time=None)]
-    made = make(tables([visit()], [diagnosis()], labs))
-    assert json.loads(only_claim(made).payload)["claim_services"][0]["lab_result"] == "7.9"
+    labs = [lab("7.9", result_time="11:00"), lab("7.1", result_time="08:00")]
+    assert _sent(*labs) == "7.9"
 
 
-def test_of_results_of_one_minute_the_later_order_counts() -> None:
-    made = make(tables([visit()], [diagnosis()], [lab("7.9"), lab("7.1")]))
-    assert json.loads(only_claim(made).payload)["claim_services"][0]["lab_result"] == "7.1"
+@pytest.mark.parametrize(
+    ("latest", "other"),
+    [
+        ({"lab_order": "10"}, {"lab_order": "9"}),
+        # a number that begins anew each day
+        ({"lab_order": "1", "result_date": "2026-09-22"}, {"lab_order": "2"}),
+        ({"lab_order": "1", "result_time": "10:01"}, {"lab_order": "2"}),
+        ({"lab_order": "2", "result_time": None}, {"lab_order": "1", "result_time": None}),
+        ({"result_date": "2026-09-22", "result_time": None}, {}),
+    ],
+)
+def test_of_results_the_latest_by_day_time_and_order_counts(latest: dict[str, Any], other: dict[str, Any]) -> None:
+    for labs in ([lab("7.9", **latest), lab("7.1", **other)], [lab("7.1", **other), lab("7.9", **latest)]):
+        assert _sent(*labs) == "7.9"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {}),  # was claimed as the later row
+        ({"lab_order": "3"}, {"lab_order": "3"}),
+        ({"lab_order": "3"}, {}),
+        ({"lab_order": "A3"}, {"lab_order": "A4"}),
+        ({}, {"result_time": None}),  # was claimed as the one with a time
+        ({"lab_order": "3"}, {"lab_order": "4", "result_time": None}),
+        ({}, {"result_date": None, "result_time": None}),
+        ({"result_date": None, "result_time": None}, {"result_date": None, "result_time": None}),
+    ],
+)
+def test_contradicting_results_of_unknown_order_are_named(one: dict[str, Any], other: dict[str, Any]) -> None:
+    issue = only_error(make(tables([visit()], [diagnosis()], [lab("7.9", **one), lab("7.1", **other)])))
+    assert (issue.rule, issue.column) == ("lab.contradicting", "labs.result")
+    assert "HbA1C “7.1 / 7.9” (3–20 %)" in issue.message.en
+
+
+def test_contradicting_results_of_long_texts_are_both_named() -> None:
+    words = "ตัวอย่างแตก กรุณาเจาะใหม่แล้วส่งมาอีกครั้ง" * 3
+    issue = only_error(make(tables([visit()], [diagnosis()], [lab("7.9"), lab(words)])))
+    assert "7.9 / ตัวอย่าง" in issue.message.th
+
+
+def test_contradicting_earlier_results_do_not_matter() -> None:
+    labs = [lab("7.1"), lab("7.9"), lab("8.4", result_time="11:00")]
+    assert _sent(*labs) == "8.4"
+
+
+def test_a_result_of_unknown_order_beside_two_known_ones_contradicts_the_later() -> None:
+    labs = [lab("7.1", result_time="08:00"), lab("9.9", result_time=None), lab("7.9", result_time="11:00")]
+    issue = only_error(make(tables([visit()], [diagnosis()], labs)))
+    assert "“7.9 / 9.9”" in issue.message.en
+
+
+@pytest.mark.parametrize("repeated", ["7.2", "7.20 %", "07.2"])
+def test_results_of_one_instant_that_are_the_same_number_are_one(repeated: str) -> None:
+    assert _sent(lab("7.2"), lab(repeated)) == "7.2"
+
+
+def test_a_result_without_day_and_time_is_fine_alone() -> None:
+    assert _sent(lab("7.2", result_date=None, result_time=None)) == "7.2"
+
+
+def _sent(*labs: dict[str, Any]) -> str:
+    made = make(tables([visit()], [diagnosis()], list(labs)))
+    return str(json.loads(only_claim(made).payload)["claim_services"][0]["lab_result"])
 
 
 def test_an_unusable_latest_result_is_not_replaced_by_an_earlier_one() -> None:

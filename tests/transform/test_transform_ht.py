@@ -51,6 +51,13 @@ def test_two_unusable_results_of_one_reason_are_one_error_that_names_both() -> N
     assert "Creatinine (Cr) “Clotted” (0.1–30 mg/dL), Potassium (K) “Hemolysis”" in issue.message.th
 
 
+def test_contradicting_results_hold_the_other_result_back() -> None:
+    # A claim with the other alone could not be made whole afterwards: it is paid once.
+    issue = only_error(make(ht_day(lab("1.1", "32202"), lab("1.9", "32202"), lab("4.0", "32103"))))
+    assert issue.rule == "lab.contradicting"
+    assert "Creatinine (Cr) “1.1 / 1.9”" in issue.message.en
+
+
 @pytest.mark.parametrize("result", ["88 umol/L", "88"])
 def test_creatinine_in_another_unit_is_refused(result: str) -> None:
     assert only_error(make(ht_day(lab(result, "32202")))).rule in {"lab.not_a_number", "lab.out_of_range"}
