@@ -61,8 +61,9 @@ class Wanted:
     """What the wanted kinds of claim need from a hospital database.
 
     Args:
-        icd10_prefixes: Three-character codes; a visit with a wanted lab result is read only if it has one of them.
-        first_time_icd10: Three-character codes for which the person's earlier diagnoses are looked up.
+        icd10_prefixes: Three-character codes; a visit with a wanted lab result is read only if it has one that begins so.
+            They are at least the codes wanted: which of them count is decided in transform.
+        first_time_icd10: Three-character codes, at least those for which the person's earlier diagnoses are looked up.
         lab_codes: NHSO codes of the lab results wanted.
         vaccines: Whether vaccinations are wanted.
     """
@@ -80,8 +81,8 @@ class DayTables:
     Args:
         day: The service day, Gregorian.
         visits: One row a visit; `vn` is unique.
-        diagnoses: All diagnoses of these visits (`earlier` False); and the earliest diagnosis of a person diagnosed
-            before (`earlier` True, `vn` is the visit of this day).
+        diagnoses: All diagnoses of these visits (`earlier` False); and of a person diagnosed before the earliest of each
+            code (`earlier` True, `vn` is the visit of this day).
         labs: Wanted lab results, all of them. `lab_order` is a number that is higher for the later of two results of one
             day and time, where the HIS has one.
         vaccinations: Vaccinations as stored; one dose may be in several families of tables.

@@ -36,10 +36,10 @@ def visits(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.Dat
 
 
 def diagnoses(rows: pd.DataFrame) -> pd.DataFrame:
-    """ICD-10 diagnoses without dots; procedures (ICD-9 begins with a digit) are dropped, of earlier ones the first is kept."""
+    """ICD-10 diagnoses without dots; procedures (ICD-9 begins with a digit) are dropped, of earlier ones the first of each code is kept."""
     rows = rows.assign(icd10=rows["icd10"].str.upper().str.replace(r"[.\s]", "", regex=True))
     rows = _ordered(rows[rows["icd10"].str.match(r"[A-Z]", na=False)]).drop_duplicates()
-    earlier = rows[rows["earlier"]].sort_values(["vn", "dx_date", "icd10"]).drop_duplicates("vn")
+    earlier = rows[rows["earlier"]].sort_values(["vn", "dx_date", "icd10"]).drop_duplicates(["vn", "icd10"])
     return pd.concat([rows[~rows["earlier"]], earlier])
 
 

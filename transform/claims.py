@@ -14,7 +14,7 @@ from core.messages import Message
 from extract.contract import DayTables, Wanted
 from transform import person, visits
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, Transformed, payload_hash
-from transform.codes import read_codes
+from transform.codes import read_codes, three_characters
 from transform.dm import DM
 from transform.dt import DT
 from transform.epi import EPI
@@ -71,8 +71,8 @@ def wanted(kinds: Collection[Kind], settings: TransformSettings | None = None) -
     diseases = codes.icd10[codes.icd10["kind"].isin(kinds)]
     labs = codes.labs.loc[codes.labs["kind"].isin(kinds), "code"]
     return Wanted(
-        icd10_prefixes=tuple(sorted(set(diseases["prefix"]))),
-        first_time_icd10=tuple(sorted(set(diseases.loc[diseases["first_time"] == "yes", "prefix"]))),
+        icd10_prefixes=three_characters(diseases["prefix"]),
+        first_time_icd10=three_characters(diseases.loc[diseases["first_time"] == "yes", "prefix"]),
         lab_codes=tuple(sorted(set(labs))),
         vaccines=not {"epi", "dt"}.isdisjoint(kinds),
     )

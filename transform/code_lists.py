@@ -1,8 +1,9 @@
 """Reads the CSV files in `codes/`, or a site's own in their place, and checks them against a schema."""
 
-from collections.abc import Callable
+import csv
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
@@ -34,12 +35,16 @@ def _one_of(*choices: str, nullable: bool = False) -> pa.Column:
     return pa.Column(checks=pa.Check.isin(choices), nullable=nullable)
 
 
-def _number(form: str = "[0-9]+", *, nullable: bool = False, required: bool = True) -> pa.Column:
-    return pa.Column(checks=pa.Check.str_matches(rf"\A{form}\Z"), nullable=nullable, required=required)
+def _number(form: str = "[0-9]+", *, nullable: bool = False) -> pa.Column:
+    return pa.Column(checks=pa.Check.str_matches(rf"\A{form}\Z"), nullable=nullable)
 
 
 def _decimal() -> pa.Column:
     return _number(r"[0-9]+(\.[0-9]+)?")
+
+
+def _prefix() -> pa.Column:
+    return pa.Column(checks=pa.Check.str_matches(r"\A[A-Z]([0-9][0-9A-Z]{0,5})?\Z"))
 
 
 def _day() -> pa.Column:
@@ -52,10 +57,10 @@ COLUMNS: dict[str, dict[str, pa.Column]] = {
         "service": _one_of("epi", "dt"),
         **{name: _number(nullable=True) for name in ("age_from", "age_to", "ga_from", "ga_to")},
         "sex": _one_of("1", "2", nullable=True),
-        "interval_days": _number(nullable=True, required=False),
+        "interval_days": _number(nullable=True),
     },
     "rights": {"kind": _one_of(*KINDS), "right": _text()},
-    "icd10": {"kind": _one_of("dm", "ht"), "prefix": _text(), "first_time": _one_of("yes", "no")},
+    "icd10": {"kind": _one_of("dm", "ht"), "prefix": _prefix(), "first_time": _one_of("yes", "no")},
     "labs": {
         "code": _text(),
         "kind": _one_of("dm", "ht"),
@@ -71,6 +76,20 @@ COLUMNS: dict[str, dict[str, pa.Column]] = {
 }
 """The columns of each list that are checked, besides the days of its validity."""
 
+CODES: dict[str, tuple[str, ...]] = {
+    "vaccines": ("code",),
+    "rights": ("right",),
+    "icd10": ("prefix",),
+    "labs": ("code",),
+    "marital_status": ("code",),
+    "nationalities": ("code",),
+}
+"""The columns that hold codes, in which capitals do not matter."""
+
+NAMES = ("name_en", "name_th")
+FIRST_ROW = 2
+"""The first row of a list in a spreadsheet, below the headings."""
+
 
 def read_list(name: str, folder: Path | None) -> pd.DataFrame:
     """Read a list.
@@ -80,36 +99,65 @@ def read_list(name: str, folder: Path | None) -> pd.DataFrame:
         folder: The site's folder, whose file replaces the program's; or None.
 
     Returns:
-        Columns of text, but valid_from and valid_to as days (missing is open-ended).
+        Columns of text, but valid_from and valid_to as days (missing is open-ended). Codes are in capitals, ICD-10 also
+        without dots. A column that may be empty may be left out; what has no name is called by its code.
 
     Raises:
-        ConfigurationError: The file cannot be read, or is malformed; names file and column.
+        ConfigurationError: The file cannot be read, or is malformed; names file, row (as a spreadsheet counts) and column.
     """
     own = FOLDER / f"{name}.csv"
     path = folder / own.name if folder is not None and (folder / own.name).is_file() else own
-    columns = list(pd.read_csv(own, dtype="str", nrows=0, encoding="utf-8-sig").columns)
+    columns, listed = list(_read(own).columns), _read(path)
+    needed = {column for column, schema in COLUMNS[name].items() if not schema.nullable}
+    if wrong := (set(listed.columns) - set(columns)) | (needed - set(listed.columns)):
+        raise _unfit(path, sorted(wrong))
+    listed = _in_capitals(name, listed.reindex(columns=columns).astype("str"))
+    schema = pa.DataFrameSchema(COLUMNS[name] | {"valid_from": _day(), "valid_to": _day()})
+    try:
+        schema.validate(listed, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        row, column = _first_wrong(error.failure_cases, columns)
+        raise _unfit(path, [column], row) from None
+    listed = listed.assign(**{day: _days(listed[day]) for day in ("valid_from", "valid_to")})
+    if backwards := listed.index[listed["valid_from"] > listed["valid_to"]].tolist():
+        raise _unfit(path, ["valid_from", "valid_to"], backwards[0])
+    if (overlapping := _overlapping(listed, KEYS[name])) is not None:
+        raise _unfit(path, [*KEYS[name], "valid_from", "valid_to"], overlapping)
+    unnamed = {
+        column: listed[column].fillna(listed["code"]) for column in columns if column in NAMES and "code" in columns
+    }
+    return listed.assign(**unnamed).reset_index(drop=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """The cells of a list, missing where they are blank; the index is the row below the headings, blank rows left out."""
     try:
         # utf-8-sig: spreadsheet programs put a byte-order mark in front.
-        listed = pd.read_csv(path, dtype="str", encoding="utf-8-sig", skipinitialspace=True)
-    except (OSError, ValueError):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            headings, *rows = ([cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True))
+    except (OSError, ValueError, csv.Error):
         raise ConfigurationError(
             Message(
                 "อ่านไฟล์ {file} ไม่ได้ กรุณาบันทึกใหม่เป็น CSV UTF-8 ตามไฟล์เดิมของโปรแกรม",
                 "{file} cannot be read: save it as CSV in UTF-8, after the program's own file.",
             ).fill(file=path)
         ) from None
-    try:
-        listed = _schema(name, columns).validate(listed.apply(lambda column: column.str.strip()), lazy=True)
-    except pa.errors.SchemaErrors as error:
-        raise _unfit(path, _wrong_column(error, name)) from None
-    # A column that a site's own file may lack is empty.
-    return listed.reindex(columns=columns).assign(**{day: _days(listed[day]) for day in ("valid_from", "valid_to")})
+    width = len(headings)
+    if twice := {heading for heading in headings if headings.count(heading) > 1}:
+        raise _unfit(path, sorted(twice))
+    for number, row in enumerate(rows):
+        if any(row[width:]):  # such as a comma that is not within quotation marks
+            raise _unfit(path, headings[-1:], number)
+    cells = [row[:width] + [""] * (width - len(row)) for row in rows]
+    return pd.DataFrame(cells, columns=headings, dtype="str").replace("", np.nan).dropna(how="all")
 
 
-def _schema(name: str, columns: list[str]) -> pa.DataFrameSchema:
-    checked = COLUMNS[name] | {"valid_from": _day(), "valid_to": _day()}
-    others = {column: pa.Column(nullable=True) for column in columns if column not in checked}
-    return pa.DataFrameSchema(checked | others, strict=True, checks=pa.Check(_without_overlap(KEYS[name])))
+def _in_capitals(name: str, listed: pd.DataFrame) -> pd.DataFrame:
+    """A list whose codes are in capitals, as a hospital's are when they are compared with it."""
+    codes = {column: listed[column].str.upper() for column in CODES.get(name, ())}
+    if name == "icd10":
+        codes["prefix"] = codes["prefix"].str.replace(r"[.\s]", "", regex=True)
+    return listed.assign(**codes)
 
 
 def _days(text: pd.Series) -> pd.Series:
@@ -117,34 +165,30 @@ def _days(text: pd.Series) -> pd.Series:
     return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
 
 
-def _without_overlap(key: tuple[str, ...]) -> Callable[[pd.DataFrame], bool]:
-    def periods_do_not_overlap(listed: pd.DataFrame) -> bool:
-        days = listed.assign(valid_from=_days(listed["valid_from"]), valid_to=_days(listed["valid_to"]))
-        ordered = days.sort_values([*key, "valid_from"], na_position="first")
-        same_as_before = (ordered[[*key]] == ordered[[*key]].shift()).all(axis=1)
-        before_ended = ordered["valid_to"].shift() < ordered["valid_from"]
-        return not (same_as_before & ~before_ended).any()
-
-    return periods_do_not_overlap
+def _overlapping(listed: pd.DataFrame, key: tuple[str, ...]) -> int | None:
+    """The first row whose period overlaps that of a row above with the same key."""
+    ordered = listed.sort_values([*key, "valid_from"], na_position="first", kind="stable")
+    same_as_before = (ordered[[*key]] == ordered[[*key]].shift()).all(axis=1)
+    overlap = (same_as_before & ~(ordered["valid_to"].shift() < ordered["valid_from"])).tolist()
+    rows = ordered.index.tolist()
+    return min((max(rows[at - 1], rows[at]) for at, found in enumerate(overlap) if found), default=None)
 
 
-def _wrong_column(error: pa.errors.SchemaErrors, name: str) -> str:
-    """The missing or surplus columns; else the first with a wrong value; else the columns of overlapping periods."""
-    cases = error.failure_cases
-    names = cases.loc[cases["check"].isin(["column_in_schema", "column_in_dataframe"]), "failure_case"]
-    if len(names):
-        return ", ".join(sorted(set(names)))
-    wrong = set(cases.loc[cases["schema_context"] == "Column", "column"])
-    checked = [*COLUMNS[name], "valid_from", "valid_to"]
-    return next((column for column in checked if column in wrong), ", ".join((*KEYS[name], "valid_from", "valid_to")))
+def _first_wrong(cases: pd.DataFrame, columns: list[str]) -> tuple[int, str]:
+    """The first row with a wrong value, and its first such column."""
+    return min(
+        ((int(row), str(column)) for row, column in zip(cases["index"], cases["column"], strict=True)),
+        key=lambda case: (case[0], columns.index(case[1])),
+    )
 
 
-def _unfit(path: Path, column: str) -> ConfigurationError:
+def _unfit(path: Path, columns: list[str], row: int | None = None) -> ConfigurationError:
+    th, en = ("", "") if row is None else (f"แถว {row + FIRST_ROW} ", f"row {row + FIRST_ROW}, ")
     return ConfigurationError(
         Message(
-            "ไฟล์ {file} ไม่ถูกรูปแบบที่คอลัมน์ {column} กรุณาแก้ตามไฟล์เดิมของโปรแกรม "
-            "(วันที่เป็น ค.ศ. เช่น 2026-10-01 และช่วงวันของรหัสเดียวกันไม่ซ้อนกัน)",
-            "{file} is not of the form at column {column}: mend it after the program's own file "
-            "(days such as 2026-10-01, periods of one code do not overlap).",
-        ).fill(file=path, column=column)
+            f"ไฟล์ {{file}} ไม่ถูกรูปแบบที่{th}คอลัมน์ {{column}} กรุณาแก้ตามไฟล์เดิมของโปรแกรม "
+            "(วันที่เป็น ค.ศ. เช่น 2026-10-01 โดย valid_from ไม่หลัง valid_to และช่วงวันของรหัสเดียวกันไม่ซ้อนกัน)",
+            f"{{file}} is not of the form at {en}column {{column}}: mend it after the program's own file "
+            "(days such as 2026-10-01, valid_from not after valid_to, periods of one code do not overlap).",
+        ).fill(file=path, column=", ".join(columns))
     )

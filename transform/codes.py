@@ -1,11 +1,13 @@
 """The code lists, which change by announcement, and what is valid on a service day."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import product
 from pathlib import Path
+from string import ascii_uppercase, digits
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +30,8 @@ class Lab(NamedTuple):
 
     @property
     def range_text(self) -> str:
-        """The plausible range with its unit, for people."""
-        return f"{self.low}–{self.high} {self.units[0]}".strip()
+        """The plausible range with its unit if it has one, for people."""
+        return " ".join([f"{self.low}–{self.high}", *self.units[:1]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,15 @@ class CodesOn:
         return tuple(listed.loc[(listed["first_time"] == "yes") | (not first_time_only), "prefix"])
 
 
+def three_characters(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """All three-character ICD-10 codes that a code with one of the prefixes may have, sorted."""
+    found: set[str] = set()
+    for prefix in prefixes:
+        rest = ("", digits, digits + ascii_uppercase)[len(prefix) :]
+        found.update(prefix[:3] + "".join(end) for end in product(*rest))
+    return tuple(sorted(found))
+
+
 @lru_cache(maxsize=32)
 def _on(codes: Codes, day: date) -> CodesOn:
     rights, labs = valid_on(codes.rights, day), valid_on(codes.labs, day)
@@ -142,7 +153,7 @@ def read_codes(folder: Path | None = None) -> Codes:
         folder: The site's folder, or None.
 
     Raises:
-        ConfigurationError: The folder is missing, or a list is malformed; names file and column.
+        ConfigurationError: The folder is missing, or a list is malformed; names file, row and column.
     """
     if folder is not None and not folder.is_dir():
         raise ConfigurationError(

@@ -46,7 +46,8 @@ def dmht_payloads(day: ServiceDay, sendable: pd.DataFrame, kind: DmOrHt) -> Call
                 "is_used_ht": "1" if kind == "ht" else "0",
                 "diagnosis": payload_diagnoses.get(row.vn, ()),
                 "claim_services": services,
-            }
+            },
+            context={"lab_codes": [lab.code for lab in of_kind]},
         )
 
     return payload

@@ -164,8 +164,8 @@ def latest_readings(labs: pd.DataFrame, lab: Lab) -> pd.DataFrame:
 
 
 def _side_by_side(results: "pd.Series[str]") -> str:
-    """Results in one text of which a message shows at least two."""
-    return " / ".join(shown(result, RESULT_LENGTH // 2 - 2) for result in sorted(results))
+    """Results in one text of which a message shows at least two, each in quotation marks of its own."""
+    return "” / “".join(shown(result, RESULT_LENGTH // 2 - 3) for result in sorted(results))
 
 
 def with_readings(visits: pd.DataFrame, labs: pd.DataFrame, of_kind: tuple[Lab, ...]) -> pd.DataFrame:

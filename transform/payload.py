@@ -7,7 +7,7 @@ left out.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from transform.claim import Service
 
@@ -23,9 +23,6 @@ Icd10 = Annotated[str, StringConstraints(pattern="^[A-Z][0-9][0-9A-Z]{1,5}$")]
 Pid = Annotated[str, StringConstraints(pattern="^[0-9]{13}$")]
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 Count = Annotated[str, StringConstraints(pattern="^[1-9][0-9]?$")]
-
-DM_LABS = frozenset({"32401"})
-HT_LABS = frozenset({"32202", "32103"})
 
 
 class PayloadModel(BaseModel):
@@ -52,7 +49,7 @@ class LabService(PayloadModel):
     """One lab result that is claimed."""
 
     name: Text
-    code: Literal["32401", "32202", "32103"]
+    code: Text
     lab_result: Number
 
 
@@ -113,11 +110,12 @@ class DmhtPayload(Payload):
     claim_services: Annotated[tuple[LabService, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _is_one_kind(self) -> Self:
-        used = (self.is_used_dm, self.is_used_ht)
-        allowed = {("1", "0"): DM_LABS, ("0", "1"): HT_LABS}.get(used, frozenset())
+    def _is_one_kind(self, info: ValidationInfo) -> Self:
+        # The validation context says which lab codes are of this kind on the service day: a list, not a constant.
         codes = [service.code for service in self.claim_services]
-        if not codes or len(set(codes)) < len(codes) or not allowed.issuperset(codes) or not self.diagnosis:
+        of_kind = (info.context or {}).get("lab_codes", codes)
+        once = len(set(codes)) == len(codes)
+        if self.is_used_dm == self.is_used_ht or not once or not set(of_kind).issuperset(codes):
             raise ValueError("a claim is for dm or ht, with at least one diagnosis and lab results of that kind")
         return self
 

@@ -8,14 +8,27 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from day_builder import dm_day, dt_day, epi_day, ht_day, make, only_claim, rules
+from day_builder import (
+    diagnosis,
+    dm_day,
+    dt_day,
+    epi_day,
+    ht_day,
+    lab,
+    make,
+    only_claim,
+    only_error,
+    rules,
+    tables,
+    visit,
+)
 from pydantic import ValidationError
 
 from core.errors import ConfigurationError
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.code_lists import FOLDER, KEYS, VALIDITY
-from transform.codes import read_codes, valid_on
+from transform.codes import read_codes, three_characters, valid_on
 from transform.payload import PAYLOADS, DmhtPayload, EpiPayload, json_schema
 from transform.rules import registry
 from transform.settings import TransformSettings
@@ -80,24 +93,108 @@ def test_a_rate_may_change_with_the_day(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "column"),
+    ("name", "old", "new", "where"),
     [
-        ("limits", "name,value", "name,valeu", "value"),
-        ("limits", "dt_age_years,25", "dt_age_years,twenty", "value"),
-        ("limits", "dt_age_years,25", "dt_age_years,", "value"),
-        ("rates", "2025-10-01", "1/10/2568", "valid_from"),
-        ("rates", "32202,45", "32401,45", "item"),
-        ("vaccines", "010,epi", "010,epl", "service"),
-        ("rights", "dm,UCS,,,", 'dm,UCS,,,"', "kind"),
+        ("limits", "name,value", "name,valeu", "column valeu, value:"),
+        ("limits", "name,value", "name,value,note", "column note:"),
+        # all below were named without their row
+        ("limits", "dt_age_years,25", "dt_age_years,twenty", "row 4, column value:"),
+        ("limits", "dt_age_years,25", "dt_age_years,", "row 4, column value:"),
+        ("limits", "dt_age_years,25", "\n,,,,\ndt_age_years,", "row 6, column value:"),
+        ("rates", "2025-10-01", "1/10/2568", "row 2, column valid_from:"),
+        ("rates", "32202,45", "32401,45", "row 3, column item, valid_from, valid_to:"),
+        ("icd10", "dm,E11", "ht,i1.0", "row 3, column kind, prefix, valid_from, valid_to:"),
+        ("icd10", "dm,E11", "dm,diabetes", "row 2, column prefix:"),
+        ("icd10", "dm,E11", "dn,E11", "row 2, column kind:"),
+        ("vaccines", "010,epi", "010,epl", "row 2, column service:"),
+        ("vaccines", "010,epi", ",epi", "row 2, column code:"),
+        ("vaccines", "010,epi", "' ',epi".replace("'", '"'), "row 2, column code:"),  # was read as a code
+        ("rights", "dm,UCS,,,", 'dm,UCS,,,"', "row 2, column source:"),
+        ("rights", "kind,right", "kind,kind,right", "column kind:"),
+        ("rights", "dm,UCS,,", "dm,UCS,2026-10-01,2026-09-30", "row 2, column valid_from, valid_to:"),  # was read
     ],
 )
-def test_a_list_not_of_the_form_is_named_with_its_column(
-    tmp_path: Path, name: str, old: str, new: str, column: str
+def test_a_list_not_of_the_form_is_named_with_its_row_and_column(
+    tmp_path: Path, name: str, old: str, new: str, where: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
         read_codes(_own(tmp_path, name, old, new).codes_folder)
-    assert f"{name}.csv" in refused.value.message.en
-    assert column in refused.value.message.th
+    assert f"{name}.csv is not of the form at {where}" in refused.value.message.en
+
+
+@pytest.mark.parametrize(
+    ("prefix", "icd10", "counts"),
+    [
+        ("E119", "E119", True),
+        ("E119", "E118", False),
+        ("e11", "E119", True),
+        ("E1", "E149", True),
+        ("E11.9", "E119", True),
+    ],
+)
+def test_an_icd10_prefix_of_any_length_and_spelling_counts(
+    tmp_path: Path, prefix: str, icd10: str, counts: bool
+) -> None:
+    settings = _own(tmp_path, "icd10", "dm,E11,", f"dm,{prefix},")
+    # were nothing for E119, e11, E1 and E11.9: statements compare three characters
+    assert icd10[:3] in wanted(["dm"], settings).icd10_prefixes
+    made = make(tables([visit()], [diagnosis(icd10)], [lab()]), settings=settings)
+    assert [claim.kind for claim in made.claims] == ["dm"] * counts
+
+
+def test_the_codes_wanted_of_the_hospital_database_have_three_characters() -> None:
+    assert three_characters(["I10", "E119", "E118", "I1099"]) == ("E11", "I10")
+    of_two, of_one = three_characters(["E1"]), three_characters(["E"])
+    assert (of_two[0], of_two[-1], len(of_two)) == ("E10", "E1Z", 36)
+    assert (of_one[0], of_one[-1], len(of_one)) == ("E00", "E9Z", 360)
+
+
+def test_an_earlier_diagnosis_of_a_longer_prefix_counts_behind_one_that_does_not(tmp_path: Path) -> None:
+    settings = _own(tmp_path, "icd10", "ht,I11,yes", "ht,I119,yes")
+    rows = [diagnosis("I10"), diagnosis("I110", dx_date="2020-01-01", earlier=True)]
+    only_claim(make(tables([visit()], rows, [lab("1.1", "32202")]), settings=settings))
+    rows.append(diagnosis("I119", dx_date="2021-01-01", earlier=True))
+    issue = only_error(make(tables([visit()], rows, [lab("1.1", "32202")]), settings=settings))
+    assert issue.rule == "ht.not_newly_diagnosed"
+    assert "I119 at an earlier visit (2021-01-01)" in issue.message.en
+
+
+def test_codes_of_a_list_are_read_in_capitals(tmp_path: Path) -> None:
+    only_claim(
+        make(epi_day("P41", {"gravida": "1", "ga_week": "28"}), settings=_own(tmp_path, "vaccines", "P41", "p41"))
+    )
+    (tmp_path / "other").mkdir()
+    settings = _own(tmp_path / "other", "rights", "dm,UCS,", "dm,lgo,,,the site\ndm,UCS,")
+    only_claim(make(dm_day(scheme="LGO"), settings=settings))  # was no claim and no word of it
+
+
+def test_a_lab_code_that_the_site_lists_is_claimed(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("item,baht\n32401,150\n32999,70\n", encoding="utf-8")
+    settings = _own(tmp_path, "labs", "32202,ht", "32999,dm,Microalbumin,mg/L,,0,500,,,the site\n32202,ht")
+    claim = only_claim(make(tables([visit()], [diagnosis()], [lab(), lab("20 mg/L", "32999")]), settings=settings))
+    # was refused as claim.contract, the fault of the record
+    assert [(row["code"], row["name"]) for row in json.loads(claim.payload)["claim_services"]] == [
+        ("32401", "HbA1C"), ("32999", "Microalbumin"),
+    ]  # fmt: skip
+    assert claim.baht == 220
+
+
+def test_a_payload_holds_only_labs_of_its_kind() -> None:
+    sent = json.loads(only_claim(make(dm_day())).payload)
+    DmhtPayload.model_validate(sent, context={"lab_codes": ["32401"]})
+    for codes in (["32202", "32103"], []):
+        with pytest.raises(ValidationError):
+            DmhtPayload.model_validate(sent, context={"lab_codes": codes})
+
+
+def test_a_list_without_a_column_that_may_be_empty_is_read(tmp_path: Path) -> None:
+    # was refused, as if the column were wrong
+    (tmp_path / "labs.csv").write_text("code,kind,name,low,high\n32401,dm,HbA1C,3,20\n", encoding="utf-8")
+    (tmp_path / "vaccines.csv").write_text("code,service\n091,epi\n", encoding="utf-8")
+    settings = TransformSettings(codes_folder=tmp_path)
+    only_claim(make(dm_day(), settings=settings))
+    only_claim(make(epi_day(), settings=settings))
+    assert read_codes(tmp_path).vaccines["name_th"].tolist() == ["091"]
 
 
 def test_a_list_not_in_utf8_is_named(tmp_path: Path) -> None:

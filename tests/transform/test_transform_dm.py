@@ -113,13 +113,13 @@ def test_of_results_the_latest_by_day_time_and_order_counts(latest: dict[str, An
 def test_contradicting_results_of_unknown_order_are_named(one: dict[str, Any], other: dict[str, Any]) -> None:
     issue = only_error(make(tables([visit()], [diagnosis()], [lab("7.9", **one), lab("7.1", **other)])))
     assert (issue.rule, issue.column) == ("lab.contradicting", "labs.result")
-    assert "HbA1C “7.1 / 7.9” (3–20 %)" in issue.message.en
+    assert "HbA1C “7.1” / “7.9” (3–20 %)" in issue.message.en
 
 
 def test_contradicting_results_of_long_texts_are_both_named() -> None:
     words = "ตัวอย่างแตก กรุณาเจาะใหม่แล้วส่งมาอีกครั้ง" * 3
     issue = only_error(make(tables([visit()], [diagnosis()], [lab("7.9"), lab(words)])))
-    assert "7.9 / ตัวอย่าง" in issue.message.th
+    assert "“7.9” / “ตัวอย่าง" in issue.message.th
 
 
 def test_contradicting_earlier_results_do_not_matter() -> None:
@@ -130,7 +130,7 @@ def test_contradicting_earlier_results_do_not_matter() -> None:
 def test_a_result_of_unknown_order_beside_two_known_ones_contradicts_the_later() -> None:
     labs = [lab("7.1", result_time="08:00"), lab("9.9", result_time=None), lab("7.9", result_time="11:00")]
     issue = only_error(make(tables([visit()], [diagnosis()], labs)))
-    assert "“7.9 / 9.9”" in issue.message.en
+    assert "“7.9” / “9.9”" in issue.message.en
 
 
 @pytest.mark.parametrize("repeated", ["7.2", "7.20 %", "07.2"])

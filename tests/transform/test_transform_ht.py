@@ -55,7 +55,7 @@ def test_contradicting_results_hold_the_other_result_back() -> None:
     # A claim with the other alone could not be made whole afterwards: it is paid once.
     issue = only_error(make(ht_day(lab("1.1", "32202"), lab("1.9", "32202"), lab("4.0", "32103"))))
     assert issue.rule == "lab.contradicting"
-    assert "Creatinine (Cr) “1.1 / 1.9”" in issue.message.en
+    assert "Creatinine (Cr) “1.1” / “1.9”" in issue.message.en
 
 
 @pytest.mark.parametrize("result", ["88 umol/L", "88"])
