@@ -15,6 +15,7 @@ from load.states import ACCEPTED_STATES, DUE, FOR_A_PERSON, State
 from load.tables import claim, claim_history, issue, run, submission
 from load.transactions import transaction
 from transform.after_acceptance import CODES as AFTER_ACCEPTANCE
+from transform.claims import RATE_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +200,14 @@ def issue_counts_by_message(
 def _needs_attention() -> Any:
     """The condition that an issue is open, and that no accepted claim has made it pointless.
 
-    Pointless are: a warning about a claim that was accepted all the same (unless the warning is about the accepted claim);
+    Pointless are: a warning about a claim that was accepted all the same (unless the warning is about the accepted claim
+    or its amount);
     and an error of a record of the HIS whose claim was accepted from a workbook.
     """
     same = [getattr(claim.c, key) == getattr(issue.c, key) for key in ("environment", "hcode", "kind", "vn", "item")]
     accepted = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES))
     of_workbook = exists().where(*same, claim.c.state.in_(ACCEPTED_STATES), claim.c.origin == "workbook")
-    about_accepted = issue.c.rule.in_(AFTER_ACCEPTANCE)
+    about_accepted = issue.c.rule.in_([*AFTER_ACCEPTANCE, RATE_UNKNOWN.code])
     error = and_(issue.c.severity == "error", or_(issue.c.origin == "workbook", ~of_workbook))
     return and_(issue.c.resolved_at.is_(None), or_(error, about_accepted, ~accepted))
 

@@ -3,9 +3,13 @@
 Where public sources do not say how the real servers behave, a setting lets a test try each possibility.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+CODES_FOLDER = Path(__file__).parent / "codes"
+"""Code lists of the made-up fund, which pays in any year; for a made-up hospital's `transform.codes_folder`."""
 
 Endpoint = Literal["token", "submit", "eligibility", "status"]
 

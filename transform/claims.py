@@ -15,6 +15,7 @@ from extract.contract import DayTables, Wanted
 from transform import person, visits
 from transform.claim import KINDS, SERVICES, Claim, Issue, Kind, Transformed, payload_hash
 from transform.codes import read_codes, three_characters
+from transform.dates import buddhist_fiscal_year
 from transform.dm import DM
 from transform.dt import DT
 from transform.epi import EPI
@@ -35,11 +36,15 @@ RATE_UNKNOWN = Rule(
     "warning",
     "visits.visit_date",
     Message(
-        "ไม่มีอัตราจ่ายของรายการนี้ในวันรับบริการ จึงนับยอดเงินเป็น 0 บาท",
-        "No rate is known for this item on the day of the visit: it counts as 0 baht.",
+        "ไม่มีอัตราจ่ายของ {items} ในปีงบประมาณ {year} จึงนับยอดเงินเป็น 0 บาท",
+        "No rate of {items} is known for fiscal year {year}: it counts as 0 baht.",
     ),
-    Message("กรุณาเพิ่มอัตราในไฟล์ rates.csv", "Add the rate to rates.csv."),
+    Message(
+        "กรุณาเพิ่มอัตราของปีนั้นในไฟล์ rates.csv ของ transform.codes_folder",
+        "Add that year's rate to rates.csv of transform.codes_folder.",
+    ),
     "rates change by announcement",
+    of_code=True,
 )
 STILL_TO_COME = Rule(
     "visit.still_to_come",
@@ -146,7 +151,7 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
     findings = [
         *(finding.at(rows) for finding in of_visits),
         *kind_of_claim.findings(day, candidates),
-        Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy()),
+        _without_rate(day, kind, candidates),
         Finding(STILL_TO_COME, np.full(len(candidates), day.day > day.today), {"date": day.day.isoformat()}),
     ]
     sendable = ~errors(findings, kind=kind, day=day.day, size=len(candidates))
@@ -163,6 +168,12 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
     )
     set_aside = tuple(_set_aside(day, kind_of_claim, candidates, claims))
     return Transformed(tuple(claims), (*blocking, *refused, *warnings), counts, claimed_by_his, set_aside)
+
+
+def _without_rate(day: ServiceDay, kind: Kind, candidates: pd.DataFrame) -> Finding:
+    missing = ", ".join(day.codes.without_rate(kind))
+    year = str(buddhist_fiscal_year(day.day))
+    return Finding(RATE_UNKNOWN, candidates["baht"].isna().to_numpy(), {"items": missing, "year": year})
 
 
 def _repeated(day: ServiceDay, kind_of_claim: KindOfClaim, candidates: pd.DataFrame, sendable: Mask) -> Finding:

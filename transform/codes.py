@@ -17,6 +17,10 @@ from core.errors import ConfigurationError
 from core.messages import Message
 from transform.claim import KINDS, Kind
 from transform.code_lists import KEYS, read_list
+from transform.dates import buddhist_fiscal_year
+
+LAB_KINDS: tuple[Kind, ...] = ("dm", "ht")
+"""The kinds of claim that are paid by lab test; the others are paid by dose."""
 
 
 class Lab(NamedTuple):
@@ -96,6 +100,11 @@ class CodesOn:
             )
         return self.limits[name]
 
+    def without_rate(self, kind: Kind) -> tuple[str, ...]:
+        """What is paid for by a kind of claim and has no rate: lab codes, or the kind itself."""
+        items = [lab.code for lab in self.labs[kind]] if kind in LAB_KINDS else [kind]
+        return tuple(item for item in items if item not in self.rates)
+
     def prefixes(self, kind: Kind, *, first_time_only: bool = False) -> tuple[str, ...]:
         """The beginnings of the ICD-10 codes of a kind of claim; or only of those that must be newly diagnosed."""
         listed = self.icd10[self.icd10["kind"] == kind]
@@ -143,6 +152,13 @@ def valid_on(listed: pd.DataFrame, day: date) -> pd.DataFrame:
     at = np.datetime64(day, "us")
     started = listed["valid_from"].isna() | (listed["valid_from"] <= at)
     return listed[started & (listed["valid_to"].isna() | (listed["valid_to"] >= at))]
+
+
+def rate_years(rates: pd.DataFrame) -> str:
+    """The fiscal years from the first that a list of rates knows to the last: "2569", "2569–2570", "2569–…" without an end."""
+    ends = ((rates["valid_from"], rates["valid_from"].min()), (rates["valid_to"], rates["valid_to"].max()))
+    years = ["…" if days.isna().any() else str(buddhist_fiscal_year(end)) for days, end in ends]
+    return years[0] if years[0] == years[1] else "–".join(years)
 
 
 @cache

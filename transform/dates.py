@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.calendar import FIRST_BUDDHIST_YEAR
+from core.calendar import BUDDHIST_YEARS, FIRST_BUDDHIST_YEAR
 
 FISCAL_YEAR_FIRST_MONTH = 10
 """Thailand's fiscal year runs from 1 October to 30 September."""
@@ -42,6 +42,11 @@ def fiscal_year(day: date) -> tuple[date, date]:
     """The first and last day of the fiscal year of a day."""
     start = day.year if day.month >= FISCAL_YEAR_FIRST_MONTH else day.year - 1
     return date(start, FISCAL_YEAR_FIRST_MONTH, 1), date(start + 1, FISCAL_YEAR_FIRST_MONTH - 1, 30)
+
+
+def buddhist_fiscal_year(day: date) -> int:
+    """The number of the fiscal year of a day, as everyone says it: 2569 ends on 30 September 2026."""
+    return fiscal_year(day)[1].year + BUDDHIST_YEARS
 
 
 def day_column(day: date, index: pd.Index) -> "pd.Series[Any]":

@@ -34,8 +34,8 @@ class Rule:
         kinds: The kinds of claim it applies to.
         valid_from: The first service day it applies to; None for no limit.
         valid_to: The last service day it applies to; None for no limit.
-        of_code: It is about a code of the HIS and the same for all records with that code: it is listed once, with
-            their count.
+        of_code: It is about a code of the HIS or a missing rate and the same for all its records: it is listed once,
+            with their count.
         in_workbook: What to do about it for a record in a workbook; None: the same advice, carried out in the workbook.
     """
 

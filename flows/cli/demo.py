@@ -16,7 +16,7 @@ from flows.settings.model import CONFIG_FILE
 from flows.settings.read import read_settings, use_only
 from sandbox.his import build_hosxp
 from sandbox.process import running_sandbox
-from sandbox.world import Account
+from sandbox.world import CODES_FOLDER, Account
 
 DAYS = 7
 VISITS_A_DAY = 120
@@ -81,11 +81,13 @@ def _clear(folder: Path) -> None:
 
 def _configure(folder: Path, language: Language, his: str, token_url: str, api_url: str, account: Account) -> None:
     """The demo's own settings, as a hospital would write them; the environment's are ignored."""
-    config = folder / CONFIG_FILE
+    config, codes = folder / CONFIG_FILE, folder / "codes"
+    # The real rates are of one fiscal year; the made-up fund pays in any.
+    shutil.copytree(CODES_FOLDER, codes)
     config.write_text(
         f'language = "{language}"\n\n[his]\nurl = "{his}"\n\n'
         f'[api]\nenvironment = "sandbox"\ntoken_url = "{token_url}"\napi_url = "{api_url}"\n'
-        f'username = "{account.username}"\n',
+        f'username = "{account.username}"\n\n[transform]\ncodes_folder = "{codes.as_posix()}"\n',
         encoding="utf-8",
     )
     (folder / ".env").write_text(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from core.clock import today
 from core.errors import MophClaimError
 from core.messages import Message
 from extract import person_history
@@ -24,8 +25,10 @@ from load.errors import AuditError
 from load.high_water_mark import MarkFile
 from load.runs import try_writing
 from load.transactions import transaction
+from transform.claim import KINDS
 from transform.code_map_check import check_code_maps
-from transform.codes import read_codes
+from transform.codes import rate_years, read_codes
+from transform.dates import buddhist_fiscal_year
 
 OPEN_TO_OTHERS = Message(
     "ผู้ใช้อื่นในเครื่องนี้เข้าถึง {path} ได้ (สิทธิ์ {mode}) ให้สั่ง: chmod {private} '{path}'",
@@ -81,13 +84,14 @@ def examine_each(facilities: Sequence[Settings]) -> Iterator[tuple[Settings, Fin
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Check the audit, the hospital database and the account, in this order; each on its own.
+    """Check the rates, the audit, the hospital database and the account, in this order; each on its own.
 
     Args:
         settings: The settings in force (that they could be read is the first thing in order).
     """
     environment = Message(f"สภาพแวดล้อม {settings.api.environment}", f"environment {settings.api.environment}")
     yield Finding(Message("การตั้งค่า", "Configuration"), True, environment)
+    yield _examine_rates(settings)
     yield _finding(Message("ฐานข้อมูลตรวจสอบ", "Audit database"), partial(_try_audit, settings))
     of_his = list(_examine_his(settings))
     yield from of_his
@@ -117,6 +121,27 @@ def open_to_others(settings: Settings) -> Iterator[Message]:
             yield OPEN_TO_OTHERS.fill(path=shown, mode=f"{mode:o}", private="700" if path.is_dir() else "600")
         if status.st_uid not in (0, os.geteuid()):
             yield OF_ANOTHER.fill(path=shown, owner=status.st_uid, us=os.geteuid())
+
+
+def _examine_rates(settings: Settings) -> Finding:
+    """Which fiscal years have rates, and whether all that is paid for has one today."""
+    what, day = Message("อัตราจ่าย", "Rates"), today()
+    try:
+        codes = read_codes(settings.transform.codes_folder)
+    except MophClaimError as error:
+        return Finding(what, False, error.message)
+    years, year = rate_years(codes.rates), buddhist_fiscal_year(day)
+    known = Message(f"rates.csv มีอัตราของปีงบประมาณ {years}", f"rates.csv has those of fiscal year {years}")
+    missing = ", ".join(item for kind in KINDS for item in codes.on(day).without_rate(kind))
+    if not missing:
+        return Finding(what, True, known)
+    lacking = Message(
+        f"{known.th} แต่วันนี้ (ปีงบประมาณ {year}) ไม่มีอัตราของ {missing} จึงนับเป็น 0 บาท "
+        "กรุณาเพิ่มในไฟล์ rates.csv ของ transform.codes_folder",
+        f"{known.en}, but today (fiscal year {year}) none of {missing}, which counts as 0 baht: "
+        "add them to rates.csv of transform.codes_folder",
+    )
+    return Finding(what, False, lacking, warning=True)
 
 
 def _try_audit(settings: Settings) -> Message:

@@ -22,7 +22,7 @@ BY_KIND = Message("ตามประเภทและผล", "By kind and out
 MOST_CODES = 20
 WHY_NOT = Message("เหตุที่ยังไม่ได้รับ", "Why claims were not accepted")
 TO_LOOK_AT = Message("ข้อมูลที่ต้องดู", "Records to look at")
-UNKNOWN_CODES = Message("รหัสของ HIS ที่ยังไม่รู้จัก", "Codes of the HIS that nobody knows")
+UNKNOWN_CODES = Message("รหัสของ HIS และอัตราจ่ายที่ยังไม่รู้จัก", "Codes of the HIS and rates that nobody knows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +168,8 @@ def records_to_look_at(issues: pd.DataFrame, language: Language, *, of_workbook:
 
 
 def codes_to_map(codes: pd.DataFrame, language: Language) -> Section:
-    """Local codes that no map and no list knows, each once with its records (columns message_th, message_en, records)."""
+    """Local codes and rates that no map and no list knows, each once with its records (columns message_th, message_en, records)."""
     lines = [f"**{r['records']}** {escape_markdown(r[f'message_{language}'])}" for r in codes.to_dict("records")]
     if (more := len(lines) - MOST_CODES) > 0:
-        lines[MOST_CODES:] = [Message(f"และอีก {more} รหัส", f"and {more} more codes").say(language)]
+        lines[MOST_CODES:] = [Message(f"และอีก {more} รายการ", f"and {more} more").say(language)]
     return Section(UNKNOWN_CODES, lines)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from sandbox.his import HisSummary, build_hosxp
 from sandbox.process import Sandbox
+from sandbox.world import CODES_FOLDER
 
 # The last day is 200 days into the fiscal year: every trap has room.
 DAYS = 2
@@ -44,6 +45,8 @@ class Site:
             "api.username": self.account.username,
             "api.backoff_seconds": 0.01,
             "api.attempts": 2,
+            # Days of any year have rates.
+            "transform.codes_folder": str(CODES_FOLDER),
             **(lines or {}),
         }
         folder.mkdir(parents=True, exist_ok=True)

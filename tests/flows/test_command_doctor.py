@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from command_line import moph_claim
 from night_shift import Site, Trial, week_of
 
+from core.clock import today
 from core.messages import Language
 from extract import session
 from flows.cli.doctor import examine, examine_each, open_to_others
 from flows.settings.read import read_settings
+from transform.dates import buddhist_fiscal_year
 
 GUEST = "Guest in the HIS"
-SOUND = ["Configuration", "Audit database", "Hospital database", GUEST, "MOPH Claim account"]
+SOUND = ["Configuration", "Rates", "Audit database", "Hospital database", GUEST, "MOPH Claim account"]
 
 
 @pytest.fixture
@@ -40,11 +42,23 @@ def test_doctor_finds_all_in_order_and_sends_no_claim(site: Site) -> None:
         file.chmod(0o600)
     said = moph_claim(site.folder, "doctor")
     assert (said.code, said.err) == (0, "")
-    assert [line[:1] for line in said.out.splitlines()] == ["✓"] * 5
+    assert [line[:1] for line in said.out.splitlines()] == ["✓"] * 6
+    assert "Rates: rates.csv has those of fiscal year 2569–…" in said.out
     assert "can be read: 10953 โรงพยาบาลตัวอย่าง" in said.out
     assert "Guest in the HIS: a write is refused: the file is opened read-only" in said.out
     assert list(site.sandbox.stats()["requests"]) == ["token"]
     assert site.rows("select * from claim") == site.rows("select * from run") == []
+
+
+def test_a_fiscal_year_without_rates_is_told(site: Site, tmp_path: Path, ills: Callable[[], dict[str, str]]) -> None:
+    rates = [f"{item},20,2025-10-01,2026-09-30" for item in ("32401", "32202", "32103", "epi", "dt")]
+    (tmp_path / "rates.csv").write_text("\n".join(["item,baht,valid_from,valid_to", *rates]), encoding="utf-8")
+    site.set(transform__codes_folder=str(tmp_path))
+    year = buddhist_fiscal_year(today())
+    assert ills()["Rates"] == (
+        f"rates.csv has those of fiscal year 2569, but today (fiscal year {year}) none of 32401, 32202, 32103, epi, dt, "
+        "which counts as 0 baht: add them to rates.csv of transform.codes_folder"
+    )
 
 
 def test_files_that_others_may_read_are_told_with_the_command_that_mends_it(

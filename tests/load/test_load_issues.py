@@ -186,6 +186,14 @@ def test_an_error_of_a_later_workbook_is_listed_though_the_claim_was_taken_from_
     assert open_issues(each_audit, "sandbox", hcode=hcode)["rule"].tolist() == ["a"]
 
 
+def test_a_missing_rate_stays_listed_once_its_claim_was_taken(each_audit: Engine, hcode: str):
+    take(each_audit, hcode, make_claim(1, hcode=hcode), "his")
+    of_claim = {"severity": "warning", "hcode": hcode}
+    his(each_audit, hcode, *(make_issue(VISIT, rule, **of_claim) for rule in ("claim.rate_unknown", "lab.left_out")))
+    # was none: 0 baht were expected, and nobody was told why
+    assert open_issues(each_audit, "sandbox", hcode=hcode)["rule"].tolist() == ["claim.rate_unknown"]
+
+
 def test_of_a_claim_that_did_not_go_it_is_told_what_a_workbook_shows_of_it(each_audit: Engine, hcode: str):
     take(each_audit, hcode, make_claim(1, hcode=hcode), "workbook", State.PRESUMED_ACCEPTED)
     take(each_audit, hcode, make_claim(2, hcode=hcode), "his", State.CORRECTABLE)

@@ -13,6 +13,7 @@ import pytest
 from day_builder import (
     DAY,
     PID,
+    cid,
     diagnosis,
     dm_day,
     dose,
@@ -37,6 +38,7 @@ from transform.claims import make_claims
 from transform.codes import Lab
 from transform.dates import age_years, day_texts, fiscal_year, nearer_than_months
 from transform.labs import parse_number, plain, read
+from transform.rules import registry
 
 FULL = tables(
     [visit(), visit("2", cid=None), visit("3", closing_code=None, visit_time="10:30")],
@@ -159,6 +161,36 @@ def test_many_claims_keep_their_own_facts() -> None:
     for claim in made.claims:
         sent = json.loads(claim.payload)
         assert (sent["fname"], sent["vaccine"][0]["code"]) == (names[int(claim.vn)], f"08{int(claim.vn) + 1}")
+
+
+@pytest.mark.parametrize(("last", "baht"), [("2026-09-30", [150, 85, 20, 20]), ("2026-10-01", [0, 0, 0, 0])])
+def test_rates_are_of_their_fiscal_year(last: str, baht: list[int]) -> None:
+    # was 150, 85, 20, 20 on the first day of the next year as well
+    day = date.fromisoformat(last)
+    found = [
+        only_claim(
+            make(
+                dataclasses.replace(
+                    made, day=day, visits=made.visits.assign(visit_date=pd.Timestamp(day).as_unit("us"))
+                )
+            )
+        )
+        for made in (dm_day(), ht_day(), epi_day(), dt_day())
+    ]
+    assert [claim.baht for claim in found] == baht
+
+
+def test_a_missing_rate_is_named_with_its_fiscal_year_and_file_and_listed_once() -> None:
+    day = date(2026, 10, 1)
+    two = [visit(str(number), visit_date=f"{day}", cid=cid(number)) for number in (1, 2)]
+    rows = [diagnosis("I10", vn=row["vn"]) for row in two], [lab("1.1", "32202", vn=row["vn"]) for row in two]
+    first, second = make(tables(two, *rows, day=day)).issues
+    assert first.message.en == (
+        "No rate of 32202, 32103 is known for fiscal year 2570: it counts as 0 baht. "
+        "Add that year's rate to rates.csv of transform.codes_folder."
+    )
+    assert first.message == second.message
+    assert registry()[first.rule].of_code
 
 
 def test_every_kind_has_its_service() -> None:

@@ -28,7 +28,7 @@ from core.errors import ConfigurationError
 from transform.claim import KINDS
 from transform.claims import wanted
 from transform.code_lists import FOLDER, KEYS, VALIDITY
-from transform.codes import read_codes, three_characters, valid_on
+from transform.codes import rate_years, read_codes, three_characters, valid_on
 from transform.payload import PAYLOADS, DmhtPayload, EpiPayload, json_schema
 from transform.rules import registry
 from transform.settings import TransformSettings
@@ -87,9 +87,23 @@ def test_a_site_may_add_a_right_that_qualifies(tmp_path: Path) -> None:
 
 def test_a_rate_may_change_with_the_day(tmp_path: Path) -> None:
     settings = _own(
-        tmp_path, "rates", "32401,150,2025-10-01,,", "32401,150,2025-10-01,2026-09-20,x\n32401,200,2026-09-21,,"
+        tmp_path, "rates", "32401,150,2025-10-01,", "32401,150,2025-10-01,2026-09-20,x\n32401,200,2026-09-21,"
     )
     assert only_claim(make(dm_day(), settings=settings)).baht == 200
+
+
+@pytest.mark.parametrize(
+    ("rows", "years"),
+    [
+        ("epi,20,2025-10-01,2026-09-30", "2569"),
+        ("epi,20,2025-10-01,2026-09-30\nepi,20,2026-10-01,2027-09-30", "2569–2570"),
+        ("epi,20,2025-10-01,", "2569–…"),
+        ("epi,20,,", "…"),
+    ],
+)
+def test_the_fiscal_years_that_rates_know_are_named(tmp_path: Path, rows: str, years: str) -> None:
+    (tmp_path / "rates.csv").write_text(f"item,baht,valid_from,valid_to\n{rows}\n", encoding="utf-8")
+    assert rate_years(read_codes(tmp_path).rates) == years
 
 
 @pytest.mark.parametrize(
