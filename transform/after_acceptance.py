@@ -55,8 +55,8 @@ ALSO_CLAIMED = Rule(
     ),
     SOURCE,
 )
-CLAIMED_BY_HIS = Rule(
-    "claim.by_his",
+HIS_WENT_FIRST = Rule(
+    "claim.his_went_first",
     "warning",
     "visits.his_claim_uid",
     Message(
@@ -67,7 +67,7 @@ CLAIMED_BY_HIS = Rule(
     SOURCE,
 )
 OF_ACCEPTED = (CHANGED, VANISHED, ALSO_CLAIMED)
-RULES = (*OF_ACCEPTED, CLAIMED_BY_HIS)
+RULES = (*OF_ACCEPTED, HIS_WENT_FIRST)
 CODES = tuple(rule.code for rule in OF_ACCEPTED)
 """The rules about claims that were accepted."""
 
@@ -131,7 +131,7 @@ def also_claimed(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -
 
 def claimed_by_his(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
     """The issue of a claim that was not accepted and that the HIS has claimed itself; the arguments as `also_claimed`."""
-    return _of_his(CLAIMED_BY_HIS, key, hn, day, uid)
+    return _of_his(HIS_WENT_FIRST, key, hn, day, uid)
 
 
 def _of_his(rule: Rule, key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:

@@ -250,7 +250,7 @@ def test_a_held_claim_that_the_his_has_claimed_is_withdrawn_with_a_word(ward: Wa
     ward.edit("101", his_uid="of the HIS", closed=True)
     ward.night()
     assert ward.states == {"101": "withdrawn"}
-    assert ward.rules == {("101", "claim.by_his")}
+    assert ward.rules == {("101", "claim.his_went_first")}
 
 
 def test_a_lost_answer_and_a_corrected_result_is_asked_about_and_then_goes_as_it_is_now(ward: Ward):
