@@ -27,6 +27,7 @@ SHOWN = frozenset(
         "marriage_name",
         "nation_name",
         "scheme_name",
+        "his_claim_kinds",
         "antenatal",
         "gravida",
         "ga_week",

@@ -36,7 +36,9 @@ TABLES: dict[TableName, dict[str, Kind]] = {
     | _columns("text", "cid passport_no title fname lname")
     | {"dob": "date"}
     | _columns("text", "sex marriage occupa nation scheme")
-    | _columns("text", "local_marriage local_occupa local_nation local_scheme closing_code his_claim_uid")
+    | _columns(
+        "text", "local_marriage local_occupa local_nation local_scheme closing_code his_claim_uid his_claim_kinds"
+    )
     | {"antenatal": "flag", "gravida": "text", "ga_week": "text"},
     "diagnoses": _columns("text", "vn icd10 dx_type") | {"dx_date": "date", "dx_time": "time", "earlier": "flag"},
     "labs": _columns("text", "vn lab_code local_code lab_name result")

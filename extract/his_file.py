@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,8 @@ NAME = "his.toml"
 
 Server = Literal["mysql", "postgresql", "sqlite"]
 MapName = Literal["labs", "vaccines", "schemes", "nationalities", "marital_status", "occupations"]
+ClaimKind = Literal["dm", "ht", "epi", "dt"]
+ClaimType = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
 
 
 class HisFile(BaseModel):
@@ -26,6 +28,7 @@ class HisFile(BaseModel):
         facility: A SELECT of one row with hcode and hospital_name.
         required: Tables and columns that the statements need, as "table.column".
         maps: Translations of the HIS's codes into the codes of claims, by map.
+        claim_types: The kinds of claim that a transaction of the HIS's own is about, by its type; of another type: all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +40,7 @@ class HisFile(BaseModel):
     facility: str = Field(min_length=1)
     required: tuple[str, ...] = ()
     maps: dict[MapName, dict[str, str]] = Field(default_factory=dict)
+    claim_types: dict[ClaimType, tuple[ClaimKind, ...]] = Field(default_factory=dict)
 
 
 def read_his_file(path: Path) -> HisFile:

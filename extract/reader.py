@@ -103,6 +103,7 @@ class Reader:
         self.connection = connection
         self._watch = watch
         self._most_rows, self._most_bytes = settings.most_rows_a_day, settings.most_megabytes_a_day * MEGABYTE
+        self._refused = settings.refused_claim_statuses
         self.statements = statements
         self.maps = maps
         self.at = at
@@ -168,6 +169,7 @@ class Reader:
             "lab_codes": [*wanted.lab_codes, *(own for own, code in his_labs.items() if code in wanted.lab_codes)],
             "mapped_labs": [local for local, code in site_labs.items() if code in wanted.lab_codes],
             "decided_labs": list(site_labs),
+            "refused_statuses": list(self._refused),
         }
 
     def statement(

@@ -63,6 +63,12 @@ class HisSettings(BaseModel):
     day_pause_seconds: float = Field(
         default=0.0, ge=0, le=600, description="Seconds to rest between two service days, to spare a busy database."
     )
+    refused_claim_statuses: tuple[str, ...] = Field(
+        default=(),
+        description="What HOSxP writes into claim_status_code or claim_status of a claim of its own that was refused, such as "
+        '["9"]: the visit or dose is then ours to claim. No public text lists these statuses, so none is set: whatever has a '
+        "transaction number counts as claimed.",
+    )
     maps_folder: Path | None = Field(
         default=None,
         description="Folder of the site's own code maps (labs.csv, vaccines.csv, schemes.csv, nationalities.csv, "

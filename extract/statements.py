@@ -1,8 +1,9 @@
 """A HIS is a folder of SQL files. Jinja renders each statement for the tables that exist; values are bound.
 
 For its structure a file may use `has("table", "table.column")`, `indexed("table.column")`, `wanted` (see
-`extract.contract.Wanted`), `reviewed` (the names of the site's own code maps), `by_visit` (whether visits are named, or a whole
-day is read) and `quoted("name")` (for names that are SQL keywords); for its values the bound parameters of `PARAMETERS`.
+`extract.contract.Wanted`), `reviewed` (the names of the site's own code maps), `claim_types` (of his.toml), `by_visit` (whether
+visits are named, or a whole day is read) and `quoted("name")` (for names that are SQL keywords); for its values the bound
+parameters of `PARAMETERS`.
 """
 
 import re
@@ -29,7 +30,7 @@ _SELECT = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(?:SELECT|WITH)\b", re.IGN
 
 BUILT_IN = Path(__file__).with_name("sql")
 _DAYS = ("day", "buddhist_day", "zero_day", "first_buddhist_day")
-_CODES = ("icd10_prefixes", "first_time_icd10", "lab_codes", "mapped_labs", "decided_labs")
+_CODES = ("icd10_prefixes", "first_time_icd10", "lab_codes", "mapped_labs", "decided_labs", "refused_statuses")
 _LISTS = ("visits", *_CODES, "persons", "identity_numbers")
 _NUMBERS = ("visit_numbers", "person_numbers")
 PARAMETERS = (
@@ -40,7 +41,8 @@ PARAMETERS = (
 """The parameters of statements: the service day (also in the Buddhist year, as some sites store it), the last day that
 means "no date", the first day of Buddhist years, visit numbers (as text and as integers), lists of codes, and of persons
 the facility's numbers (as text and as integers) and identity numbers.
-`mapped_labs` are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map."""
+`mapped_labs` are the site's lab items that its map translates into wanted codes, `decided_labs` all items in its map;
+`refused_statuses` are those that the HIS gives claims of its own that were refused."""
 
 FACILITY = "facility"
 """The statement that is in his.toml, not in a file of its own."""
@@ -114,7 +116,13 @@ class Statements:
                 else self._templates.get_template(name)
             )
             sql = template.render(
-                has=has, indexed=indexed, wanted=wanted, quoted=quoted, reviewed=reviewed, by_visit=by_visit
+                has=has,
+                indexed=indexed,
+                wanted=wanted,
+                quoted=quoted,
+                reviewed=reviewed,
+                claim_types=self.his.claim_types,
+                by_visit=by_visit,
             ).strip()
         except TemplateNotFound:
             raise self._unusable(name, "ไม่พบไฟล์", "it is not there") from None

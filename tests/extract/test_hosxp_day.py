@@ -47,10 +47,13 @@ def test_person_is_read_as_stored_but_stripped(day: DayTables) -> None:
         "visit_time": "08:00", "cid": "1-1037-02012-345", "passport_no": visit["passport_no"], "title": "นาย",
         "fname": "สมมติ", "lname": "ตัวอย่าง", "dob": "", "sex": "1", "marriage": "2", "occupa": "เกษตรกร", "nation": "099",
         "scheme": "UCS", "local_marriage": "2", "local_occupa": "0001", "local_nation": "99", "local_scheme": "10",
-        "closing_code": "EP0987654321", "his_claim_uid": visit["his_claim_uid"], "antenatal": False,
+        "closing_code": "EP0987654321", "his_claim_uid": visit["his_claim_uid"],
+        "his_claim_kinds": visit["his_claim_kinds"], "antenatal": False,
         "gravida": visit["gravida"], "ga_week": visit["ga_week"],
     }  # fmt: skip
-    assert all(pd.isna(visit[name]) for name in ("passport_no", "his_claim_uid", "gravida", "ga_week"))
+    assert all(
+        pd.isna(visit[name]) for name in ("passport_no", "his_claim_uid", "his_claim_kinds", "gravida", "ga_week")
+    )
     assert visit["dob"] == pd.Timestamp("1960-05-01")
 
 
@@ -126,8 +129,9 @@ def test_later_diagnosis_of_the_same_day_is_not_earlier(day: DayTables) -> None:
     assert _earlier(day, "690921090000") == []
 
 
-def test_earlier_diagnosis_of_the_same_day_counts(day: DayTables) -> None:
-    assert _earlier(day, "690921180000") == [("I10", "2026-09-21")]
+def test_diagnosis_earlier_on_the_same_day_is_new_that_day(day: DayTables) -> None:
+    # was [("I10", "2026-09-21")]: who was diagnosed in the morning and tested at noon was not new
+    assert _earlier(day, "690921180000") == []
 
 
 def test_earlier_visit_on_a_zero_date_says_nothing(day: DayTables) -> None:
@@ -163,7 +167,7 @@ def test_all_five_vaccine_families_are_read(day: DayTables) -> None:
     assert dict(zip(doses.index.dropna(), doses["family"][doses.index.notna()], strict=True)) == {
         "L1": "ovst", "L2": "wbc", "L3": "epi", "L4": "school", "L5": "anc"
     }  # fmt: skip
-    assert list(doses.loc[["L1", "L2", "L3", "L4", "L5"], "vaccine_code"]) == ["106", "P41", "061", "901", "203"]
+    assert list(doses.loc[["L1", "L2", "L3", "L4", "L5"], "vaccine_code"]) == ["106", "P41", "061", "901", "106"]
 
 
 def test_dose_keeps_its_own_moment_giver_and_quantity(day: DayTables) -> None:

@@ -50,7 +50,10 @@ REFUSED = {
 }
 """Traps of which visits are refused, and the rules that do it."""
 
-PARTLY = {"foreign_nationality", "two_visits_one_day", "hba1c_twice_within_three_months", "hypertension_followed_up"}
+PARTLY = {
+    "foreign_nationality", "two_visits_one_day", "hba1c_twice_within_three_months", "hypertension_followed_up",
+    "not_newly_hypertensive",
+}  # fmt: skip
 """Of these one visit is claimed and another refused."""
 
 NOTHING = {

@@ -1,5 +1,6 @@
 {# All diagnoses of the visits; and for a visit with a diagnosis that is paid only when new, the person's earlier ones:
-   those of other visits on an earlier day, or earlier on the same day. Days stored in Buddhist years are compared with each other. -#}
+   those of other visits on an earlier day; who was diagnosed earlier on the same day is new that day. Days stored in
+   Buddhist years are compared with each other. -#}
 
 SELECT d.vn, d.icd10, d.diagtype AS dx_type, d.vstdate AS dx_date, d.vsttime AS dx_time, 0 AS earlier
 FROM ovstdiag d
@@ -24,7 +25,6 @@ WHERE o.hn <> ''
     AND (
         (p.vstdate > :zero_day AND p.vstdate < :day)
         OR (p.vstdate > :first_buddhist_day AND p.vstdate < :buddhist_day)
-        OR (p.vstdate IN (:day, :buddhist_day) AND p.vsttime < o.vsttime)
     )
 GROUP BY o.vn, b.icd10
 {% endif %}

@@ -6,6 +6,14 @@
 
 {% set by_doctor = has("doctor.code", "doctor.name", "doctor.licenseno") %}
 {% set by_his = has("ovst_vaccine_eligible.ovst_vaccine_id", "ovst_vaccine_eligible.claim_transaction_uid") %}
+{% set by_head = has("ovst_vaccine_eligible.ovst_nhso_eligible_id", "ovst_nhso_eligible.ovst_nhso_eligible_id",
+    "ovst_nhso_eligible.claim_transaction_uid") %}
+{% macro counts(alias, table) %}
+TRIM({{ alias }}.claim_transaction_uid) <> ''
+{%- for column in ["claim_status_code", "claim_status"] if has(table ~ "." ~ column) %}
+ AND COALESCE(TRIM(CAST({{ alias }}.{{ column }} AS CHAR(100))), '') NOT IN :refused_statuses
+{%- endfor %}
+{% endmacro %}
 {% set families = [] %}
 {% if has("ovst_vaccine.vn", "person_vaccine.export_vaccine_code") %}
 {% set _ = families.append({
@@ -57,8 +65,20 @@ SELECT
     {{ "r.licenseno" if by_doctor else "NULL" }} AS license_no,
     f.family,
     {% if families[0].name == "ovst" and by_his %}
-    -- newer HOSxP sends claims itself, so the dose may be claimed already
-    (SELECT MAX(q.claim_transaction_uid) FROM ovst_vaccine_eligible q WHERE q.ovst_vaccine_id = d_ovst.ovst_vaccine_id)
+    -- newer HOSxP sends claims itself, so the dose may be claimed already, under a transaction of its own or of all doses
+    (
+        SELECT MAX(CASE
+            WHEN {{ counts("q", "ovst_vaccine_eligible") }} THEN q.claim_transaction_uid
+            {% if by_head %}
+            WHEN COALESCE(TRIM(q.claim_transaction_uid), '') = '' AND {{ counts("h", "ovst_nhso_eligible") }} THEN h.claim_transaction_uid
+            {% endif %}
+            END)
+        FROM ovst_vaccine_eligible q
+        {% if by_head %}
+        LEFT JOIN ovst_nhso_eligible h ON h.ovst_nhso_eligible_id = q.ovst_nhso_eligible_id
+        {% endif %}
+        WHERE q.ovst_vaccine_id = d_ovst.ovst_vaccine_id
+    )
     {%- else %}
     NULL
     {%- endif %} AS his_claim_uid

@@ -1,6 +1,6 @@
 {# All diagnoses of the visits; and for a visit with a diagnosis that is paid only when new, the person's earlier ones:
-   those of other visits on an earlier day, or earlier on the same day. A local code is replaced by the
-   disease it is mapped to; of the two characters of a type the last is used. -#}
+   those of other visits on an earlier day; who was diagnosed earlier on the same day is new that day. A local code is
+   replaced by the disease it is mapped to; of the two characters of a type the last is used. -#}
 
 {% set mapped = has("cdisease.diseasecode", "cdisease.mapdisease") %}
 {% macro icd10(diagnosis, disease) %}
@@ -58,7 +58,6 @@ WHERE NOT (p.visitno = o.visitno AND p.pcucode = o.pcucode)
     AND (
         (p.visitdate > :zero_day AND p.visitdate < :day)
         OR (p.visitdate > :first_buddhist_day AND p.visitdate < :buddhist_day)
-        OR (p.visitdate IN (:day, :buddhist_day) AND p.timestart < o.timestart)
     )
 GROUP BY o.visitno, {{ icd10("b", "cb") }}
 {% endif %}

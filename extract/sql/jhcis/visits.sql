@@ -40,6 +40,7 @@ SELECT
     {{ "r.rightname" if has("cright.rightname") else "NULL" }} AS scheme_name,
     {{ "v.claimcode_nhso" if has("visit.claimcode_nhso") else "NULL" }} AS closing_code,
     NULL AS his_claim_uid,
+    NULL AS his_claim_kinds,
     0 AS antenatal,
     NULL AS gravida,
     NULL AS ga_week

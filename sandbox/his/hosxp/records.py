@@ -41,7 +41,7 @@ class HosxpRecords(Records):
         eligible = None
         if visit.his_uid is not None or any(dose.his_uid is not None for dose in visit.doses):
             eligible = self.serial("ovst_nhso_eligible")
-            self.add("ovst_nhso_eligible", eligible, vn, 1, visit.his_uid)
+            self.add("ovst_nhso_eligible", eligible, vn, 1, visit.his_uid, None, None)
         pregnancy = self._write_antenatal(visit, vn, visit.antenatal) if visit.antenatal else None
         for dose in visit.doses:
             self._write_dose(visit, vn, dose, pregnancy, eligible)
@@ -98,7 +98,8 @@ class HosxpRecords(Records):
                 *(number, vn, item, dose.lot, dose.expiry, dose.quantity, None, dose.doctor, "desk1", dose.given),
             )
             if dose.his_uid is not None:
-                self.add("ovst_vaccine_eligible", self.serial("vaccine_eligible"), eligible, number, dose.his_uid)
+                claimed = self.serial("vaccine_eligible")
+                self.add("ovst_vaccine_eligible", claimed, eligible, number, dose.his_uid, None, None)
         elif dose.family == "anc":
             self.add("person_anc_service_detail", pregnancy, item, dose.lot, dose.expiry, dose.doctor)
         elif dose.family == "wbc":

@@ -51,8 +51,8 @@ marrystatus(code char(1) pk, name varchar(20), nhso_marriage_code varchar(3))
 occupation(occupation varchar(4) pk, name varchar(50), nhso_code varchar(4))
 nationality(nationality varchar(3) pk, name varchar(50), nhso_code varchar(3))
 pname(name varchar(25) pk, provis_code varchar(3))
-ovst_nhso_eligible(ovst_nhso_eligible_id int pk, vn varchar(13) ix, nhso_eligible_type_id int, claim_transaction_uid varchar(50))
-ovst_vaccine_eligible(ovst_vaccine_eligible_id int pk, ovst_nhso_eligible_id int, ovst_vaccine_id int ix, claim_transaction_uid varchar(50))
+ovst_nhso_eligible(ovst_nhso_eligible_id int pk, vn varchar(13) ix, nhso_eligible_type_id int, claim_transaction_uid varchar(50), claim_status_code varchar(10), claim_status varchar(50))
+ovst_vaccine_eligible(ovst_vaccine_eligible_id int pk, ovst_nhso_eligible_id int, ovst_vaccine_id int ix, claim_transaction_uid varchar(50), claim_status_code varchar(10), claim_status varchar(50))
 """
 
 

@@ -135,7 +135,7 @@ def third_hba1c_in_fiscal_year(factory: VisitFactory) -> list[str]:
 
 
 def not_newly_hypertensive(factory: VisitFactory) -> list[str]:
-    """Hypertension stands at a visit 200 days ago, and at one earlier the same day: refused."""
+    """Hypertension stands at a visit 200 days ago: refused. It stands at one earlier the same day: claimed."""
     known, day = factory.adult(), factory.next_day()
     factory.ht(known, orders=(), day=factory.first_day - timedelta(days=200))
     same_day = factory.adult()

@@ -21,5 +21,5 @@ JOIN problem p ON p.enc_no = b.enc_no
 WHERE e.enc_no IN :visit_numbers
     AND b.cancelled = 'N'
     AND UPPER(SUBSTR(p.icd, 1, 3)) IN :first_time_icd10
-    AND (b.enc_day < :day OR (b.enc_day = :day AND b.enc_time < e.enc_time))
+    AND b.enc_day < :day
 {% endif %}

@@ -24,6 +24,7 @@ SELECT
     e.payer AS local_scheme,
     {{ "e.endpoint" if has("encounter.endpoint") else "NULL" }} AS closing_code,
     NULL AS his_claim_uid,
+    NULL AS his_claim_kinds,
     0 AS antenatal,
     NULL AS gravida,
     NULL AS ga_week,
