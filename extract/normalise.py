@@ -28,7 +28,10 @@ def visits(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.Dat
     for name, (local, code) in _OF_VISITS.items():
         found = translated(rows[local], rows[code], site_maps.get(name, {}), his_maps.get(name, {}))
         decided = found == NOTHING
-        rows = rows.assign(**{local: rows[local].mask(decided), code: found.mask(decided)})
+        # A right that is decided to pay for nothing stays one, for a visit without any is asked about.
+        rows = rows.assign(
+            **{local: rows[local].mask(decided), code: found if name == "schemes" else found.mask(decided)}
+        )
     # A number that no map translates is not a scheme; if it were kept, its visits would silently not be claimed.
     group = rows["scheme"].str.isdecimal().fillna(False).astype(bool)
     rows = rows.assign(scheme=rows["scheme"].mask(group))

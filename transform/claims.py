@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -139,6 +140,7 @@ def make_claims(
 
 def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Finding]) -> Transformed:
     kind = kind_of_claim.kind
+    day = replace(day, visits=visits.with_claims_of_his(day.visits, kind))
     candidates = kind_of_claim.candidates(day).sort_values(["vn", "item"])
     by_his = candidates["his_claim_uid"].notna()
     dropped = candidates.loc[by_his, ["vn", "item", "his_claim_uid"]]
@@ -151,6 +153,7 @@ def _of_kind(day: ServiceDay, kind_of_claim: KindOfClaim, of_visits: list[Findin
     findings = [
         *(finding.at(rows) for finding in of_visits),
         *kind_of_claim.findings(day, candidates),
+        visits.midnight(candidates),
         _without_rate(day, kind, candidates),
         Finding(STILL_TO_COME, np.full(len(candidates), day.day > day.today), {"date": day.day.isoformat()}),
     ]

@@ -66,6 +66,21 @@ CID_CHECK_DIGIT = Rule(
     API,
     in_workbook=CARD_HERE,
 )
+CID_SHARED = Rule(
+    "person.cid_shared",
+    "error",
+    "visits.cid",
+    Message(
+        "เลขประจำตัวประชาชนนี้เป็นของผู้ป่วยอีกคนในวันเดียวกันด้วย (คนละ HN และคนละชื่อหรือวันเกิด)",
+        "The same identity number stands at another patient of this day, with another HN and another name or date of birth.",
+    ),
+    Message(
+        "กรุณาตรวจบัตรประชาชนของทั้งสองคน (เช่น มารดากับทารก) แล้วแก้ใน HIS",
+        "Check the identity cards of both (such as mother and newborn) and mend the number in the HIS.",
+    ),
+    DATABASES,
+    in_workbook=CARD_HERE,
+)
 NAME_MISSING = Rule(
     "person.name_missing",
     "error",
@@ -190,7 +205,7 @@ OCCUPATION_UNREADABLE = Rule(
     DATABASES,
 )
 RULES = (
-    CID_MISSING, PASSPORT_ONLY, CID_FORM, CID_PLACEHOLDER, CID_CHECK_DIGIT, NAME_MISSING, NAME_UNREADABLE,
+    CID_MISSING, PASSPORT_ONLY, CID_FORM, CID_PLACEHOLDER, CID_CHECK_DIGIT, CID_SHARED, NAME_MISSING, NAME_UNREADABLE,
     TITLE_MISSING, DOB_MISSING, DOB_BUDDHIST_YEAR, DOB_FUTURE, DOB_TOO_OLD, SEX_UNKNOWN, NATION_MISSING, NATION_UNMAPPED,
     MARRIAGE_UNMAPPED, OCCUPATION_UNMAPPED, OCCUPATION_UNREADABLE,
 )  # fmt: skip
@@ -278,7 +293,16 @@ def _identity(visits: pd.DataFrame) -> list[Finding]:
         (CID_FORM, ~formed),
         (CID_PLACEHOLDER, placeholder),
         (CID_CHECK_DIGIT, ~fits_check_digit(pid)),
+        (CID_SHARED, _is_shared(visits)),
     )
+
+
+def _is_shared(visits: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each identity number is also that of a patient with another HN and another name or date of birth."""
+    name = (visits["fname"] + visits["lname"]).str.replace(r"\s", "", regex=True)
+    # What is missing is no difference.
+    several = visits.assign(name=name).groupby("pid")[["hn", "dob", "name"]].nunique() > 1
+    return visits["pid"].isin(several.index[several["hn"] & (several["dob"] | several["name"])])
 
 
 def _birth(dob: "pd.Series[Any]", oldest: int, day: date) -> list[Finding]:

@@ -118,7 +118,7 @@ def service_day(
         day=tables.day,
         hcode=hcode,
         visits=visits,
-        diagnoses=own_diagnoses(tables.diagnoses, visits),
+        diagnoses=own_diagnoses(tables.diagnoses, visits, codes.limit("diagnosis_days")),
         earlier=tables.diagnoses[tables.diagnoses["earlier"]],
         labs=tables.labs,
         vaccinations=tables.vaccinations,

@@ -1,4 +1,4 @@
-"""Reports records with a local code of the HIS that is not translated; each code is listed once, with its count."""
+"""Reports records with a local code of the HIS that is not translated, and those without any right."""
 
 from collections.abc import Collection, Iterator
 
@@ -12,6 +12,7 @@ from transform.rule import Finding, Rule, issues
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.sources import DATABASES, VACCINE_LIST
 from transform.text import shown
+from transform.visits import with_claims_of_his
 
 LONGEST_ITEM = 32
 """The longest local code that an issue has room for; longer ones are cut."""
@@ -55,7 +56,19 @@ SCHEME = Rule(
     ("dm", "ht"),
     of_code=True,
 )
-RULES = (LAB, VACCINE, SCHEME)
+SCHEME_MISSING = Rule(
+    "visit.scheme_missing",
+    "error",
+    "visits.scheme",
+    Message(
+        "การรับบริการนี้มีวินิจฉัยและผลแล็บที่เบิกได้ แต่ไม่ได้บันทึกสิทธิการรักษา",
+        "The visit has a claimable diagnosis and result, but no health scheme.",
+    ),
+    Message("กรุณาบันทึกสิทธิของการรับบริการนี้ใน HIS", "Enter the visit's scheme in the HIS."),
+    DATABASES,
+    ("dm", "ht"),
+)
+RULES = (LAB, VACCINE, SCHEME, SCHEME_MISSING)
 
 
 def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
@@ -84,7 +97,8 @@ def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kin
         rows = rows[rows["his_claim_uid"].isna()]
     if rows.empty:  # the usual case
         return
-    visits = day.visits.loc[day.visits["his_claim_uid"].isna(), ["vn", "hn"]]
+    visits = with_claims_of_his(day.visits, kind)
+    visits = visits.loc[visits["his_claim_uid"].isna(), ["vn", "hn"]]
     found = visits.merge(rows[["vn", "local_code", "name"]], on="vn").drop_duplicates(["vn", "local_code"])
     found = found.sort_values(["vn", "local_code"]).reset_index(drop=True)
     local = found["local_code"].fillna("")
@@ -95,12 +109,15 @@ def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kin
 
 
 def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: Kind) -> Iterator[Issue]:
-    """Visits with a diagnosis and a result of the kind whose right is unknown."""
-    unknown = visits["scheme"].isna() & visits["local_scheme"].notna() & visits["his_claim_uid"].isna()
+    """Visits with a diagnosis and a result of the kind whose right is unknown or missing."""
+    unknown = visits["scheme"].isna() & with_claims_of_his(visits, kind)["his_claim_uid"].isna()
     if not unknown.any():  # the usual case
         return
     codes = [lab.code for lab in day.codes.labs[kind]]
     with_result = visits["vn"].isin(day.labs.loc[day.labs["lab_code"].isin(codes), "vn"])
     found = visits[with_result & unknown].sort_values("vn").reset_index(drop=True)
-    finding = Finding(SCHEME, np.ones(len(found), dtype=np.bool_), {"code": found["local_scheme"]})
-    yield from issues(found.assign(item=""), [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error")
+    missing = found["local_scheme"].isna().to_numpy()
+    findings = [Finding(SCHEME, ~missing, {"code": found["local_scheme"]})]
+    if not day.explicit_request:  # of a workbook's row another rule says that no right is none that pays
+        findings.append(Finding(SCHEME_MISSING, missing))
+    yield from issues(found.assign(item=""), findings, kind=kind, hcode=day.hcode, day=day.day, severity="error")

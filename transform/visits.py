@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.messages import Message
+from transform.claim import Kind
 from transform.dates import day_column, day_texts, is_buddhist
 from transform.rule import Finding, Rule
 from transform.sources import API, DATABASES
@@ -73,7 +74,27 @@ CLOSING_CODE_MISSING = Rule(
     Message("กรุณาปิดสิทธิของการรับบริการนี้", "Confirm the right at the end of the visit."),
     "the server looks the code up and decides",
 )
-RULES = (OTHER_HOSPITAL, HOSPITAL_NAME, HN_MISSING, BUDDHIST_YEAR, OTHER_DAY, TIME_MISSING, CLOSING_CODE_MISSING)
+MIDNIGHT = Rule(
+    "visit.midnight",
+    "warning",
+    "visits.visit_time",
+    Message(
+        "เวลารับบริการหรือเวลาให้วัคซีนเป็น 00:00 ซึ่ง HIS มักใช้แทนการไม่บันทึกเวลา",
+        "The time of the visit or dose is 00:00, which a HIS often stores where no time was entered.",
+    ),
+    Message("กรุณาตรวจเวลาใน HIS", "Check the time in the HIS."),
+    DATABASES,
+)
+RULES = (
+    OTHER_HOSPITAL,
+    HOSPITAL_NAME,
+    HN_MISSING,
+    BUDDHIST_YEAR,
+    OTHER_DAY,
+    TIME_MISSING,
+    CLOSING_CODE_MISSING,
+    MIDNIGHT,
+)
 
 
 def with_visit(visits: pd.DataFrame) -> pd.DataFrame:
@@ -100,6 +121,20 @@ def findings(visits: pd.DataFrame, hcode: str, day: date) -> list[Finding]:
         Finding(TIME_MISSING, visits["visit_time"].isna().to_numpy()),
         Finding(CLOSING_CODE_MISSING, ~visits["closed"].to_numpy()),
     ]
+
+
+def midnight(candidates: pd.DataFrame) -> Finding:
+    """The candidates whose visit or dose is of 00:00."""
+    found = candidates["visit_time"] == "00:00"
+    if "given_minute" in candidates:
+        found |= candidates["given_minute"].str.endswith(" 00:00").fillna(False).astype(bool)
+    return Finding(MIDNIGHT, found.to_numpy())
+
+
+def with_claims_of_his(visits: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """The visits with the his_claim_uid of those alone that the HIS has claimed, as far as known, for this kind."""
+    others = visits["his_claim_kinds"].notna() & ~visits["his_claim_kinds"].str.contains(rf"\b{kind}\b", na=False)
+    return visits.assign(his_claim_uid=visits["his_claim_uid"].mask(others))
 
 
 def visit_fields(row: Any, hcode: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_universal_coverage_is_claimed(scheme: str) -> None:
     only_claim(make(dm_day(scheme=scheme)))
 
 
-@pytest.mark.parametrize("scheme", ["OFC", "SSS", "LGO", None])
+@pytest.mark.parametrize("scheme", ["OFC", "SSS", "LGO"])
 def test_another_right_is_no_issue(scheme: str | None) -> None:
     made = make(dm_day(scheme=scheme))
     assert (made.claims, made.issues) == ((), ())
