@@ -180,7 +180,7 @@ class _StatementRun:
         self.seconds = time.monotonic() - started
         self.frame = _complete(table, typed_frame(table, self.names, self.rows), len(self.rows))
         self.normalised = self._normalised()
-        self.numbers = set() if visits is not None else set(self.normalised["vn"].dropna())
+        self.numbers = set() if visits is not None else self._visits()
 
     def _run(self, visits: Sequence[str] | None) -> Rows:
         if visits:
@@ -195,6 +195,11 @@ class _StatementRun:
         except MophClaimError as error:
             self.fault = error.message
             return None
+
+    def _visits(self) -> set[str]:
+        if self.table == "labs":
+            return {vn for vn in normalise.visits_of_labs(self.frame, self.normalised) if isinstance(vn, str)}
+        return set(self.normalised["vn"].dropna())
 
     def _normalised(self) -> pd.DataFrame:
         maps, his_maps = self._reader.maps, self._reader.statements.his.maps

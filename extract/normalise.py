@@ -68,6 +68,16 @@ def labs(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps, lab_codes: 
     return rows.sort_values(["vn", "lab_code", *of_result[1:], "lab_name"]).drop_duplicates(of_result)
 
 
+def visits_of_labs(rows: pd.DataFrame, labs: pd.DataFrame) -> set[str]:
+    """The numbers of the visits with these results, and of their persons' other visits of the day.
+
+    Args:
+        rows: The rows of the HIS, each result once for each visit of its person on that day.
+        labs: The same, as `labs` returns them.
+    """
+    return {*labs["vn"], *rows.loc[rows["vn"].isin(labs["vn"]), "person_vn"].dropna()}
+
+
 def vaccinations(rows: pd.DataFrame, site_maps: SiteMaps, his_maps: HisMaps) -> pd.DataFrame:
     """Vaccinations. Where the HIS stores when the dose was given, that replaces the visit's date and time.
 

@@ -44,10 +44,11 @@ MOST_DIGITS = 18
 HELPER_COLUMNS: dict[TableName, dict[str, contract.Kind]] = {
     "visits": {"marriage_name": "text", "nation_name": "text", "scheme_name": "text"},
     "diagnoses": {},
-    "labs": {},
+    "labs": {"person_vn": "text"},
     "vaccinations": {"given_at": "text"},
 }
-"""Columns of the SQL files that are not in the contract: names of local codes, the time of a dose."""
+"""Columns of the SQL files that are not in the contract: names of local codes, a visit of the result's person on that day, the
+time of a dose."""
 
 Rows = tuple[list[str], list[tuple[object, ...]]]
 """The column names (lower case) and rows of a statement."""

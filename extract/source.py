@@ -215,7 +215,10 @@ class HisSource:
         if wanted.vaccines:
             raw["vaccinations"] = self._table("vaccinations", wanted, days)
             vaccinations = normalise.vaccinations(raw["vaccinations"], maps, his.maps)
-        raw["visits"] = self._table("visits", wanted, _among(days, {*labs["vn"], *vaccinations["vn"]}))
+        found = set(vaccinations["vn"])
+        if "labs" in raw:
+            found |= normalise.visits_of_labs(raw["labs"], labs)
+        raw["visits"] = self._table("visits", wanted, _among(days, found))
         visits = normalise.visits(raw["visits"], maps, his.maps)
         numbers = set(visits["vn"])
         raw["diagnoses"] = self._table("diagnoses", wanted, _among(days, numbers))

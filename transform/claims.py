@@ -22,6 +22,7 @@ from transform.dt import DT
 from transform.epi import EPI
 from transform.ht import HT
 from transform.ineligible import ineligible
+from transform.labs_of_day import labs_of_other_visits
 from transform.rule import Finding, Mask, Rule, errors, issues
 from transform.service_day import KindOfClaim, ServiceDay, service_day
 from transform.settings import TransformSettings
@@ -127,6 +128,7 @@ def make_claims(
     ]
     found = [issue for result in results for issue in result.issues]
     found += unmapped(day, kinds)
+    found += labs_of_other_visits(day, kinds)
     if explicit_request:
         found += ineligible(day, kinds)
     return Transformed(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from transform import diagnoses
 from transform.labs import with_readings
+from transform.labs_of_day import results_elsewhere, with_results_of_day
 from transform.payload import DmhtPayload, LabService, Payload
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.visits import visit_fields
@@ -15,10 +16,18 @@ DmOrHt = Literal["dm", "ht"]
 
 
 def dmht_candidates(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
-    """Visits whose right and diagnosis qualify and that have a result of one of the kind's labs, usable or not."""
+    """Visits whose right and diagnosis qualify and that have a result of one of the kind's labs, usable or not.
+
+    Those that lack a result of the person's other visit of the day are left out, or have it, by the setting.
+    """
     of_kind, rates = day.codes.labs[kind], day.codes.rates
     visits = day.visits[right_qualifies(day, kind) & has_diagnosis(day, kind)]
-    visits = with_readings(visits, day.labs, of_kind).reset_index(drop=True)
+    labs = day.labs
+    if day.settings.labs_of_day:
+        labs = with_results_of_day(day, kind)
+    else:
+        visits = visits[~visits["vn"].isin(results_elsewhere(day, kind)["vn"])]
+    visits = with_readings(visits, labs, of_kind).reset_index(drop=True)
     baht = pd.Series(0.0, index=visits.index)
     for lab in of_kind:
         # A missing rate makes the sum missing; a rule reports that.

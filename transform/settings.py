@@ -14,6 +14,11 @@ class TransformSettings(BaseModel):
         default=None,
         description="A folder of the site's own code lists; a file in it replaces the program's file of the same name.",
     )
+    labs_of_day: bool = Field(
+        default=False,
+        description="Whether a result at another visit of the same person and day counts for the visit that has the diagnosis. "
+        "Off: such a visit is listed and waits, for whether the fund pays for it is not documented.",
+    )
     dose_quantity: str = Field(
         default="1",
         min_length=1,

@@ -35,9 +35,16 @@ def test_tables_meet_the_contract(day: DayTables) -> None:
 
 def test_only_visits_that_can_become_a_claim_are_read(day: DayTables) -> None:
     assert list(day.visits["vn"]) == [
-        "690921073000", "690921080000", "690921090000", "690921100000", "690921100001", "690921100002", "690921130000",
-        "690921140000", "690921150000", "690921160000", "690921180000",
+        "690921070000", "690921073000", "690921080000", "690921090000", "690921100000", "690921100001", "690921100002",
+        "690921110000", "690921120000", "690921130000", "690921140000", "690921150000", "690921160000", "690921180000",
     ]  # fmt: skip
+
+
+def test_visits_of_a_day_come_with_the_results_of_their_person(day: DayTables) -> None:
+    # was []: the diagnosis stands at other visits of the day
+    assert _labs(day, "690921120000") == [("32401", "6.0")]
+    # was not read: it has the diagnosis and no result
+    assert "690921110000" in set(day.diagnoses["vn"])
 
 
 def test_person_is_read_as_stored_but_stripped(day: DayTables) -> None:

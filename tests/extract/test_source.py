@@ -84,7 +84,7 @@ def test_vaccines_alone_leave_lab_visits_where_they_are(source: HisSource) -> No
 
 def test_diabetes_alone_leaves_hypertension_where_it_is(source: HisSource) -> None:
     day = source.read_day(DAY, Wanted(icd10_prefixes=("E11",), lab_codes=("32401",)))
-    assert list(day.visits["vn"]) == ["690921080000", "690921130000"]
+    assert list(day.visits["vn"]) == ["690921080000", "690921110000", "690921120000", "690921130000"]
     assert not day.diagnoses["earlier"].any()
 
 
@@ -216,7 +216,7 @@ def test_site_file_replaces_the_built_in_one(hospital: str, tmp_path: Path) -> N
     folder = _folder(tmp_path, facility="-- ours\nSELECT '99999' AS HCODE, 'สาขา' AS hospital_name")
     with open_source(settings_for(hospital, sql_folder=folder)) as source:
         assert source.facility() == Facility("99999", "สาขา")
-        assert len(source.read_day(DAY, ALL).visits) == 11
+        assert len(source.read_day(DAY, ALL).visits) == 14
 
 
 def test_missing_column_of_a_site_file_is_named(hospital: str, tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_files_that_a_windows_editor_has_saved_are_read(hospital: str, tmp_path:
         ours = (BUILT_IN / "hosxp" / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(ours, encoding="utf-8-sig")
     with open_source(settings_for(hospital, sql_folder=tmp_path)) as source:
-        assert len(source.read_day(DAY, ALL).visits) == 11
+        assert len(source.read_day(DAY, ALL).visits) == 14
 
 
 @pytest.mark.parametrize("new_database", ["postgresql"], indirect=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from day_builder import (
+    PID,
     cid,
     diagnosis,
     dm_day,
@@ -21,7 +22,9 @@ from day_builder import (
     visit,
 )
 
+from transform.claim import Claim
 from transform.claims import CLAIMED_BY_HIS
+from transform.settings import TransformSettings
 
 MOTHER, NEWBORN = "690921080000", "690921090000"
 
@@ -130,3 +133,92 @@ def test_another_diagnosis_of_a_far_day_is_left_out_with_a_warning() -> None:
     # was sent with its day of the year before
     assert [said["icd10"] for said in payload["diagnosis"]] == ["E119"]
     assert rules(made, "warning") == ["diagnosis.left_out"]
+
+
+A, B = "690921080000", "690921130000"
+OF_DAY = TransformSettings(labs_of_day=True)
+
+
+def _two_visits(diagnoses: list[Any], labs: list[Any], **other: Any) -> Any:
+    return tables([visit(A, visit_time="08:00"), visit(B, visit_time="13:00", **other)], diagnoses, labs)
+
+
+def _sent(claim: Claim) -> dict[str, str]:
+    return {said["code"]: said["lab_result"] for said in json.loads(claim.payload)["claim_services"]}
+
+
+LAB_ELSEWHERE = {
+    # was nothing at all
+    "dm": _two_visits([diagnosis("E119", A)], [lab("7.2", vn=B)]),
+    # was a claim of creatinine alone, and potassium lost for good
+    "ht": _two_visits([diagnosis("I10", A)], [lab("1.1", "32202", A), lab("4.0", "32103", B)]),
+    # was a claim of A with creatinine, and B refused as claimed before
+    "ht of both": _two_visits(
+        [diagnosis("I10", A), diagnosis("I10", B)], [lab("1.1", "32202", A), lab("4.0", "32103", B)]
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LAB_ELSEWHERE)
+def test_result_at_the_other_visit_of_the_day_is_listed(case: str) -> None:
+    made = make(LAB_ELSEWHERE[case])
+    assert made.claims == ()
+    assert set(rules(made)) == {"lab.other_visit"}
+    assert "(13:00)" in made.issues[0].message.en
+
+
+@pytest.mark.parametrize(
+    ("case", "sent"), [("dm", {"32401": "7.2"}), ("ht", {"32202": "1.1", "32103": "4"}), ("ht of both", None)]
+)
+def test_result_at_the_other_visit_of_the_day_counts_where_the_site_says_so(
+    case: str, sent: dict[str, str] | None
+) -> None:
+    made = make(LAB_ELSEWHERE[case], settings=OF_DAY)
+    (claim,) = made.claims
+    assert (claim.vn, _sent(claim)) == (A, sent or {"32202": "1.1", "32103": "4"})
+    assert rules(made) == ([] if sent else ["ht.claimed_before"])
+
+
+@pytest.mark.parametrize("settings", [None, OF_DAY])
+@pytest.mark.parametrize(
+    ("day", "claimed"),
+    [
+        # the visit has its own result
+        (_two_visits([diagnosis("E119", A)], [lab("7.2", vn=A), lab("9.9", vn=B)]), {"32401": "7.2"}),
+        # the other visit is complete
+        (_two_visits([diagnosis("E119", A), diagnosis("E119", B)], [lab("7.2", vn=B)]), {"32401": "7.2"}),
+        # the other result cannot be sent
+        (
+            _two_visits([diagnosis("I10", A)], [lab("1.1", "32202", A), lab("Hemolysis", "32103", B)]),
+            {"32202": "1.1"},
+        ),
+        # another person's
+        (
+            _two_visits([diagnosis("I10", A)], [lab("1.1", "32202", A), lab("4.0", "32103", B)], hn="7", cid=cid(7)),
+            {"32202": "1.1"},
+        ),
+        # claimed by the HIS
+        (
+            _two_visits([diagnosis("I10", A)], [lab("1.1", "32202", A), lab("4.0", "32103", B)], his_claim_uid="u"),
+            {"32202": "1.1"},
+        ),
+    ],
+)
+def test_result_that_is_nobodys_but_its_visits_changes_nothing(
+    day: Any, claimed: dict[str, str], settings: TransformSettings | None
+) -> None:
+    made = make(day, settings=settings)
+    assert [_sent(claim) for claim in made.claims] == [claimed]
+    assert rules(made) == []
+
+
+def test_claim_that_was_sent_does_not_wait_for_a_later_result() -> None:
+    made = make(LAB_ELSEWHERE["ht"], ("ht", PID, A, "2026-09-21"))
+    assert [_sent(claim) for claim in made.claims] == [{"32202": "1.1"}]
+
+
+def test_diagnosed_twice_on_a_day_is_one_claim() -> None:
+    day = _two_visits([diagnosis("I10", A), diagnosis("I10", B)], [lab("1.1", "32202", A), lab("1.2", "32202", B)])
+    made = make(day)
+    assert [(claim.vn, _sent(claim)) for claim in made.claims] == [(A, {"32202": "1.1"})]
+    assert rules(made) == ["ht.claimed_before"]

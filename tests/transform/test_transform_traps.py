@@ -47,6 +47,10 @@ REFUSED = {
     "vaccine_no_longer_valid": "vaccine.code_not_valid",
     "dt_under_25": "dt.too_young",
     "vaccine_known_to_the_site_only": "vaccine.code_missing",
+    "result_at_another_visit": "lab.other_visit",
+    "results_at_two_visits": "lab.other_visit",
+    "identity_number_of_two": "person.cid_shared",
+    "right_missing": "visit.scheme_missing",
 }
 """Traps of which visits are refused, and the rules that do it."""
 
@@ -70,6 +74,7 @@ WARNED = {
     "one_result_of_two_unusable": "lab.left_out",
     "hpv_outside_its_ages": "vaccine.other_sex vaccine.other_age",
     "p41_without_pregnancy": "epi.prenatal_missing",
+    "visit_at_midnight": "visit.midnight",
 }
 
 
@@ -87,6 +92,7 @@ CLAIMED = {
     "universal_coverage_by_group": ["dm", "ht"],
     "diagnosis_spelt_otherwise": ["dm", "dm", "ht"],
     "pid_of_another_centre": ["dm"],
+    "dose_claimed_by_the_his": ["dm"],
 }
 SAID: dict[str, tuple[Callable[[dict[str, Any]], Any], list[Any]]] = {
     "diagnosis_spelt_otherwise": (
@@ -156,7 +162,8 @@ def test_an_issue_is_told_once(reading: Reading) -> None:
 
 def test_what_the_his_claimed_is_counted(reading_of: Callable[[str, str], Reading]) -> None:
     reading = reading_of("hosxp", "sqlite")
-    assert reading.counts[CLAIMED_BY_HIS] == len(reading.hospital.traps["claimed_by_the_his"])
+    traps = reading.hospital.traps
+    assert reading.counts[CLAIMED_BY_HIS] == len(traps["claimed_by_the_his"] + traps["dose_claimed_by_the_his"])
 
 
 def test_the_sandbox_would_take_every_payload(reading: Reading) -> None:

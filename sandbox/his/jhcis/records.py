@@ -80,7 +80,7 @@ class JhcisRecords(Records):
         """`main_inscl` of a visit: the one it sets; else that of the right, on every second visit."""
         if visit.main_inscl is not None:
             return visit.main_inscl
-        scheme = jhcis.SCHEMES[visit.patient.pttype]
+        scheme = jhcis.SCHEMES.get(visit.patient.pttype)
         return (scheme, None, scheme, "")[number % 4]
 
     def _write_diagnoses(self, visit: Visit, number: int) -> None:

@@ -13,6 +13,7 @@ NOT_IN_JHCIS: dict[str, str] = {
     "closing_code_in_older_column": "There is one column for it.",
     "claimed_by_the_his": "JHCIS claims nothing itself.",
     "unfinished_claim_of_the_his": "JHCIS claims nothing itself.",
+    "dose_claimed_by_the_his": "JHCIS claims nothing itself.",
     "not_confirmed": "A result is there or it is not.",
     "labs_of_inpatient": "A health centre admits nobody.",
     "item_known_by_price_list": "A lab item is known by its `labcode`, the same at every visit.",

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from sandbox.his.traps import labs, people, vaccines, visits
+from sandbox.his.traps import days, labs, people, vaccines, visits
 from sandbox.his.traps.visit_factory import VisitFactory
 
 Trap = Callable[[VisitFactory], list[str]]
 """Writes the visits of one difficulty; returns their numbers."""
 
-SHARED: tuple[Trap, ...] = (*people.TRAPS, *visits.TRAPS, *labs.TRAPS, *vaccines.TRAPS)
+SHARED: tuple[Trap, ...] = (*people.TRAPS, *visits.TRAPS, *labs.TRAPS, *vaccines.TRAPS, *days.TRAPS)
 """The traps of every HIS that can represent them. Their order decides which person has which trap: it must not change."""
 
 
