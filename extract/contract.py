@@ -6,7 +6,7 @@ calendar; missing and zero dates are NaT. Buddhist years stay as stored (hence m
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -88,6 +88,7 @@ class DayTables:
         labs: Wanted lab results, all of them. `lab_order` is a number that is higher for the later of two results of one
             day and time, where the HIS has one.
         vaccinations: Vaccinations as stored; one dose may be in several families of tables.
+        doses_without_visit: How many doses of the day name no visit, as far as the HIS counts them.
     """
 
     day: date
@@ -95,6 +96,7 @@ class DayTables:
     diagnoses: pd.DataFrame
     labs: pd.DataFrame
     vaccinations: pd.DataFrame
+    doses_without_visit: int = field(default=0, kw_only=True)
 
     def __repr__(self) -> str:
         # A DataFrame's repr prints rows of patients, and a repr may be logged: show only sizes.

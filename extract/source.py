@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import pandas as pd
@@ -38,6 +38,8 @@ NO_FACILITY = Message(
 )
 
 _CLAIMED = ("vn", "vaccine_code", "his_claim_uid")
+DOSES_WITHOUT_VISIT = "doses_without_visit.sql"
+"""The file that counts a day's doses without a visit; a folder need not have it."""
 
 Frames = dict[TableName, pd.DataFrame]
 """The tables of a day, with their helper columns."""
@@ -134,7 +136,7 @@ class HisSource:
             ContractError: An SQL file returns other columns than the contract's.
         """
         _, frames = self.read_frames(day, wanted)
-        return self._tables(day, frames)
+        return replace(self._tables(day, frames), doses_without_visit=self._doses_without_visit(day, wanted))
 
     def read_visits(self, visits: Mapping[date, Numbers], wanted: Wanted) -> Iterator[DayTables]:
         """Named visits as they stand now, with the other visits of the same persons and days: as `read_day` gives them.
@@ -280,6 +282,13 @@ class HisSource:
         both = pd.concat([found.reindex(columns=list(_CLAIMED)).astype(doses.dtypes), doses])
         claimed = both.dropna(subset=["his_claim_uid"]).sort_values(list(_CLAIMED))
         return claimed.drop_duplicates(["vn", "vaccine_code"]).reset_index(drop=True)
+
+    def _doses_without_visit(self, day: date, wanted: Wanted) -> int:
+        if not wanted.vaccines or not self._statements.path(DOSES_WITHOUT_VISIT).is_file():
+            return 0
+        with self.reader.snapshot():
+            _, ((doses,),) = self.reader.rows(DOSES_WITHOUT_VISIT, wanted, self.reader.parameters(day, wanted))
+        return int(str(doses))
 
     def _checked(self, table: TableName, frame: pd.DataFrame) -> pd.DataFrame:
         ordered = frame[list(contract.TABLES[table])].reset_index(drop=True)

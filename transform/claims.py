@@ -31,6 +31,7 @@ from transform.unmapped import unmapped
 from transform.workbook_rows import ItemKey
 
 CLAIMED_BY_HIS = "claimed by the HIS"
+WITHOUT_VISIT = "doses without a visit"
 KINDS_OF_CLAIM = (DM, HT, EPI, DT)
 
 RATE_UNKNOWN = Rule(
@@ -134,7 +135,7 @@ def make_claims(
     return Transformed(
         tuple(claim for result in results for claim in result.claims),
         tuple(sorted(found, key=lambda issue: (KINDS.index(issue.kind), issue.vn, issue.item, issue.rule))),
-        sum((result.counts for result in results), Counter()),
+        sum((result.counts for result in results), Counter({WITHOUT_VISIT: tables.doses_without_visit})),
         tuple(record for result in results for record in result.claimed_by_his),
         tuple(pair for result in results for pair in result.set_aside),
     )

@@ -92,7 +92,7 @@ def service_days(rows: Iterable[Row], *, hcode: str, hospital_name: str) -> Iter
     split = {name: dict(iter(rows.groupby(rows["vn"].map(ordinals)))) for name, rows in tables.items()}
     for day in sorted(set(ordinals.values())):
         of_day = {name: split[name].get(day, rows.iloc[:0]).reset_index(drop=True) for name, rows in tables.items()}
-        yield DayTables(date.fromordinal(day), **of_day)
+        yield DayTables(date.fromordinal(day), *(of_day[name] for name in contract.TABLES))
 
 
 def _visits(rows: Iterable[Row]) -> Iterable[_Visit]:

@@ -18,7 +18,7 @@ from flows.reports.sections import (
 )
 from flows.runs.submit import SubmitRun
 from load.queries import issue_counts, issue_counts_by_message
-from transform.claims import CLAIMED_BY_HIS
+from transform.claims import CLAIMED_BY_HIS, WITHOUT_VISIT
 from transform.rules import registry
 
 
@@ -70,4 +70,11 @@ def _summary(run: SubmitRun, counts: LedgerCounts) -> list[Message]:
     ]
     if n := run.registrar.counts.besides[CLAIMED_BY_HIS]:
         lines.append(Message(f"HIS เบิกไปเองแล้ว **{n}** รายการ", f"Claimed by the HIS itself: **{n}**"))
+    if n := run.registrar.counts.besides[WITHOUT_VISIT]:
+        lines.append(
+            Message(
+                f"วัคซีนที่ไม่ได้ผูกกับการรับบริการ จึงเบิกไม่ได้ **{n}** เข็ม",
+                f"Doses without a visit, which cannot be claimed: **{n}**",
+            )
+        )
     return lines

@@ -46,6 +46,15 @@ ROWS = {
         {"person_anc_service_id": 5, "person_anc_id": 2, "vn": TWO_SERVICES, "pa_week": 19},
         {"person_anc_service_id": 6, "person_anc_id": 2, "vn": TWO_SERVICES},
     ],
+    "village_student_vaccine": [
+        {"village_student_vaccine_id": 1, "vn": None, "vaccine_date": "2026-09-21"},
+        {"village_student_vaccine_id": 2, "vn": " ", "vaccine_date": "2569-09-21"},
+        {"village_student_vaccine_id": 3, "vn": None, "vaccine_date": "2026-09-20"},
+        {"village_student_vaccine_id": 4, "vn": REFUSED, "vaccine_date": "2026-09-21"},
+    ],
+    "village_student_vaccine_list": [
+        {"village_student_vaccine_id": n, "student_vaccine_id": 1} for n in (1, 1, 2, 3, 4)
+    ],
     "ovst_nhso_eligible": [
         _claimed(1, DOSE, 9, "uid-1"),
         _claimed(2, BOTH, 9, "uid-2"),
@@ -139,6 +148,11 @@ def test_claim_of_the_his_that_was_refused_counts_until_the_site_says_what_refus
     assert _of(day.visits, REFUSED, "his_claim_uid") == (None,)
     assert _of(day.vaccinations, OWN_DOSE, "his_claim_uid") == (None,)
     assert _of(day.visits, TYPED, "his_claim_uid") == ("uid-6",)
+
+
+def test_doses_of_the_day_without_a_visit_are_counted(read: Read) -> None:
+    # were passed over in silence
+    assert read().doses_without_visit == 3
 
 
 def test_antenatal_dt_of_any_number_is_106(day: DayTables) -> None:

@@ -39,6 +39,11 @@ ROWS: dict[str, list[dict[str, object]]] = {
     "visitepi": [
         OURS | {"visitno": 3, "vaccinecode": "V1", "dateepi": DAY},
         OURS | {"visitno": 3, "vaccinecode": "D1", "dateepi": DAY - timedelta(days=1)},
+        # without a visit: ours, of nobody named, of another place, of another day
+        OURS | {"vaccinecode": "V1", "dateepi": DAY, "hosservice": "07533"},
+        OURS | {"vaccinecode": "V1", "dateepi": DAY},
+        OURS | {"vaccinecode": "V1", "dateepi": DAY, "hosservice": "10953"},
+        OURS | {"vaccinecode": "V1", "dateepi": DAY - timedelta(days=1)},
     ],
     "cdrug": [
         {"drugcode": "V1", "drugname": "วัคซีน", "drugtype": "05", "files18epi": "D21"},
@@ -99,3 +104,8 @@ def test_a_dose_of_another_day_has_not_the_visits_time(day: DayTables) -> None:
     assert times["epi:V1"] == "09:30"
     # was 09:30: the time of the visit, a day later
     assert pd.isna(times["epi:D1"])
+
+
+def test_doses_of_the_day_without_a_visit_are_counted_unless_given_elsewhere(day: DayTables) -> None:
+    # were passed over in silence
+    assert day.doses_without_visit == 2

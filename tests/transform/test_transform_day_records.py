@@ -1,6 +1,7 @@
 """What the records of one day say together: claims of the HIS, persons, days and times that contradict each other."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from day_builder import (
 )
 
 from transform.claim import Claim
-from transform.claims import CLAIMED_BY_HIS
+from transform.claims import CLAIMED_BY_HIS, WITHOUT_VISIT
 from transform.settings import TransformSettings
 
 MOTHER, NEWBORN = "690921080000", "690921090000"
@@ -133,6 +134,11 @@ def test_another_diagnosis_of_a_far_day_is_left_out_with_a_warning() -> None:
     # was sent with its day of the year before
     assert [said["icd10"] for said in payload["diagnosis"]] == ["E119"]
     assert rules(made, "warning") == ["diagnosis.left_out"]
+
+
+def test_doses_without_a_visit_reach_the_counts() -> None:
+    made = make(replace(dm_day(), doses_without_visit=3))
+    assert made.counts[WITHOUT_VISIT] == 3
 
 
 A, B = "690921080000", "690921130000"

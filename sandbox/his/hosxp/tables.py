@@ -2,8 +2,8 @@
 
 Where those leave a type or a key open the choice made here is plain: identifiers are `int`, lots and codes short text.
 Two things differ from the models on purpose. `patient.cid` is wider than 13 so that a number typed with dashes fits, as
-it does at sites that widened it. The vaccination tables carry an index on `vn` and on their parent, which the screens
-of the hospital open them by.
+it does at sites that widened it. The vaccination tables carry an index on `vn`, their day and their parent, which the
+screens of the hospital open them by.
 """
 
 import sqlalchemy as sa
@@ -30,19 +30,19 @@ ovst_vaccine(ovst_vaccine_id int pk, vn varchar(13) ix, person_vaccine_id int, v
 person_vaccine(person_vaccine_id int pk, vaccine_name varchar(150), vaccine_code varchar(20), vaccine_group varchar(20), export_vaccine_code varchar(10), combine_vaccine char(1), icode varchar(7))
 person(person_id int pk, cid varchar(13), pname varchar(25), fname varchar(50), lname varchar(50), birthdate date, sex char(1), marrystatus char(1), nationality varchar(3), patient_hn varchar(9))
 person_wbc(person_wbc_id int pk, person_id int)
-person_wbc_service(person_wbc_service_id int pk, person_wbc_id int, vn varchar(13) ix, service_date date)
+person_wbc_service(person_wbc_service_id int pk, person_wbc_id int, vn varchar(13) ix, service_date date ix)
 person_wbc_vaccine_detail(person_wbc_vaccine_detail_id int pk, person_wbc_service_id int ix, wbc_vaccine_id int, vaccine_lotno varchar(50), vaccine_expire_date date, doctor_code varchar(15))
 wbc_vaccine(wbc_vaccine_id int pk, wbc_vaccine_name varchar(150), wbc_vaccine_code varchar(20), age_min int, age_max int, export_vaccine_code varchar(10))
 person_epi(person_epi_id int pk, person_id int)
-person_epi_vaccine(person_epi_vaccine_id int pk, person_epi_id int, vn varchar(13) ix, vaccine_date date)
+person_epi_vaccine(person_epi_vaccine_id int pk, person_epi_id int, vn varchar(13) ix, vaccine_date date ix)
 person_epi_vaccine_list(person_epi_vaccine_id int ix, epi_vaccine_id int, vaccine_lotno varchar(50), vaccine_expire_date date, doctor_code varchar(15))
 epi_vaccine(epi_vaccine_id int pk, epi_vaccine_name varchar(150), export_vaccine_code varchar(10))
 village_student(village_student_id int pk, person_id int)
-village_student_vaccine(village_student_vaccine_id int pk, village_student_id int, vn varchar(13) ix, vaccine_date date)
+village_student_vaccine(village_student_vaccine_id int pk, village_student_id int, vn varchar(13) ix, vaccine_date date ix)
 village_student_vaccine_list(village_student_vaccine_id int ix, student_vaccine_id int, vaccine_lotno varchar(50), vaccine_expire_date date, doctor_code varchar(15))
 student_vaccine(student_vaccine_id int pk, student_vaccine_name varchar(150), export_vaccine_code varchar(10))
 person_anc(person_anc_id int pk, person_id int, preg_no int, lmp date)
-person_anc_service(person_anc_service_id int pk, person_anc_id int, vn varchar(13) ix, anc_service_date date, pa_week int)
+person_anc_service(person_anc_service_id int pk, person_anc_id int, vn varchar(13) ix, anc_service_date date ix, pa_week int)
 person_anc_service_detail(person_anc_service_id int ix, anc_service_id int, vaccine_lotno varchar(50), vaccine_expire_date date, anc_doctor_code varchar(15))
 anc_service(anc_service_id int pk, anc_service_name varchar(150), export_vaccine_code varchar(10))
 person_vaccine_elsewhere(person_id int, person_vaccine_id int, vaccine_date date, hospcode varchar(5))
