@@ -1,6 +1,8 @@
 """What a run leaves a claims officer: an artifact and a file, with the right figures and nobody in them."""
 
 import re
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +64,20 @@ def test_artifact_counts_what_stands_in_the_audit(trial: Trial) -> None:
     )
     assert records == {"not claimed": severities["error"], "warning": open_warnings["n"]}
     assert "Confirm the right (closing code) of the held visits" in report.split("## Next steps")[1]
+
+
+def test_report_counts_doses_without_a_visit(trial: Trial, tmp_path: Path) -> None:
+    copy = tmp_path / "his.sqlite"
+    shutil.copy(trial.site.values["his.url"].removeprefix("sqlite:///"), copy)
+    his = sqlite3.connect(copy)
+    his.execute("insert into village_student_vaccine values (9001, 1, null, ?)", (FIRST_DAY.isoformat(),))
+    his.execute("insert into village_student_vaccine_list values (9001, 1, 'L1', null, null)")
+    his.commit()
+    his.close()
+    trial.site.set(his__url=f"sqlite:///{copy}")
+    ended = trial.run(date_from=FIRST_DAY.isoformat(), date_to=FIRST_DAY.isoformat(), dry_run=True)
+    # was no word
+    assert "- Doses without a visit, which cannot be claimed: **1**\n" in artifacts_of(ended)["claims-report"]
 
 
 def test_artifact_is_the_file_in_the_reports_folder(night_on: Callable[[str], Night]) -> None:

@@ -51,7 +51,7 @@ ENDS: dict[str, tuple[str, ...]] = {
     "unfinished_claim_of_the_his": ("dm", "dt 106"),
     "hba1c_twice_within_three_months": ("dm", "!dm.interval"),
     "third_hba1c_in_fiscal_year": ("dm",),  # the ledger knows of no other; see below where it does
-    "not_newly_hypertensive": ("!ht.not_newly_diagnosed",) * 2,
+    "not_newly_hypertensive": ("!ht.not_newly_diagnosed", "ht"),
     "hypertension_followed_up": ("ht", "!ht.claimed_before !ht.not_newly_diagnosed"),
     "earlier_hypertension_without_date": ("ht",),
     "result_with_unit": ("dm", "dm"),
@@ -95,6 +95,12 @@ ENDS: dict[str, tuple[str, ...]] = {
     "given_at_its_own_time": ("epi 081",),
     "dose_quantity_in_millilitres": ("epi 081",) * 2,
     "given_elsewhere": ("epi D21",),
+    "result_at_another_visit": ("!lab.other_visit", ""),
+    "results_at_two_visits": ("!lab.other_visit", ""),
+    "identity_number_of_two": ("!person.cid_shared",) * 2,
+    "right_missing": ("!visit.scheme_missing",) * 2,
+    "visit_at_midnight": ("dm ?visit.midnight", "epi D21 ?visit.midnight"),
+    "dose_claimed_by_the_his": ("dm",),
 }
 
 
