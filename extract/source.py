@@ -232,7 +232,7 @@ class HisSource:
         }
 
     def _tables(self, day: date, frames: Frames) -> DayTables:
-        return DayTables(day, **{name: self._checked(name, frame) for name, frame in frames.items()})
+        return DayTables(day, *(self._checked(name, frames[name]) for name in contract.TABLES))
 
     def first_diagnoses(self, day: date, persons: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
         """The first diagnoses before a day of persons who need have no visit of that day.
@@ -351,4 +351,4 @@ def _with_persons(tables: DayTables, named: Numbers) -> DayTables:
     persons = visits.loc[chosen, "hn"].dropna()
     numbers = visits.loc[chosen | visits["hn"].isin(persons), "vn"]
     found = _of_visits({name: getattr(tables, name) for name in contract.TABLES}, numbers)
-    return DayTables(tables.day, **{name: frame.reset_index(drop=True) for name, frame in found.items()})
+    return DayTables(tables.day, *(found[name].reset_index(drop=True) for name in contract.TABLES))

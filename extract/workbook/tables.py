@@ -55,7 +55,6 @@ class _Diagnosed(NamedTuple):
     """When a person first had a diagnosis, and its type."""
 
     day: date
-    time: str
     dx_type: str
 
 
@@ -183,7 +182,7 @@ def _earlier(visit: _Visit, past: dict[Value, dict[str, _Diagnosed]]) -> Iterato
         return
     known = past[person]
     for icd10, first in known.items() if visit.labs else ():
-        if first.day < visit.day or "" < first.time < visit.time:
+        if first.day < visit.day:
             yield _Diagnosis(visit.vn, icd10, first.dx_type, first.day, earlier=True)
     for diagnosis in _diagnoses(visit):
-        known.setdefault(diagnosis.icd10, _Diagnosed(visit.day, visit.time, diagnosis.dx_type))
+        known.setdefault(diagnosis.icd10, _Diagnosed(visit.day, diagnosis.dx_type))

@@ -226,7 +226,7 @@ class DayRegistrar:
             return known
         hcode = self._run.audit_run.hcode
         keys = zip(known["kind"], known["vn"], known["item"], strict=True)
-        known = known[[(hcode, *key) not in self._planned for key in keys]]
+        known = known.loc[[(hcode, *key) not in self._planned for key in keys]]
         planned = [
             (c.kind, c.pid, c.item, c.vn, pd.Timestamp(c.service_date), False)
             for c in self._planned.values()
