@@ -193,7 +193,9 @@ class HisSource:
             days: dict[date, set[str]] = {day: set() for day in named}
             for vn, day in day_of.items():
                 days[day].add(vn)
-            _, frames = self._frames(days, wanted)
+            # A person's visits of a day belong in one statement; where they are too many for that, the days are read whole.
+            fits = len(day_of) <= VISITS_A_STATEMENT
+            _, frames = self._frames(days if fits else dict.fromkeys(days), wanted)
         # One that was moved since its day was looked up is left out: its new day may have been given already.
         still = {vn for vn, day in _service_days(frames["visits"]).items() if day == day_of.get(vn)}
         return [self._tables(day, _of_visits(frames, numbers & still)) for day, numbers in days.items()]
@@ -317,10 +319,10 @@ class HisSource:
 
 
 def _groups(days: Mapping[date, Numbers]) -> Iterator[dict[date, Numbers]]:
-    """The days in groups of so many visits as one statement names; a day is never parted."""
+    """The days in groups of half as many visits as one statement names, for others come to them; a day is never parted."""
     group: dict[date, Numbers] = {}
     for day, numbers in days.items():
-        if group and sum(map(len, group.values())) + len(numbers) > VISITS_A_STATEMENT:
+        if group and sum(map(len, group.values())) + len(numbers) > VISITS_A_STATEMENT // 2:
             yield group
             group = {}
         group[day] = numbers

@@ -23,7 +23,8 @@ from sandbox.his import build_hosxp, build_jhcis
 ROOT = Path(__file__).parents[2]
 BUILD = {"hosxp": build_hosxp, "jhcis": build_jhcis}
 FIRST, DAYS = date(2026, 9, 14), 3
-DIABETIC, LATER_THAT_DAY = "690921080000", "690921130000"  # of one person
+# of one person: with a lab and a diagnosis, with one of them, with both
+DIABETIC, OTHERS, LATER_THAT_DAY = "690921080000", ["690921110000", "690921120000"], "690921130000"
 SIBLING, WITH_SIBLING = "690921073000", "690921100000"  # of another
 HYPERTENSIVE = "690921090000"
 OTHER_DAY = date(2026, 9, 25)
@@ -113,7 +114,7 @@ def test_moved_visit_is_under_the_day_on_which_it_is_now(his: str) -> None:
 
 def test_visit_named_under_two_days_is_given_once(source: HisSource) -> None:
     found = [*source.read_visits({OTHER_DAY: [DIABETIC], DAY: [DIABETIC, HYPERTENSIVE]}, ALL)]
-    assert _numbers(found) == {DAY: [DIABETIC, HYPERTENSIVE, LATER_THAT_DAY]}
+    assert _numbers(found) == {DAY: [DIABETIC, HYPERTENSIVE, *OTHERS, LATER_THAT_DAY]}
 
 
 def test_visit_that_is_gone_or_no_candidate_any_more_is_in_no_day(his: str) -> None:
@@ -209,7 +210,7 @@ def test_site_file_that_asks_for_the_day_too_is_run_for_each_day(his: str, tmp_p
         assert source.reader.reads_by_visit(ALL)
         found = [*source.read_visits(named, ALL)]
     assert _numbers(found) == {
-        DAY: [SIBLING, DIABETIC, WITH_SIBLING, LATER_THAT_DAY],
+        DAY: [SIBLING, DIABETIC, WITH_SIBLING, *OTHERS, LATER_THAT_DAY],
         date(2026, 9, 22): ["690922080000"],
     }
     for ours, theirs in zip(found, _read(his, named), strict=True):

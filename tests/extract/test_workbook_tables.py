@@ -150,10 +150,11 @@ def test_hypertension_at_an_earlier_visit_of_the_workbook_is_known() -> None:
     assert [issue.rule for issue in made.issues] == ["ht.not_newly_diagnosed"]
 
 
-def test_of_two_visits_a_day_the_earlier_is_known_to_the_later() -> None:
+def test_an_earlier_visit_of_the_same_day_is_not_an_earlier_diagnosis() -> None:
+    # was: of the later, as if the person had been diagnosed before that day
     morning, noon = LAB | {"vn": "2"}, LAB | {"vn": "1", "visit_time": "12:00"}
     day = day_of(*read_rows("dmht", noon, morning, LAB | {"vn": "3", "visit_time": None}))
-    assert list(day.diagnoses.loc[day.diagnoses["earlier"], "vn"]) == ["1"]
+    assert not day.diagnoses["earlier"].any()
 
 
 # Records

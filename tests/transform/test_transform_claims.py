@@ -172,7 +172,8 @@ def test_rates_are_of_their_fiscal_year(last: str, baht: list[int]) -> None:
             make(
                 dataclasses.replace(
                     made, day=day, visits=made.visits.assign(visit_date=pd.Timestamp(day).as_unit("us"))
-                )
+                ),
+                today=day,
             )
         )
         for made in (dm_day(), ht_day(), epi_day(), dt_day())
@@ -184,7 +185,7 @@ def test_a_missing_rate_is_named_with_its_fiscal_year_and_file_and_listed_once()
     day = date(2026, 10, 1)
     two = [visit(str(number), visit_date=f"{day}", cid=cid(number)) for number in (1, 2)]
     rows = [diagnosis("I10", vn=row["vn"]) for row in two], [lab("1.1", "32202", vn=row["vn"]) for row in two]
-    first, second = make(tables(two, *rows, day=day)).issues
+    first, second = make(tables(two, *rows, day=day), today=day).issues
     assert first.message.en == (
         "No rate of 32202, 32103 is known for fiscal year 2570: it counts as 0 baht. "
         "Add that year's rate to rates.csv of transform.codes_folder."

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from day_builder import (
-    PID,
     cid,
     diagnosis,
     dm_day,
     dose,
     dt_day,
+    earlier,
     ht_day,
     keys,
     lab,
@@ -219,7 +219,7 @@ def test_result_that_is_nobodys_but_its_visits_changes_nothing(
 
 
 def test_claim_that_was_sent_does_not_wait_for_a_later_result() -> None:
-    made = make(LAB_ELSEWHERE["ht"], ("ht", PID, A, "2026-09-21"))
+    made = make(LAB_ELSEWHERE["ht"], earlier("ht", A, "2026-09-21"))
     assert [_sent(claim) for claim in made.claims] == [{"32202": "1.1"}]
 
 
