@@ -248,7 +248,7 @@ def test_a_transaction_number_of_another_claim_is_refused(after: Site) -> None:
 @pytest.mark.parametrize(
     ("word", "more", "sentence"),
     [
-        ("paid", {}, "--as paid cannot be used: it is accepted, refused or again."),
+        ("paid", {}, "--as paid cannot be used: it is accepted, refused, again or withdrawn."),
         ("again", {"note": " "}, "--note must say how you know"),
         ("again", {"note": "x" * 501}, "--note must say how you know"),
         ("refused", {"uid": "1"}, "--uid goes with --as accepted only"),

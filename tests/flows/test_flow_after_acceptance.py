@@ -161,6 +161,7 @@ def test_a_new_lot_a_dose_taken_out_and_a_new_name_are_listed_and_name_nobody(
     assert [name for name in ("เปลี่ยนชื่อแล้ว", sick["fname"], sick["lname"]) if name in said + report] == []
 
 
+@pytest.mark.slow
 def test_a_refused_record_goes_again_once_it_is_mended_in_the_his(trial: Trial, tmp_path: Path) -> None:
     # The site's own list takes type 1 for a diabetes that is paid; the server does not.
     ours = (Path(__file__).parents[2] / "transform" / "codes" / "icd10.csv").read_text(encoding="utf-8")

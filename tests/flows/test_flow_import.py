@@ -385,6 +385,7 @@ def test_a_folder_that_is_shut_meanwhile_loses_the_result_alone(by_hand: Trial, 
     )
 
 
+@pytest.mark.slow
 def test_the_command_names_the_files_it_is_given_and_first_sees_whether_they_are_there(
     officer: Trial, prefect_server: dict[str, str]
 ) -> None:

@@ -81,6 +81,7 @@ def test_five_thousand_claims_and_a_token_that_runs_out_twice_need_three_log_ins
     assert set(trial.sandbox.received().values()) == {1}
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_never_overlap_and_send_each_claim_once(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

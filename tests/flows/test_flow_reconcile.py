@@ -127,6 +127,7 @@ def test_held_claims_are_tried_again_until_the_right_is_closed(after: Trial) -> 
     assert set(after.site.states()) == {"accepted"}
 
 
+@pytest.mark.slow
 def test_claims_held_beyond_the_window_are_given_up_listed_and_sent_no_more(
     after: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_claims_of_weeks_ago_that_could_not_be_sent_go(after: Trial) -> None:
     assert set(after.sandbox.received().values()) == {1}
 
 
+@pytest.mark.slow
 def test_statuses_are_kept_and_settled_ones_not_asked_again(after: Trial) -> None:
     after.run(**THAT_DAY)
     claims = after.site.states()["accepted"]

@@ -96,7 +96,7 @@ CHANGES: dict[str, Callable[[Ward], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("days", [1, 12])
+@pytest.mark.parametrize("days", [pytest.param(1, marks=pytest.mark.slow), 12])
 def test_a_held_claim_that_the_hospital_took_back_does_not_go(ward: Ward, change: str, days: int):
     # Was: `reconcile` sent it as it was read weeks before, and it was accepted.
     ward.comes()
@@ -131,6 +131,7 @@ def test_a_held_claim_moved_to_another_day_goes_with_that_day(ward: Ward):
     assert ward.said()[0].minute.startswith(f"{moved.day}")
 
 
+@pytest.mark.slow
 def test_without_the_his_its_claims_wait(ward: Ward, monkeypatch: pytest.MonkeyPatch):
     ward.comes()
     ward.night()
@@ -154,6 +155,7 @@ def test_a_refused_claim_mended_after_two_weeks_goes_in_the_next_night(ward: War
     assert {(c.item, c.state) for c in ward.runs.claims()} == {("815", "withdrawn"), ("041", "accepted")}
 
 
+@pytest.mark.slow
 def test_a_record_that_could_not_be_claimed_goes_once_it_is_mended_after_weeks(ward: Ward):
     # Was: never.
     ward.comes(closed=True, results={HBA1C: "Hemolysis"})
@@ -166,6 +168,7 @@ def test_a_record_that_could_not_be_claimed_goes_once_it_is_mended_after_weeks(w
     assert ward.rules == set()
 
 
+@pytest.mark.slow
 def test_open_days_have_an_end(ward: Ward):
     ward.comes(closed=True, results={HBA1C: "Hemolysis"})
     ward.night()
@@ -188,6 +191,7 @@ def test_a_held_claim_makes_way_for_a_later_one_that_has_its_code(ward: Ward):
     assert ("101", "dm.interval") in ward.rules
 
 
+@pytest.mark.slow
 def test_a_held_claim_stays_while_the_other_has_no_code_either_and_what_it_blocks_is_looked_at_again(ward: Ward):
     ward.comes("101")
     ward.night(3)
@@ -220,6 +224,7 @@ def test_a_code_that_comes_on_the_last_day_is_not_too_late(ward: Ward):
     assert ward.states == {"101": "accepted"}
 
 
+@pytest.mark.slow
 def test_what_stays_without_a_code_is_given_up_after_it_was_tried(ward: Ward):
     ward.comes()
     ward.night()
