@@ -100,7 +100,8 @@ def read_list(name: str, folder: Path | None) -> pd.DataFrame:
 
     Returns:
         Columns of text, but valid_from and valid_to as days (missing is open-ended). Codes are in capitals, ICD-10 also
-        without dots. A column that may be empty may be left out; what has no name is called by its code.
+        without dots. A column that may be empty may be left out; what has no name is called by its code. A limit that a
+        site's file does not have is the program's.
 
     Raises:
         ConfigurationError: The file cannot be read, or is malformed; names file, row (as a spreadsheet counts) and column.
@@ -123,6 +124,8 @@ def read_list(name: str, folder: Path | None) -> pd.DataFrame:
         raise _unfit(path, ["valid_from", "valid_to"], backwards[0])
     if (overlapping := _overlapping(listed, KEYS[name])) is not None:
         raise _unfit(path, [*KEYS[name], "valid_from", "valid_to"], overlapping)
+    if name == "limits" and path != own:
+        listed = _with_others(listed, read_list(name, None), path)
     unnamed = {
         column: listed[column].fillna(listed["code"]) for column in columns if column in NAMES and "code" in columns
     }
@@ -150,6 +153,13 @@ def _read(path: Path) -> pd.DataFrame:
             raise _unfit(path, headings[-1:], number)
     cells = [row[:width] + [""] * (width - len(row)) for row in rows]
     return pd.DataFrame(cells, columns=headings, dtype="str").replace("", np.nan).dropna(how="all")
+
+
+def _with_others(limits: pd.DataFrame, programs: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A site's limits, and of the program's those that the site's file does not name; it may name no others."""
+    if unknown := limits.index[~limits["name"].isin(programs["name"])].tolist():
+        raise _unfit(path, ["name"], unknown[0])
+    return pd.concat([limits, programs[~programs["name"].isin(limits["name"])]], ignore_index=True)
 
 
 def _in_capitals(name: str, listed: pd.DataFrame) -> pd.DataFrame:

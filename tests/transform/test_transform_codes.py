@@ -218,9 +218,22 @@ def test_a_list_not_in_utf8_is_named(tmp_path: Path) -> None:
         read_codes(tmp_path)
 
 
-def test_a_missing_limit_is_named(tmp_path: Path) -> None:
+def test_a_limit_that_a_sites_list_does_not_have_is_the_programs(tmp_path: Path) -> None:
+    # stopped every run after an update that added a limit
+    (tmp_path / "limits.csv").write_text("name,value,valid_from,valid_to,source\ndt_age_years,24,,,ours\n")
+    codes = read_codes(tmp_path).on(date(2026, 9, 21))
+    assert (codes.limit("dt_age_years"), codes.limit("vaccine_interval_days")) == (24, 28)
+
+
+def test_a_limit_that_there_is_not_is_refused_with_its_row(tmp_path: Path) -> None:
     settings = _own(tmp_path, "limits", "dt_age_years", "dt_age")
-    with pytest.raises(ConfigurationError, match="dt_age_years"):
+    with pytest.raises(ConfigurationError, match="row 4, column name"):
+        make(dt_day(), settings=settings)
+
+
+def test_a_limit_out_of_force_is_named(tmp_path: Path) -> None:
+    settings = _own(tmp_path, "limits", "dt_age_years,25,,", "dt_age_years,25,,2020-01-01")
+    with pytest.raises(ConfigurationError, match="no dt_age_years in force"):
         make(dt_day(), settings=settings)
 
 
