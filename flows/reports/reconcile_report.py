@@ -68,6 +68,7 @@ def _planned(run: ReconcileRun) -> list[Message]:
             f"ทดลอง ไม่ได้ส่งจริง: จะส่ง **{n}** รายการ" + (f" ({th})" if th else ""),
             f"Dry run: **{n}** claims would be sent" + (f" ({en})" if en else ""),
         ),
+        *asked_line(run),
         Message(
             f"จะเลิกรอปิดสิทธิ **{run.given_up}** รายการที่เกิน {days} วัน หากส่งแล้วยังไม่พบการปิดสิทธิ",
             f"Would be given up, after {days} days, if there is still no closing code: **{run.given_up}**",

@@ -84,7 +84,15 @@ def sent_line(run: ClaimRun) -> Message:
 
 
 def asked_line(run: ClaimRun) -> list[Message]:
-    """What was only asked about, because its source says otherwise now; nothing where there was none."""
+    """What was only asked about, or of a dry run would be, because its source says otherwise now; nothing where there is none."""
+    if not run.sends:
+        n = len(run.ledger.intake.otherwise)
+        would = Message(
+            f"จะสอบถามก่อน เพราะข้อมูลต้นทางเปลี่ยนหลังส่ง **{n}** รายการ ถ้ายังไม่ได้รับจะส่งตามข้อมูลปัจจุบัน",
+            f"Would be asked about first, as the source has changed since they were sent: **{n}**; what was not taken goes as it "
+            "is now",
+        )
+        return [would] if n else []
     n, unclear = run.asked.total(), run.asked[State.IN_DOUBT] + run.asked[State.PRESUMED_ACCEPTED]
     if not n:
         return []

@@ -58,12 +58,14 @@ class Done:
     Args:
         id: Its id in the audit; empty where it came to none.
         claims: The claims it has sent, or of a dry run would send.
+        asked: The claims it has asked about first, or of a dry run would, because their source says otherwise now.
         issues: The open issues after it.
         failure: Why it ended early, if it did.
     """
 
     id: str = ""
     claims: set[Key] = field(default_factory=set)
+    asked: set[Key] = field(default_factory=set)
     issues: set[tuple[Any, ...]] = field(default_factory=set)
     failure: MophClaimError | None = None
 
@@ -94,6 +96,7 @@ class Runs:
             deque(run.read_again(run.not_seen(open_visits)), maxlen=0)
             if dry_run:
                 planned = {key[1:] for key in run.registrar.would_send} | self._waiting_of_workbooks(run)
+            done.asked = {key[1:] for key in run.ledger.intake.otherwise}
             _send(run)
         return self._with_books(done, planned if dry_run else None)
 
@@ -105,13 +108,13 @@ class Runs:
             if c.origin == "workbook" and c.state in s.states and s.first <= c.service_date <= s.last
         }
 
-    def planned_reconcile(self) -> int:
-        """How many claims a dry run of `reconcile` finds would be sent."""
+    def planned_reconcile(self) -> tuple[int, set[Key]]:
+        """How many claims a dry run of `reconcile` finds would be sent, and which would be asked about first."""
         parameters = ReconcileParameters.checked(dry_run=True)
         with open_reconcile_run(self.settings, parameters, pytest.fail) as run:
             deque(run.read_again(run.open_visits()), maxlen=0)
             run.plan()
-            return sum(run.would_send.values())
+            return sum(run.would_send.values()), {key[1:] for key in run.ledger.intake.otherwise}
 
     def reconcile(self) -> Done:
         """What is left from earlier runs is sent."""
@@ -119,6 +122,7 @@ class Runs:
         with self._ending_in(Done()) as done, open_reconcile_run(self.settings, parameters, pytest.fail) as run:
             done.id = run.audit_run.id
             deque(run.read_again(run.open_visits()), maxlen=0)
+            done.asked = {key[1:] for key in run.ledger.intake.otherwise}
             _send(run)
             run.give_up()
             while transactions := run.next_transactions():
@@ -134,6 +138,7 @@ class Runs:
             done.id = run.audit_run.id
             run.make_claims()
             made.update(run.claims)
+            done.asked = {key[1:] for key in run.ledger.intake.otherwise}
             _send(run)
         return self._with_books(done, {key[1:] for key in run.registrar.would_send} if dry_run else None), made
 
