@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, exists, func, or_, select
+from sqlalchemy import Connection, Engine, and_, func, or_, select, tuple_
 
 from load.claim_rows import claims_of
 from load.runs import Run
@@ -16,6 +16,8 @@ from transform.claim import Kind
 
 Visits = Mapping[date, Collection[str]]
 """Visit numbers by the service day under which the audit has them."""
+
+_UNDECIDED = [state for state in State if state not in ACCEPTED_STATES]
 
 
 def visits_of_claims(
@@ -59,9 +61,9 @@ def visits_of_issues(
         most: How many visits at most.
     """
     i, c = issue.c, claim.c
-    same = [c[name] == i[name] for name in ("environment", "hcode", "kind", "hn")]
-    undecided = exists().where(*same, c.state.not_in(ACCEPTED_STATES))
-    may_end = or_(i.rule.in_(rules), and_(i.rule.in_(history_rules), undecided))
+    # Looked up once, not for every issue: no index leads from a patient's number to the claims.
+    undecided = select(c.kind, c.hn).where(claims_of(run), c.kind.in_(kinds), c.state.in_(_UNDECIDED))
+    may_end = or_(i.rule.in_(rules), and_(i.rule.in_(history_rules), tuple_(i.kind, i.hn).in_(undecided)))
     mine = and_(i.environment == run.environment, i.hcode == run.hcode, i.kind.in_(kinds), i.service_date >= since)
     query = select(i.service_date, i.vn).where(mine, i.resolved_at.is_(None), i.severity == "error", i.origin == "his")
     query = query.where(may_end).group_by(i.service_date, i.vn).order_by(func.min(i.seen_at), i.vn).limit(most)

@@ -7,13 +7,13 @@ from datetime import date, timedelta
 
 import pytest
 from ledger_steps import ledger_of, only, send_due
-from load_night import DAY, holding, make_claim, rows, settings_for, standing
-from sqlalchemy import Engine
+from load_night import DAY, holding, make_claim, make_issue, note, rows, settings_for, standing
+from sqlalchemy import Engine, event
 
 from load.account_center import TokenSource
 from load.delivery import Delivery
 from load.ledger import Ledger
-from load.open_visits import visits_of_claims
+from load.open_visits import visits_of_claims, visits_of_issues
 from load.settings import ApiSettings
 from load.states import DUE, SENDABLE, State
 from load.tables import claim, submission
@@ -238,3 +238,25 @@ def test_a_held_claim_that_may_have_been_taken_makes_way_for_none(each_audit: En
         assert list(ledger.queue.history([held.pid], ["dm"])["yields"]) == [False]
         ledger.intake.set_aside([held.key])
         assert only(each_audit, hcode).state == State.HELD
+
+
+def test_what_is_in_the_way_of_a_record_is_looked_up_once_and_not_for_every_record(audit: Engine):
+    # Was: all claims of the kind for each of the issues; 50,000 claims and 20,000 issues took minutes.
+    statements: list[tuple[str, tuple[object, ...]]] = []
+
+    @event.listens_for(audit, "before_cursor_execute")
+    def _(_connection: object, _cursor: object, statement: str, parameters: tuple[object, ...], *_more: object) -> None:
+        statements.append((statement, parameters))
+
+    with holding(audit) as run:
+        ledger = Ledger(audit, run)
+        ledger.intake.register(DAY, KINDS, [make_claim(1)])
+        undecided = make_issue("69-later", rule="dm.interval", hn="000000001")
+        note(ledger, NEXT_DAY, KINDS, [undecided, make_issue("69-other", rule="dm.interval", hn="000000002")])
+        statements.clear()
+        found = visits_of_issues(audit, run, KINDS, DAY, rules=[], history_rules=["dm.interval"], most=10)
+        [(query, given)] = [some for some in statements if "FROM issue" in some[0]]
+    assert found == {NEXT_DAY: {"69-later"}}
+    with audit.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"explain query plan {query}", given)]
+    assert [step for step in plan if "CORRELATED" in step] == []
