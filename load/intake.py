@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, and_, bindparam, func, select, update
 
 from core.clock import now
-from load.claim_rows import Key, change_of_state, claims_of, content, new_row, rows_by_key
+from load.claim_rows import Key, change_of_state, claims_of, content, gives_way, new_row, rows_by_key
 from load.gaps import last_gap
 from load.outcomes import Outcome
 from load.runs import Run
@@ -36,12 +36,14 @@ class Plan:
         states: For each claim the state it would be in.
         withdrawn: The keys of the claims that would be withdrawn.
         of_workbooks: The keys of those that would stay as a workbook gave them.
+        waiting: The keys of those that would wait for their closing code.
     """
 
     verdicts: Sequence[str]
     states: Sequence[State]
     withdrawn: Collection[Key]
     of_workbooks: Collection[Key]
+    waiting: Collection[Key]
 
 
 class ClaimIntake:
@@ -77,13 +79,17 @@ class ClaimIntake:
             compared = self._compare(connection, claims, origin)
             self._note_otherwise(compared, origin)
             gone = self._gone(connection, day, kinds, {c.key for c in claims}, visits) if origin == "his" else {}
-            states = [_state_after(c, row, change) for c, row, change in compared]
+            after = [_after(c, row, change) for c, row, change in compared]
+            waiting = {
+                c.key for (c, row, _), moved in zip(compared, after, strict=True) if row and gives_way(row, *moved)
+            }
             of_workbooks = {
                 c.key
                 for c, row, change in compared
                 if origin == "his" and _is_a_workbooks(row) and change == "unchanged"
             }
-            return Plan([change for _, _, change in compared], states, gone.values(), of_workbooks)
+            verdicts, states = [change for _, _, change in compared], [state for state, _ in after]
+            return Plan(verdicts, states, gone.values(), of_workbooks, waiting)
 
         return within(self._engine, read, reading=True)
 
@@ -221,8 +227,9 @@ class ClaimIntake:
     @in_transaction
     def set_aside(self, connection: Connection, keys: Collection[Key]) -> None:
         """Withdraw held claims in favour of others of the same persons that have what these wait for."""
-        rows = rows_by_key(connection, self._run, keys, claim.c.id, claim.c.state, claim.c.possibly_accepted)
-        held = [r.id for key, r in rows.items() if key in keys and r.state == State.HELD and not r.possibly_accepted]
+        columns = [claim.c.id, claim.c.state, claim.c.cause, claim.c.tries, claim.c.possibly_accepted]
+        rows = rows_by_key(connection, self._run, keys, *columns)
+        held = [r.id for key, r in rows.items() if key in keys and gives_way(r, r.state, r.cause)]
         self._withdraw(connection, held)
         self._run.fence(connection)
 
@@ -246,7 +253,7 @@ class ClaimIntake:
     def _known(self, connection: Connection, claims: Sequence[Claim]) -> dict[Key, Any]:
         columns = [claim.c.id, claim.c.state, claim.c.cause, claim.c.changed_by, claim.c.payload_hash]
         columns += [claim.c.sent_hash, claim.c.possibly_accepted, claim.c.pid, claim.c.hn, claim.c.service_date]
-        columns += [claim.c.erased_by, claim.c.origin, claim.c.baht]
+        columns += [claim.c.erased_by, claim.c.origin, claim.c.baht, claim.c.tries]
         return rows_by_key(connection, self._run, {c.key for c in claims}, *columns)
 
     def _note_otherwise(self, compared: Sequence[tuple[Claim, Any, str]], origin: Origin) -> None:
@@ -408,11 +415,11 @@ def _move(c: Claim, row: Any) -> tuple[State, Cause]:
     return before, Cause(row.cause)
 
 
-def _state_after(c: Claim, row: Any, change: str) -> State:
-    """The state in which registering leaves a claim."""
+def _after(c: Claim, row: Any, change: str) -> tuple[State, Cause]:
+    """The state in which registering leaves a claim, and the cause."""
     if change == "new":
-        return State.READY
-    return _move(c, row)[0] if change == "changed" else State(row.state)
+        return State.READY, Cause.FOUND
+    return _move(c, row) if change == "changed" else (State(row.state), Cause(row.cause))
 
 
 def _changed_row(c: Claim, row: Any, run_id: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select
 
-from load.claim_rows import Key, claims_of, rows_by_key
+from load.claim_rows import Key, claims_of, gives_way, rows_by_key
 from load.runs import Run
 from load.states import ACCEPTED_STATES, CLOSED_STATES, HISTORY_STATES, SENDABLE, UNANSWERED_STATES, State
 from load.tables import Origin, claim, workbook_row
@@ -269,20 +269,21 @@ class ClaimQueue:
             kinds: Kinds of interest.
 
         Returns:
-            Columns kind, pid, item, vn (text), service_date (datetime64), and yields: whether it is held and was certainly not
-            accepted, so that another claim of the person that has its closing code may take its place.
+            Columns kind, pid, item, vn (text), service_date (datetime64), and yields: whether it waits for its closing code and
+            was certainly not accepted, so that another claim of the person that has its code may take its place.
         """
         c = claim.c
-        yields = and_(c.state == State.HELD, c.possibly_accepted.is_(False)).label("yields")
-        columns = [c.kind, c.pid, c.item, c.vn, c.service_date, yields]
-        query = select(*columns).where(self._mine, c.kind.in_(kinds), c.state.in_(HISTORY_STATES))
+        columns = [c.kind, c.pid, c.item, c.vn, c.service_date]
+        standing = [c.state, c.cause, c.tries, c.possibly_accepted]
+        query = select(*columns, *standing).where(self._mine, c.kind.in_(kinds), c.state.in_(HISTORY_STATES))
 
         def read(connection: Connection) -> list[Any]:
             some = batches(sorted(pids))
             return [row for pids in some for row in connection.execute(query.where(c.pid.in_(pids)))]
 
         rows = within(self._engine, read, reading=True)
-        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+        known = [(*row[: len(columns)], gives_way(row, row.state, row.cause)) for row in rows]
+        frame = pd.DataFrame(known, columns=[*(column.name for column in columns), "yields"])
         frame = frame.astype({"kind": "str", "pid": "str", "item": "str", "vn": "str", "yields": "bool"})
         frame["service_date"] = pd.to_datetime(frame["service_date"]).astype("datetime64[us]")
         return frame

@@ -11,13 +11,13 @@ from extract.contract import DayTables
 from flows.runs.claim_run import ClaimRun
 from load.claim_rows import Key
 from load.issues import record_issues
+from load.queue import RegisteredClaim
 from load.states import HISTORY_STATES, State
 from load.tables import Origin
 from transform.claim import Claim, Issue, Kind, Transformed
 from transform.claims import make_claims
 from transform.person import identity_numbers
 from transform.set_aside import set_aside_issue
-from transform.workbook_rows import ItemKey
 
 
 @dataclass
@@ -83,6 +83,7 @@ class DayRegistrar:
         self.would_send: dict[Key, tuple[Claim, State]] = {}
         # Of a dry run: what its earlier days have made of a claim; None: it would not count as a person's claim any more.
         self._planned: dict[Key, Claim | None] = {}
+        self._waiting: set[Key] = set()  # those of them that would wait for their closing code
 
     def make(self, tables: DayTables) -> Transformed:
         """The claims and issues of one service day. Every row of a workbook is an explicit request."""
@@ -172,20 +173,29 @@ class DayRegistrar:
     def _set_aside(self, made: Transformed) -> None:
         """Withdraw held claims in whose place another of the person goes, and say so of each."""
         run, hcode = self._run, self._run.audit_run.hcode
-        instead: dict[Key, ItemKey] = {(hcode, *held): claim for held, claim in made.set_aside}
-        if not instead:  # the usual case
+        if not made.set_aside:  # the usual case
             return
-        known = run.ledger.queue.find(instead)
+        pairs = {(hcode, *held): (hcode, *claim) for held, claim in made.set_aside}
+        found = run.ledger.queue.find({*pairs, *pairs.values()})
+        # One that was refused is still given by its source, and does not go.
+        instead = {held: claim for held, claim in pairs.items() if self._counts(claim, found)}
+        known = {key: found[key] for key in instead if key in found}
         if run.sends:
             run.ledger.intake.set_aside(instead)
         else:
             for key in instead:
                 self._planned[key] = None
                 self._does_not_go(key)
-        by_key: dict[ItemKey, Claim] = {(c.kind, c.vn, c.item): c for c in made.claims}
+        by_key = {c.key: c for c in made.claims}
         for key, held in known.items():
             issue = set_aside_issue(key, held.hn, held.service_date, by_key[instead[key]].service_date)
             self._record_issues(held.service_date, [issue], (), (), {})
+
+    def _counts(self, key: Key, known: Mapping[Key, RegisteredClaim]) -> bool:
+        """Whether a claim is a person's: accepted, or to go; of a dry run, as its days would leave it."""
+        if key in self._planned:
+            return self._planned[key] is not None
+        return key in known and known[key].state in HISTORY_STATES
 
     def _plan(self, day: date, made: Transformed, visits: Collection[str] | None) -> Counter[str]:
         """What registering these claims would do, and those that would be sent; later days take them into account."""
@@ -200,11 +210,13 @@ class DayRegistrar:
         for c, verdict, state in zip(made.claims, plan.verdicts, plan.states, strict=True):
             if verdict in ("new", "changed"):
                 self._planned[c.key] = c if state in HISTORY_STATES else None
+                self._waiting.discard(c.key)
             goes = state in run.selection.states and c.key not in intake.otherwise and c.key not in plan.of_workbooks
             self._does_not_go(c.key)  # where a visit is read twice, it is the later reading that counts
             if goes or self.send_everything:
                 self.would_send[c.key] = c, state
                 self.counts.plan(c.kind, state, 1, c.baht)
+        self._waiting.update(plan.waiting)
         return Counter(plan.verdicts) + Counter(withdrawn=len(plan.withdrawn))
 
     def _does_not_go(self, key: Key) -> None:
@@ -228,7 +240,7 @@ class DayRegistrar:
         keys = zip(known["kind"], known["vn"], known["item"], strict=True)
         known = known.loc[[(hcode, *key) not in self._planned for key in keys]]
         planned = [
-            (c.kind, c.pid, c.item, c.vn, pd.Timestamp(c.service_date), False)
+            (c.kind, c.pid, c.item, c.vn, pd.Timestamp(c.service_date), c.key in self._waiting)
             for c in self._planned.values()
             if c and c.pid in people
         ]

@@ -1,5 +1,6 @@
 """A claim that waits goes as the hospital has it on the day it goes, or not at all; one test for each way to change."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,9 @@ from records_edited import Calendar, Runs, site_of
 from flows.runs.settle import SettleRequest, settle_claim
 from flows.settings.read import read_settings
 from load.database import open_audit
+from load.moph_claim_api import Exchange, MophClaimApi
 from load.states import State
+from load.token import Token
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault
 
@@ -189,6 +192,42 @@ def test_a_held_claim_makes_way_for_a_later_one_that_has_its_code(ward: Ward):
     ward.night()
     assert ward.states == {"101": "withdrawn", "102": "accepted"}
     assert ("101", "dm.interval") in ward.rules
+
+
+@pytest.mark.slow
+def test_a_held_claim_makes_no_way_for_a_refused_one_and_what_was_refused_does_not_go_again(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+):
+    # Was: the two took each other's place night after night, and the refused data was sent again every other night.
+    submit = MophClaimApi.submit
+
+    def cut_short(api: MophClaimApi, service: str, payload: bytes, token: Token) -> Exchange:
+        said = json.loads(payload)
+        return submit(api, service, json.dumps({"seq": "102"}).encode() if said["seq"] == "102" else payload, token)
+
+    monkeypatch.setattr(MophClaimApi, "submit", cut_short)
+    ward.comes("101")
+    ward.night(3)
+    ward.comes("102", closed=True)
+    ward.night()
+    assert ward.states == {"101": "withdrawn", "102": "correctable"}
+    for _ in range(2):
+        ward.night()
+        assert ward.states == {"101": "held", "102": "correctable"}
+    assert {c.vn: c.tries for c in ward.runs.claims()}["102"] == 1
+    assert ("101", "claim.set_aside") not in ward.rules
+
+
+@pytest.mark.slow
+def test_a_dry_run_lets_a_corrected_claim_make_way_that_still_waits(ward: Ward):
+    # Was: the dry run would have sent the held one, the real run sent the other.
+    ward.comes("101")
+    ward.night()
+    ward.comes("102", closed=True)
+    ward.edit("101", results={HBA1C: "8.4"})
+    ward.calendar.pass_by(1)
+    ward._tell()
+    assert ward.runs.submit(dry_run=True).claims == ward.runs.submit().claims == {("dm", "102", "")}
 
 
 @pytest.mark.slow
