@@ -25,15 +25,16 @@ def claims_of(run: Run) -> ColumnElement[bool]:
 def gives_way(row: Any, state: str, cause: str) -> bool:
     """Whether a claim in this state waits for its closing code, so that one that has its code may take its place.
 
-    One that was found again after it had made way, and has not been sent since, still waits.
+    One that was found again after it had made way, and has not been sent since, still waits. One of a workbook does not give
+    way: nobody would give it again.
 
     Args:
-        row: Its possibly_accepted and its tries.
+        row: Its origin, its possibly_accepted and its tries.
         state: Its state.
         cause: How it came into that state.
     """
     found_again = state == State.READY and cause == Cause.FOUND and row.tries > 0
-    return (state == State.HELD or found_again) and not row.possibly_accepted
+    return row.origin == "his" and (state == State.HELD or found_again) and not row.possibly_accepted
 
 
 def rows_by_key(connection: Connection, run: Run, keys: Collection[Key], *columns: Column[Any]) -> dict[Key, Any]:

@@ -227,7 +227,7 @@ class ClaimIntake:
     @in_transaction
     def set_aside(self, connection: Connection, keys: Collection[Key]) -> None:
         """Withdraw held claims in favour of others of the same persons that have what these wait for."""
-        columns = [claim.c.id, claim.c.state, claim.c.cause, claim.c.tries, claim.c.possibly_accepted]
+        columns = [claim.c.id, claim.c.state, claim.c.cause, claim.c.tries, claim.c.possibly_accepted, claim.c.origin]
         rows = rows_by_key(connection, self._run, keys, *columns)
         held = [r.id for key, r in rows.items() if key in keys and gives_way(r, r.state, r.cause)]
         self._withdraw(connection, held)

@@ -274,7 +274,7 @@ class ClaimQueue:
         """
         c = claim.c
         columns = [c.kind, c.pid, c.item, c.vn, c.service_date]
-        standing = [c.state, c.cause, c.tries, c.possibly_accepted]
+        standing = [c.state, c.cause, c.tries, c.possibly_accepted, c.origin]
         query = select(*columns, *standing).where(self._mine, c.kind.in_(kinds), c.state.in_(HISTORY_STATES))
 
         def read(connection: Connection) -> list[Any]:

@@ -219,6 +219,20 @@ def test_a_held_claim_makes_no_way_for_a_refused_one_and_what_was_refused_does_n
 
 
 @pytest.mark.slow
+def test_a_held_claim_of_a_workbook_makes_no_way(ward: Ward):
+    # Was: withdrawn for good, for no night gives it again; the next night took back the word that said so.
+    visit = Visit("201", 1, ward.calendar.today, icd10=("E119",), results={HBA1C: "7.2"}, closed=False)
+    ward.sandbox.change(no_closing_code_visits=("201",))
+    done, _ = ward.runs.import_workbook(fill(ward.folder / "one.xlsx", ward.hospital.sheets(visit)))
+    assert done.failure is None
+    ward.comes("102", closed=True, days_ago=-1)
+    ward.calendar.pass_by(2)
+    assert ward.runs.submit().failure is None
+    assert ward.states == {"201": "held"}
+    assert ("102", "dm.interval") in ward.rules
+
+
+@pytest.mark.slow
 def test_a_dry_run_lets_a_corrected_claim_make_way_that_still_waits(ward: Ward):
     # Was: the dry run would have sent the held one, the real run sent the other.
     ward.comes("101")
