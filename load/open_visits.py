@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, Engine, and_, case, func, select
 
 from load.claim_rows import claims_of
 from load.runs import Run
@@ -16,8 +16,6 @@ from transform.claim import Kind
 
 Visits = Mapping[date, Collection[str]]
 """Visit numbers by the service day under which the audit has them."""
-
-_UNDECIDED = [state for state in State if state not in ACCEPTED_STATES]
 
 
 def visits_of_claims(
@@ -56,22 +54,28 @@ def visits_of_issues(
         kinds: Kinds.
         since: The first service day.
         rules: Rules that somebody can do something about.
-        history_rules: Rules by which another claim of the person is in the way: their issues count while the patient has one
-            of the kind that is not accepted.
+        history_rules: Rules by which another claim of the person is in the way: their issues count unless all that the patient
+            has of the kind is accepted.
         most: How many visits at most.
     """
     i, c = issue.c, claim.c
-    # Looked up once, not for every issue: no index leads from a patient's number to the claims.
-    undecided = select(c.kind, c.hn).where(claims_of(run), c.kind.in_(kinds), c.state.in_(_UNDECIDED))
-    may_end = or_(i.rule.in_(rules), and_(i.rule.in_(history_rules), tuple_(i.kind, i.hn).in_(undecided)))
     mine = and_(i.environment == run.environment, i.hcode == run.hcode, i.kind.in_(kinds), i.service_date >= since)
-    query = select(i.service_date, i.vn).where(mine, i.resolved_at.is_(None), i.severity == "error", i.origin == "his")
-    query = query.where(may_end).group_by(i.service_date, i.vn).order_by(func.min(i.seen_at), i.vn).limit(most)
+    query = select(i.service_date, i.vn, i.kind, i.hn, i.rule).where(mine, i.rule.in_({*rules, *history_rules}))
+    query = query.where(i.resolved_at.is_(None), i.severity == "error", i.origin == "his").order_by(i.seen_at, i.vn)
+    # A patient without a claim is not among these: the one that is in the way is under the person's other number.
+    undecided = func.max(case((c.state.in_(ACCEPTED_STATES), 0), else_=1))
+    all_accepted = select(c.kind, c.hn).where(claims_of(run), c.kind.in_(kinds)).group_by(c.kind, c.hn)
 
     def read(connection: Connection) -> list[Any]:
-        return list(connection.execute(query))
+        rows = connection.execute(query).all()
+        # Looked through once: no index leads from a patient's number to the claims.
+        patients = {(r.kind, r.hn) for r in rows if r.rule in history_rules}
+        found = connection.execute(all_accepted.having(undecided == 0)) if patients else ()
+        decided = {(kind, hn) for kind, hn in found if (kind, hn) in patients}
+        return [r for r in rows if r.rule in rules or (r.kind, r.hn) not in decided]
 
-    return _by_day(within(engine, read, reading=True))
+    by_visit = {(r.service_date, r.vn): r for r in within(engine, read, reading=True)}
+    return _by_day(list(by_visit.values())[:most])
 
 
 def _by_day(rows: Collection[Any]) -> Visits:

@@ -11,9 +11,11 @@ from load_night import DAY, holding, make_claim, make_issue, note, rows, setting
 from sqlalchemy import Engine, event
 
 from load.account_center import TokenSource
+from load.batch import Batch, SubmissionResult
 from load.delivery import Delivery
 from load.ledger import Ledger
 from load.open_visits import visits_of_claims, visits_of_issues
+from load.outcomes import meanings
 from load.settings import ApiSettings
 from load.states import DUE, SENDABLE, State
 from load.tables import claim, submission
@@ -250,13 +252,19 @@ def test_what_is_in_the_way_of_a_record_is_looked_up_once_and_not_for_every_reco
 
     with holding(audit) as run:
         ledger = Ledger(audit, run)
-        ledger.intake.register(DAY, KINDS, [make_claim(1)])
-        undecided = make_issue("69-later", rule="dm.interval", hn="000000001")
-        note(ledger, NEXT_DAY, KINDS, [undecided, make_issue("69-other", rule="dm.interval", hn="000000002")])
+        ledger.intake.register(DAY, KINDS, [make_claim(1), make_claim(2)])
+        due = ledger.queue.due(DUE, KINDS, DAY, DAY, 10)[1]
+        ledger.writer.write(Batch(intents=[due]))
+        accepted = SubmissionResult(due.id, State.ACCEPTED, meanings()[0], "success", "uid-1", False)
+        ledger.writer.write(Batch(results=[accepted]))
+        # The third is of a patient without a claim: the one that is in the way is under the person's other number.
+        hns = {"69-later": "000000001", "69-decided": "000000002", "69-two-numbers": "000000003"}
+        note(ledger, NEXT_DAY, KINDS, [make_issue(vn, rule="dm.interval", hn=hn) for vn, hn in hns.items()])
         statements.clear()
         found = visits_of_issues(audit, run, KINDS, DAY, rules=[], history_rules=["dm.interval"], most=10)
         [(query, given)] = [some for some in statements if "FROM issue" in some[0]]
-    assert found == {NEXT_DAY: {"69-later"}}
+    # Was: not the third, whose record was never looked at again.
+    assert found == {NEXT_DAY: {"69-later", "69-two-numbers"}}
     with audit.connect() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"explain query plan {query}", given)]
     assert [step for step in plan if "CORRELATED" in step] == []
