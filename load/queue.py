@@ -83,6 +83,7 @@ class RegisteredClaim:
         service_date: The day of the service.
         payload_hash: SHA-256 of its payload, 64 hex digits.
         hn: The patient's number at the facility; never shown by `repr`.
+        possibly_accepted: An earlier sending may have been accepted.
     """
 
     claim_id: int
@@ -99,6 +100,7 @@ class RegisteredClaim:
     service_date: date
     payload_hash: str
     hn: str = field(repr=False)
+    possibly_accepted: bool
 
 
 _TO_SEND = (
@@ -292,7 +294,7 @@ class ClaimQueue:
         """The claims with these keys; those that are not in the ledger are left out."""
         c = claim.c
         columns = [c.id, c.state, c.transaction_uid, c.message, c.meaning_th, c.meaning_en, c.baht, c.origin, c.run_id]
-        columns += [c.changed_by, c.pid, c.service_date, c.payload_hash, c.hn]
+        columns += [c.changed_by, c.pid, c.service_date, c.payload_hash, c.hn, c.possibly_accepted]
         rows = within(self._engine, lambda db: rows_by_key(db, self._run, keys, *columns), reading=True)
         return {
             key: RegisteredClaim(
@@ -310,6 +312,7 @@ class ClaimQueue:
                 r.service_date,
                 r.payload_hash,
                 r.hn,
+                bool(r.possibly_accepted),
             )
             for key in keys
             if (r := rows.get(key))

@@ -66,8 +66,23 @@ HIS_WENT_FIRST = Rule(
     Message("ไม่ต้องดำเนินการ", "Nothing needs to be done."),
     SOURCE,
 )
+HIS_WENT_TOO = Rule(
+    "claim.his_went_too",
+    "warning",
+    "visits.his_claim_uid",
+    Message(
+        "HIS ส่งเบิกรายการนี้เองแล้ว (เลขธุรกรรม {uid}) ส่วนของเราส่งไปแล้วแต่ยังไม่ทราบผล จึงสอบถามอย่างเดียว ไม่ส่งซ้ำ",
+        "The HIS has claimed it itself (transaction {uid}); ours was sent and its outcome is not known, so it is only asked about.",
+    ),
+    Message(
+        "หากยังไม่ทราบผลในรอบถัดไป กรุณาตรวจกับหน้าเว็บ MOPH Claim ว่าเบิกซ้ำหรือไม่ แล้วบันทึกด้วย moph-claim settle",
+        "If it is not known after the next run, look up on MOPH Claim's own pages whether it was claimed twice, and say what you "
+        "found with moph-claim settle.",
+    ),
+    SOURCE,
+)
 OF_ACCEPTED = (CHANGED, VANISHED, ALSO_CLAIMED)
-RULES = (*OF_ACCEPTED, HIS_WENT_FIRST)
+RULES = (*OF_ACCEPTED, HIS_WENT_FIRST, HIS_WENT_TOO)
 CODES = tuple(rule.code for rule in OF_ACCEPTED)
 """The rules about claims that were accepted."""
 
@@ -132,6 +147,11 @@ def also_claimed(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -
 def claimed_by_his(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
     """The issue of a claim that was not accepted and that the HIS has claimed itself; the arguments as `also_claimed`."""
     return _of_his(HIS_WENT_FIRST, key, hn, day, uid)
+
+
+def in_doubt_and_claimed_by_his(key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:
+    """The issue of a claim that may have been accepted and that the HIS has claimed itself; the arguments as `also_claimed`."""
+    return _of_his(HIS_WENT_TOO, key, hn, day, uid)
 
 
 def _of_his(rule: Rule, key: tuple[str, str, str, str], hn: str, day: date, uid: str) -> Issue:

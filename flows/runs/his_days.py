@@ -12,7 +12,7 @@ from flows.runs.days import DayRegistrar
 from load.claim_rows import Key
 from load.open_visits import Visits
 from load.states import ACCEPTED_STATES
-from transform.after_acceptance import after_acceptance, also_claimed, claimed_by_his
+from transform.after_acceptance import after_acceptance, also_claimed, claimed_by_his, in_doubt_and_claimed_by_his
 from transform.claim import Issue
 from transform.claims import wanted
 from transform.codes import read_codes
@@ -95,5 +95,8 @@ class HisDays:
             self._run.ledger.intake.confirm(same)
         for key in known.keys() - set(same):
             c = known[key]
-            rule = also_claimed if c.state in ACCEPTED_STATES else claimed_by_his
+            if c.state in ACCEPTED_STATES:
+                rule = also_claimed
+            else:
+                rule = in_doubt_and_claimed_by_his if c.possibly_accepted else claimed_by_his
             yield rule(key, c.hn, c.service_date, by_his[key])

@@ -311,6 +311,24 @@ def test_a_held_claim_that_the_his_has_claimed_is_withdrawn_with_a_word(ward: Wa
     assert ward.rules == {("101", "claim.his_went_first")}
 
 
+@pytest.mark.slow
+def test_a_lost_answer_and_a_claim_of_the_his_itself_are_told_as_what_they_are(ward: Ward):
+    # Was: "ours is not sent, nothing needs to be done", though ours may have been taken.
+    ward.comes(closed=True)
+    ward.sandbox.misbehave(Fault(kind="hang_up_before"), Fault(kind="503", on=("eligibility",)))
+    ward.calendar.pass_by(1)
+    ward.runs.submit()
+    ward.edit("101", his_uid="of the HIS")
+    ward.night()
+    assert ward.states == {"101": "in_doubt"}
+    assert ward.rules == {("101", "claim.his_went_too")}
+    ward.sandbox.misbehave()
+    ward.night()
+    assert ward.states == {"101": "withdrawn"}
+    ward.night()
+    assert ward.rules == {("101", "claim.his_went_first")}
+
+
 def test_a_lost_answer_and_a_corrected_result_is_asked_about_and_then_goes_as_it_is_now(ward: Ward):
     # Was: the bytes of before went again.
     ward.comes(closed=True)
