@@ -37,7 +37,7 @@ NO_FACILITY = Message(
     en="The database {at} does not say which facility it belongs to: check its table of the facility.",
 )
 
-_CLAIMED = ("vn", "vaccine_code", "his_claim_uid")
+_CLAIMED = ("vn", "vaccine_code", "his_claim_uid", "his_claim_kinds")
 DOSES_WITHOUT_VISIT = "doses_without_visit.sql"
 """The file that counts a day's doses without a visit; a folder need not have it."""
 
@@ -265,7 +265,8 @@ class HisSource:
             wanted: As in `read_day`; doses are looked at only where vaccines are wanted.
 
         Returns:
-            The columns vn, vaccine_code (missing: the whole visit) and his_claim_uid, none of them twice.
+            The columns vn, vaccine_code (missing: the visit), his_claim_uid, and his_claim_kinds of visits: as in the
+            contract; no vn and vaccine_code twice.
 
         Raises:
             SourceError: The database cannot be read, or not in time.
@@ -280,8 +281,8 @@ class HisSource:
                 named = numbers if self.reader.reads_by_visit(wanted) else None
                 rows = self._table("vaccinations", wanted, {day: named})
                 doses = normalise.vaccinations(rows, self.reader.maps, self._statements.his.maps)
-        doses = doses.loc[doses["vn"].isin(numbers) & doses["vaccine_code"].notna(), list(_CLAIMED)]
-        both = pd.concat([found.reindex(columns=list(_CLAIMED)).astype(doses.dtypes), doses])
+        doses = doses[doses["vn"].isin(numbers) & doses["vaccine_code"].notna()]
+        both = pd.concat([rows.reindex(columns=list(_CLAIMED)).astype(contract.TEXT) for rows in (found, doses)])
         claimed = both.dropna(subset=["his_claim_uid"]).sort_values(list(_CLAIMED))
         return claimed.drop_duplicates(["vn", "vaccine_code"]).reset_index(drop=True)
 

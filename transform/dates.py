@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from core.calendar import BUDDHIST_YEARS, FIRST_BUDDHIST_YEAR
 
+NO_TIME = "00:00"
+"""The time that a HIS often stores where none was entered."""
+
 FISCAL_YEAR_FIRST_MONTH = 10
 """Thailand's fiscal year runs from 1 October to 30 September."""
 
@@ -17,6 +20,11 @@ def is_buddhist(days: "pd.Series[Any]") -> "pd.Series[bool]":
     """Whether each day is in a Buddhist year; False for a missing day."""
     found: pd.Series[bool] = days.dt.year >= FIRST_BUDDHIST_YEAR
     return found
+
+
+def gregorian_days(days: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Each day in the Gregorian calendar; missing days stay missing."""
+    return days.mask(is_buddhist(days), days - pd.DateOffset(years=BUDDHIST_YEARS))
 
 
 def age_years(born: "pd.Series[Any]", on: "pd.Series[Any]") -> "pd.Series[float]":

@@ -13,6 +13,7 @@ from transform.claim import Issue, Kind
 from transform.rule import NOTHING_TO_DO, Finding, Mask, Rule, issues
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.sources import DATABASES, GAZETTE
+from transform.visits import with_claims_of_his
 
 RIGHT = Rule(
     "claim.right",
@@ -76,7 +77,8 @@ def _records(day: ServiceDay, kind: Kind) -> pd.DataFrame:
         doses = day.vaccinations[day.vaccinations["vaccine_code"].isin(listed)]
         found = doses.groupby(["vn", "vaccine_code"])["his_claim_uid"].first().reset_index()
         found = found.rename(columns={"vaccine_code": "item", "his_claim_uid": "dose_uid"})
-    records = day.visits[["vn", "hn", "scheme", "his_claim_uid"]].merge(found, on="vn").reset_index(drop=True)
+    visits = with_claims_of_his(day.visits, kind)
+    records = visits[["vn", "hn", "scheme", "his_claim_uid"]].merge(found, on="vn").reset_index(drop=True)
     return records.assign(uid=records["his_claim_uid"].fillna(records["dose_uid"]))
 
 

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from core.calendar import BUDDHIST_YEARS
 from extract import contract
 from extract.contract import DayTables, Wanted
-from transform.dates import is_buddhist
+from transform.dates import gregorian_days
 from transform.person import PLACEHOLDER, fits_check_digit, identity_numbers
 
 
@@ -33,9 +32,7 @@ def with_earlier_diagnoses(tables: DayTables, first: pd.DataFrame, first_time: W
         first: As `extract.source.HisSource.first_diagnoses` returns it.
         first_time: As in `persons_to_ask_for`.
     """
-    buddhist = is_buddhist(first["dx_date"])
-    gregorian = first["dx_date"].mask(buddhist, first["dx_date"] - pd.DateOffset(years=BUDDHIST_YEARS))
-    first = first.assign(gregorian=gregorian, pid=identity_numbers(first))
+    first = first.assign(gregorian=gregorian_days(first["dx_date"]), pid=identity_numbers(first))
     first = first[first["gregorian"] < pd.Timestamp(tables.day)]
     identified = fits_check_digit(first["pid"]) & ~first["pid"].str.fullmatch(PLACEHOLDER).fillna(False).astype(bool)
     persons = persons_to_ask_for(tables, first_time)
@@ -63,11 +60,12 @@ def with_own_claims(tables: DayTables, claimed: pd.DataFrame) -> DayTables:
         tables: The service day.
         claimed: As `extract.source.HisSource.own_claims` returns it.
     """
-    by_visit = claimed[claimed["vaccine_code"].isna()].set_index("vn")["his_claim_uid"]
-    of_doses = claimed.dropna(subset=["vaccine_code"])
+    by_visit = claimed[claimed["vaccine_code"].isna()].set_index("vn")
+    of_doses = claimed.dropna(subset=["vaccine_code"]).drop(columns="his_claim_kinds")
+    known = {name: by_visit[name].reindex(tables.visits["vn"]).array for name in ("his_claim_uid", "his_claim_kinds")}
     doses = tables.vaccinations.drop(columns="his_claim_uid").merge(of_doses, on=["vn", "vaccine_code"], how="left")
     return replace(
         tables,
-        visits=tables.visits.assign(his_claim_uid=tables.visits["vn"].map(by_visit).astype(contract.TEXT)),
+        visits=tables.visits.assign(**known).astype(dict.fromkeys(known, contract.TEXT)),
         vaccinations=doses[list(tables.vaccinations.columns)],
     )

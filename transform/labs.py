@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.messages import Message
 from transform.codes import Lab
+from transform.dates import NO_TIME, gregorian_days
 from transform.rule import Finding, Rule
 from transform.text import shown
 
@@ -111,8 +112,9 @@ def read(text: str, lab: Lab) -> Reading:
 def latest_results(labs: pd.DataFrame, listed: Iterable[Lab]) -> pd.DataFrame:
     """The results that count: the latest of each lab code in each visit, and every result without a code.
 
-    Results are ordered by day, then time, then the number in `lab_order`. A value that only one of two results has does
-    not tell which is later. Results of which none is known to be the latest all count, unless they are the same number.
+    Results are ordered by day, also one in a Buddhist year, then time, then the number in `lab_order`. 00:00 is no time. A
+    value that only one of two results has does not tell which is later. Results of which none is known to be the latest
+    all count, unless they are the same number.
 
     Args:
         labs: The contract table.
@@ -124,9 +126,13 @@ def latest_results(labs: pd.DataFrame, listed: Iterable[Lab]) -> pd.DataFrame:
     test = ["vn", "lab_code"]
     several = labs["lab_code"].notna() & labs.duplicated(test, keep=False)
     rows = labs[several]
-    rows = rows.assign(number=pd.to_numeric(rows["lab_order"], errors="coerce"))
+    rows = rows.assign(
+        day=gregorian_days(rows["result_date"]),
+        time=rows["result_time"].mask(rows["result_time"] == NO_TIME),
+        number=pd.to_numeric(rows["lab_order"], errors="coerce"),
+    )
     alike = [*test]
-    for column in ("result_date", "result_time", "number"):
+    for column in ("day", "time", "number"):
         rows = rows[~(rows[column] < rows.groupby(alike, dropna=False)[column].transform("max"))]
         alike.append(column)
     units = {lab.code: lab.units for lab in listed}

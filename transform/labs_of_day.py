@@ -39,19 +39,23 @@ RULES = (OTHER_VISIT,)
 
 
 def results_elsewhere(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
-    """Usable results that a visit lacks and that its person has at another visit of the day.
+    """Results that a visit lacks and that its person has at another visit of the day.
 
     A visit counts whose right and diagnosis qualify, that is not claimed, and of whose person no such visit has all
-    results of the day.
+    results of the day; in a HIS also one without any right. A result that is no usable number counts where it contradicts
+    another, or where the person has no usable one.
 
     Returns:
         vn (the visit that lacks it), hn, code and name of the lab, and other_vn and other_time of the visit that has it.
     """
     visits = with_claims_of_his(day.visits, kind)
     person = visits["hn"] + "|" + visits["cid"].fillna("")
+    # Of a workbook's row another rule says that no right is none that pays.
+    no_right = visits["scheme"].isna() & (not day.explicit_request)
     visits = visits.assign(
         person=person,
-        qualifies=right_qualifies(day, kind) & has_diagnosis(day, kind) & visits["his_claim_uid"].isna(),
+        paid=right_qualifies(day, kind),
+        qualifies=(right_qualifies(day, kind) | no_right) & has_diagnosis(day, kind),
     )
     visits = visits[person.duplicated(keep=False) & person.notna() & visits["his_claim_uid"].isna()]
     nothing = pd.DataFrame(columns=["vn", "hn", "code", "name", "other_vn", "other_time"], dtype="str")
@@ -60,12 +64,16 @@ def results_elsewhere(day: ServiceDay, kind: DmOrHt) -> pd.DataFrame:
     found = [nothing]
     for lab in day.codes.labs[kind]:
         readings = latest_readings(day.labs, lab)
-        usable = readings.loc[readings[f"number_{lab.code}"].notna(), "vn"]
-        found.append(visits[visits["vn"].isin(usable)].assign(code=lab.code, name=lab.name))
+        fault = readings.set_index("vn")[f"fault_{lab.code}"]
+        met = visits[visits["vn"].isin(fault.index)]
+        counts = ~met["vn"].map(fault).isin(["not a number", "out of range"])
+        found.append(met.assign(code=lab.code, name=lab.name, counts=counts))
     results = pd.concat(found, ignore_index=True)
+    counts = results["counts"].astype(bool)
+    results = results[counts | ~results["person"].isin(results.loc[counts, "person"])]
     own = visits[visits["qualifies"]].merge(results[["vn", "code"]], on="vn", how="left")
     all_of_day = results.groupby("person")["code"].nunique()
-    complete = own.groupby(["person", "vn"])["code"].nunique().reset_index()
+    complete = own[own["paid"]].groupby(["person", "vn"])["code"].nunique().reset_index()
     complete = complete[complete["code"] == complete["person"].map(all_of_day).fillna(0)]
     claimed = day.history.loc[day.history["kind"] == kind, "vn"]
     lacking = visits[visits["qualifies"] & ~visits["person"].isin(complete["person"]) & ~visits["vn"].isin(claimed)]

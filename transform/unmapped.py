@@ -8,6 +8,7 @@ import pandas as pd
 from core.messages import Message
 from transform.claim import Issue, Kind
 from transform.labs import RESULT_LENGTH
+from transform.labs_of_day import DmOrHt, with_results_of_day
 from transform.rule import Finding, Rule, issues
 from transform.service_day import ServiceDay, has_diagnosis, right_qualifies
 from transform.sources import DATABASES, VACCINE_LIST
@@ -80,7 +81,7 @@ def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
     """
     if vaccines := [kind for kind in VACCINE.kinds if kind in kinds]:
         yield from _items(day, day.vaccinations, "vaccine", VACCINE, vaccines[0])
-    of_labs = [kind for kind in LAB.kinds if kind in kinds]
+    of_labs: list[DmOrHt] = [kind for kind in ("dm", "ht") if kind in kinds]
     seen: set[str] = set()
     for kind in of_labs:
         visits = day.visits[has_diagnosis(day, kind) & ~day.visits["vn"].isin(seen)]
@@ -108,13 +109,14 @@ def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kin
     yield from issues(found, [finding], kind=kind, hcode=day.hcode, day=day.day, severity="error")
 
 
-def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: Kind) -> Iterator[Issue]:
+def _schemes(day: ServiceDay, visits: pd.DataFrame, kind: DmOrHt) -> Iterator[Issue]:
     """Visits with a diagnosis and a result of the kind whose right is unknown or missing."""
     unknown = visits["scheme"].isna() & with_claims_of_his(visits, kind)["his_claim_uid"].isna()
     if not unknown.any():  # the usual case
         return
     codes = [lab.code for lab in day.codes.labs[kind]]
-    with_result = visits["vn"].isin(day.labs.loc[day.labs["lab_code"].isin(codes), "vn"])
+    labs = with_results_of_day(day, kind) if day.settings.labs_of_day else day.labs
+    with_result = visits["vn"].isin(labs.loc[labs["lab_code"].isin(codes), "vn"])
     found = visits[with_result & unknown].sort_values("vn").reset_index(drop=True)
     missing = found["local_scheme"].isna().to_numpy()
     findings = [Finding(SCHEME, ~missing, {"code": found["local_scheme"]})]

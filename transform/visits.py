@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.messages import Message
 from transform.claim import Kind
-from transform.dates import day_column, day_texts, is_buddhist
+from transform.dates import NO_TIME, day_column, day_texts, is_buddhist
 from transform.rule import Finding, Rule
 from transform.sources import API, DATABASES
 from transform.text import is_blank, is_unreadable
@@ -125,9 +125,9 @@ def findings(visits: pd.DataFrame, hcode: str, day: date) -> list[Finding]:
 
 def midnight(candidates: pd.DataFrame) -> Finding:
     """The candidates whose visit or dose is of 00:00."""
-    found = candidates["visit_time"] == "00:00"
+    found = candidates["visit_time"] == NO_TIME
     if "given_minute" in candidates:
-        found |= candidates["given_minute"].str.endswith(" 00:00").fillna(False).astype(bool)
+        found |= candidates["given_minute"].str.endswith(f" {NO_TIME}").fillna(False).astype(bool)
     return Finding(MIDNIGHT, found.to_numpy())
 
 

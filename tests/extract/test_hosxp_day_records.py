@@ -13,8 +13,8 @@ from extract.source import open_source
 from extract.statements import BUILT_IN
 
 TWO_PREGNANCIES, TWO_SERVICES, DOSE, BOTH, OF_DOSES = (f"6909211{number}0000" for number in range(5))
-OWN_DOSE, TYPED, TWO_TYPES, REFUSED = (f"6909212{number}0000" for number in range(4))
-VISITS = (TWO_PREGNANCIES, TWO_SERVICES, DOSE, BOTH, OF_DOSES, OWN_DOSE, TYPED, TWO_TYPES, REFUSED)
+OWN_DOSE, TYPED, TWO_TYPES, REFUSED, OF_NONE = (f"6909212{number}0000" for number in range(5))
+VISITS = (TWO_PREGNANCIES, TWO_SERVICES, DOSE, BOTH, OF_DOSES, OWN_DOSE, TYPED, TWO_TYPES, REFUSED, OF_NONE)
 
 
 def _claimed(number: int, vn: str, type_id: int, uid: str | None, status: str | None = None) -> dict[str, object]:
@@ -66,6 +66,7 @@ ROWS = {
         _claimed(8, TWO_TYPES, 3, "uid-8"),
         _claimed(9, TWO_TYPES, 4, "uid-9"),
         _claimed(10, REFUSED, 9, "uid-10", "R2"),
+        _claimed(11, OF_NONE, 5, "uid-11"),
     ],
     "ovst_vaccine_eligible": [
         _claimed_dose(1, DOSE, None),
@@ -85,7 +86,7 @@ def read(new_database: Callable[[], str], tmp_path_factory: pytest.TempPathFacto
     fill(url, ROWS)
     folder: Path = tmp_path_factory.mktemp("types")
     his = (BUILT_IN / "hosxp" / "his.toml").read_text(encoding="utf-8")
-    types = 'claim_types]\n3 = ["dm", "ht"]\n4 = ["epi"]'
+    types = 'claim_types]\n3 = ["dm", "ht"]\n4 = ["epi"]\n5 = []'
     (folder / "his.toml").write_text(his.replace("claim_types]", types), encoding="utf-8")
 
     def read_day(*, typed: bool = False, **more: object) -> DayTables:
@@ -139,6 +140,12 @@ def test_claim_of_a_listed_type_is_about_its_kinds(read: Read) -> None:
     assert _of(visits, TYPED, "his_claim_kinds")[0].split() == ["dm", "ht"]
     assert _of(visits, TWO_TYPES, "his_claim_kinds")[0].split() == ["dm", "ht", "epi"]
     assert _of(visits, BOTH, "his_claim_kinds")[0].split() == ["dm", "ht", "epi", "dt"]
+
+
+def test_claim_of_a_type_that_is_about_no_kind_is_none(read: Read) -> None:
+    assert _of(read().visits, OF_NONE, "his_claim_uid") == ("uid-11",)
+    # was "uid-11", for all kinds: the visit lost its claims
+    assert _of(read(typed=True).visits, OF_NONE, "his_claim_uid") == (None,)
 
 
 def test_claim_of_the_his_that_was_refused_counts_until_the_site_says_what_refused_is(read: Read) -> None:

@@ -113,7 +113,9 @@ def test_nothing_is_asked_where_no_diagnosis_is_paid_only_when_new(source: HisSo
 def test_what_the_his_claimed_itself_of_visits_and_doses(source: HisSource) -> None:
     asked = pd.Series(["690921130000", "690921160000", "690921080000", "690921-1"], dtype=TEXT)
     claimed = source.own_claims(DAY, asked, ALL).fillna("")
-    assert claimed.to_numpy().tolist() == [["690921130000", "", "uid-visit"], ["690921160000", "106", "uid-dose"]]
+    assert claimed.to_numpy().tolist() == [
+        ["690921130000", "", "uid-visit", ""], ["690921160000", "106", "uid-dose", ""],
+    ]  # fmt: skip
     only_visits = source.own_claims(DAY, asked, HYPERTENSIVE)
     assert list(only_visits["vn"]) == ["690921130000"]
 

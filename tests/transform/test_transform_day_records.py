@@ -218,6 +218,40 @@ def test_result_that_is_nobodys_but_its_visits_changes_nothing(
     assert rules(made) == []
 
 
+UNUSABLE_ELSEWHERE = {
+    # each was nothing at all
+    "contradicting": ([], [lab("1.1", "32202", B), lab("1.3", "32202", B)], "lab.contradicting"),
+    "no number": ([], [lab("Hemolysis", "32202", B)], "lab.not_a_number"),
+    # was a claim of potassium alone
+    "contradicting beside its own": (
+        [lab("4.0", "32103", A)], [lab("1.1", "32202", B), lab("1.3", "32202", B)], "lab.contradicting"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNUSABLE_ELSEWHERE)
+def test_unusable_result_at_the_other_visit_of_the_day_is_listed(case: str) -> None:
+    own, others, rule = UNUSABLE_ELSEWHERE[case]
+    day = _two_visits([diagnosis("I10", A)], own + others)
+    assert only_error(make(day)).rule == "lab.other_visit"
+    assert only_error(make(day, settings=OF_DAY)).rule == rule
+
+
+@pytest.mark.parametrize(("settings", "rule"), [(None, "lab.other_visit"), (OF_DAY, "visit.scheme_missing")])
+def test_visit_without_any_right_is_listed_for_a_result_at_the_other_visit(
+    settings: TransformSettings | None, rule: str
+) -> None:
+    visits = [visit(A, visit_time="08:00", scheme=None), visit(B, visit_time="13:00")]
+    # was nothing at all
+    assert only_error(make(tables(visits, [diagnosis("E119", A)], [lab(vn=B)]), settings=settings)).rule == rule
+
+
+def test_visit_without_any_right_changes_nothing_where_the_other_visit_is_complete() -> None:
+    visits = [visit(A, visit_time="08:00", scheme=None), visit(B, visit_time="13:00")]
+    day = tables(visits, [diagnosis("E119", A), diagnosis("E119", B)], [lab(vn=B)])
+    assert only_claim(make(day)).vn == B
+
+
 def test_claim_that_was_sent_does_not_wait_for_a_later_result() -> None:
     made = make(LAB_ELSEWHERE["ht"], earlier("ht", A, "2026-09-21"))
     assert [_sent(claim) for claim in made.claims] == [{"32202": "1.1"}]

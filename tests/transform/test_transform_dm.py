@@ -133,6 +133,18 @@ def test_a_result_of_unknown_order_beside_two_known_ones_contradicts_the_later()
     assert "“7.9” / “9.9”" in issue.message.en
 
 
+def test_midnight_does_not_tell_which_of_two_results_is_later() -> None:
+    labs = [lab("7.2", result_time="00:00", lab_order="10"), lab("8.1", result_time="09:00", lab_order="9")]
+    # was a claim of 8.1
+    assert only_error(make(tables([visit()], [diagnosis()], labs))).rule == "lab.contradicting"
+    assert _sent(labs[0], labs[1] | {"result_time": "00:00"}) == "7.2"
+
+
+def test_results_of_one_day_in_two_calendars_are_ordered_by_time() -> None:
+    # was 7.2, as 2569 is after 2026
+    assert _sent(lab("7.2", result_date="2569-09-21", result_time="08:00"), lab("8.1", result_time="09:00")) == "8.1"
+
+
 @pytest.mark.parametrize("repeated", ["7.2", "7.20 %", "07.2"])
 def test_results_of_one_instant_that_are_the_same_number_are_one(repeated: str) -> None:
     assert _sent(lab("7.2"), lab(repeated)) == "7.2"

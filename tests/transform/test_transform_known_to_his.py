@@ -32,8 +32,9 @@ def known(*rows: dict[str, Any], day: DayTables | None = None) -> list[tuple[str
     return list(zip(earlier["vn"], earlier["icd10"], earlier["dx_date"].dt.strftime("%Y-%m-%d"), strict=True))
 
 
-def claimed(*rows: tuple[str, str | None, str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["vn", "vaccine_code", "his_claim_uid"], dtype=TEXT)
+def claimed(*rows: tuple[str, str | None, str], kinds: str | None = None) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["vn", "vaccine_code", "his_claim_uid"], dtype=TEXT)
+    return frame.assign(his_claim_kinds=pd.Series(kinds, frame.index, dtype=TEXT))
 
 
 def test_a_person_hypertensive_in_the_his_is_not_new_in_a_workbook() -> None:
@@ -87,6 +88,13 @@ def test_a_dose_that_the_his_claimed_itself_is_no_claim_and_another_is() -> None
     day = with_own_claims(day, claimed((VN, "091", "uid-2"), ("another", "081", "uid-3")))
     check("vaccinations", day.vaccinations, "the test")
     assert [(i.item, i.rule) for i in meant(day).issues if i.rule == "claim.by_his"] == [("091", "claim.by_his")]
+
+
+def test_a_claim_of_the_his_counts_for_the_kinds_that_it_is_about() -> None:
+    # Was: no claim, as what the HIS's was about was not asked.
+    made = meant(with_own_claims(ht_day(), claimed((VN, None, "uid-1"), kinds="epi dt")))
+    assert [claim.kind for claim in made.claims] == ["ht"]
+    assert rules(made) == []
 
 
 def test_it_is_not_said_of_a_hospital_database_nor_where_nothing_was_claimed() -> None:

@@ -106,6 +106,9 @@ LEFT JOIN (
         {% for column in ["claim_status_code", "claim_status"] if has("ovst_nhso_eligible." ~ column) %}
         AND COALESCE(TRIM(CAST(q.{{ column }} AS CHAR(100))), '') NOT IN :refused_statuses
         {% endfor %}
+        {% for type, kinds in claim_types.items() if not kinds and has("ovst_nhso_eligible.nhso_eligible_type_id") %}
+        AND COALESCE(q.nhso_eligible_type_id, -1) <> {{ type }}
+        {% endfor %}
         {% if by_dose %}
         -- a claim of doses is about these alone
         AND NOT EXISTS (
