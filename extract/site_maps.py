@@ -30,6 +30,9 @@ NOTHING = "-"
 
 MAPS: tuple[MapName, ...] = get_args(MapName)
 
+CODES: frozenset[MapName] = frozenset({"labs", "vaccines", "schemes"})
+"""The maps whose codes are in capitals, as those of a HIS and of the code lists are when they are compared."""
+
 _NO_TEXT = re.compile(r"[=+@\t\r]|-.|(?!(?:0|[1-9]\d{0,10})\Z)\d[\d.,/:eE+-]*\Z", re.DOTALL)
 """Text that a spreadsheet program changes: formulas, dates, and numbers that it writes differently, such as 099."""
 _KEPT_AS_TEXT = re.compile(r"'(?=[=+@\t\r'0-9-])")
@@ -58,7 +61,7 @@ def read_site_maps(folder: Path | None) -> SiteMaps:
             ).fill(folder=folder)
         )
     paths = {name: folder / f"{name}.csv" for name in MAPS}
-    return {name: _decided(read_map(path)) for name, path in paths.items() if path.is_file()}
+    return {name: _decided(read_map(path), name in CODES) for name, path in paths.items() if path.is_file()}
 
 
 def read_map(path: Path) -> dict[str, dict[str, str]]:
@@ -118,9 +121,10 @@ def is_a_persons(row: Mapping[str, str]) -> bool:
     return bool(code) and not by_program
 
 
-def _decided(rows: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _decided(rows: Mapping[str, Mapping[str, str]], in_capitals: bool) -> dict[str, str]:
     # A HIS may give a code per visit: what it gave others must not outrank it.
-    return {local: row["code"] for local, row in rows.items() if is_a_persons(row)}
+    decided = {local: row["code"] for local, row in rows.items() if is_a_persons(row)}
+    return {local: code.upper() for local, code in decided.items()} if in_capitals else decided
 
 
 def _unusable(path: Path) -> ConfigurationError:

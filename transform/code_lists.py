@@ -2,11 +2,13 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from core.calendar import FIRST_BUDDHIST_YEAR
 from core.errors import ConfigurationError
 from core.messages import Message
 from transform.claim import KINDS
@@ -48,7 +50,7 @@ def _prefix() -> pa.Column:
 
 
 def _day() -> pa.Column:
-    return pa.Column(checks=pa.Check(lambda days: _days(days).notna()), nullable=True)
+    return pa.Column(checks=pa.Check(lambda days: _days(days).notna() & ~_is_slip(_days(days))), nullable=True)
 
 
 COLUMNS: dict[str, dict[str, pa.Column]] = {
@@ -86,6 +88,12 @@ CODES: dict[str, tuple[str, ...]] = {
 }
 """The columns that hold codes, in which capitals do not matter."""
 
+RANGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "labs": (("low", "high"),),
+    "vaccines": (("age_from", "age_to"), ("ga_from", "ga_to")),
+}
+"""The columns between whose numbers a value has to be."""
+
 NAMES = ("name_en", "name_th")
 FIRST_ROW = 2
 """The first row of a list in a spreadsheet, below the headings."""
@@ -122,6 +130,9 @@ def read_list(name: str, folder: Path | None) -> pd.DataFrame:
     listed = listed.assign(**{day: _days(listed[day]) for day in ("valid_from", "valid_to")})
     if backwards := listed.index[listed["valid_from"] > listed["valid_to"]].tolist():
         raise _unfit(path, ["valid_from", "valid_to"], backwards[0])
+    for low, high in RANGES.get(name, ()):
+        if turned := listed.index[pd.to_numeric(listed[low]) > pd.to_numeric(listed[high])].tolist():
+            raise _unfit(path, [low, high], turned[0])
     if (overlapping := _overlapping(listed, KEYS[name])) is not None:
         raise _unfit(path, [*KEYS[name], "valid_from", "valid_to"], overlapping)
     if name == "limits" and path != own:
@@ -175,6 +186,12 @@ def _days(text: pd.Series) -> pd.Series:
     return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
 
 
+def _is_slip(days: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Whether each day is in a Buddhist year, in which a row would never be valid, or never end; 9999 is no year."""
+    found: pd.Series[bool] = days.dt.year.between(FIRST_BUDDHIST_YEAR, 9998)
+    return found
+
+
 def _overlapping(listed: pd.DataFrame, key: tuple[str, ...]) -> int | None:
     """The first row whose period overlaps that of a row above with the same key."""
     ordered = listed.sort_values([*key, "valid_from"], na_position="first", kind="stable")
@@ -197,8 +214,8 @@ def _unfit(path: Path, columns: list[str], row: int | None = None) -> Configurat
     return ConfigurationError(
         Message(
             f"ไฟล์ {{file}} ไม่ถูกรูปแบบที่{th}คอลัมน์ {{column}} กรุณาแก้ตามไฟล์เดิมของโปรแกรม "
-            "(วันที่เป็น ค.ศ. เช่น 2026-10-01 โดย valid_from ไม่หลัง valid_to และช่วงวันของรหัสเดียวกันไม่ซ้อนกัน)",
+            "(วันที่เป็น ค.ศ. เช่น 2026-10-01 โดย valid_from ไม่หลัง valid_to ค่าต่ำสุดไม่เกินค่าสูงสุด และช่วงวันของรหัสเดียวกันไม่ซ้อนกัน)",
             f"{{file}} is not of the form at {en}column {{column}}: mend it after the program's own file "
-            "(days such as 2026-10-01, valid_from not after valid_to, periods of one code do not overlap).",
+            "(days such as 2026-10-01, valid_from not after valid_to, no range upside down, periods of one code do not overlap).",
         ).fill(file=path, column=", ".join(columns))
     )

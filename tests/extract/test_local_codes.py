@@ -151,6 +151,13 @@ def test_only_what_a_person_decided_outranks_the_his(
     assert read_site_maps(tmp_path)["schemes"] == decided
 
 
+def test_code_of_a_map_is_read_in_capitals_as_those_of_the_his(tmp_path: Path) -> None:
+    for name, code in (("vaccines", "p41"), ("occupations", "Farmer")):
+        (tmp_path / f"{name}.csv").write_text(f"local_code,code\nwbc:1,{code}\n", encoding="utf-8")
+    # was "p41", which is no code of the list: its doses were lost in silence
+    assert read_site_maps(tmp_path) == {"vaccines": {"wbc:1": "P41"}, "occupations": {"wbc:1": "Farmer"}}
+
+
 def test_code_that_a_person_confirms_is_theirs_from_then_on(tmp_path: Path) -> None:
     _update(tmp_path, _codes(("1", "32401", "A1c", 9)))
     _change(tmp_path, "labs", "1", "person", "decided_by")

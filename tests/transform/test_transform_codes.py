@@ -125,7 +125,12 @@ def test_the_fiscal_years_that_rates_know_are_named(tmp_path: Path, rows: str, y
         ("vaccines", "010,epi", "' ',epi".replace("'", '"'), "row 2, column code:"),  # was read as a code
         ("rights", "dm,UCS,,,", 'dm,UCS,,,"', "row 2, column source:"),
         ("rights", "kind,right", "kind,kind,right", "column kind:"),
-        ("rights", "dm,UCS,,", "dm,UCS,2026-10-01,2026-09-30", "row 2, column valid_from, valid_to:"),  # was read
+        # all below were read
+        ("rights", "dm,UCS,,", "dm,UCS,2026-10-01,2026-09-30", "row 2, column valid_from, valid_to:"),
+        ("rights", "dm,UCS,,", "dm,UCS,2569-10-01,", "row 2, column valid_from:"),
+        ("rights", "dm,UCS,,", "dm,UCS,,2570-09-30", "row 2, column valid_to:"),
+        ("labs", ",3,20,", ",20,3,", "row 2, column low, high:"),
+        ("vaccines", ",11,20,", ",20,9,", "row 57, column age_from, age_to:"),
     ],
 )
 def test_a_list_not_of_the_form_is_named_with_its_row_and_column(

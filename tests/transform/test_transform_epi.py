@@ -172,8 +172,8 @@ def test_a_dose_seven_years_before_the_visit_is_an_error() -> None:
     assert only_error(make(dt_day(given_date="2019-09-21"))).rule == "vaccine.given_long_before"
 
 
-def test_a_dose_given_at_birth_or_thirty_days_before_the_visit_goes_with_a_warning() -> None:
-    for given, dob in (("2026-09-19", "2026-09-19"), ("2026-08-22", "2026-05-01")):
+def test_a_dose_given_at_birth_or_four_weeks_less_a_day_before_the_visit_goes_with_a_warning() -> None:
+    for given, dob in (("2026-09-19", "2026-09-19"), ("2026-08-25", "2026-05-01")):
         made = make(epi_day(changes={"dob": dob}, given_date=given))
         only_claim(made)
         assert rules(made, "warning") == ["vaccine.given_other_day"]

@@ -31,6 +31,7 @@ from day_builder import (
 from core.errors import ConfigurationError
 from extract.contract import DayTables
 from transform.code_lists import FOLDER
+from transform.codes import read_codes
 from transform.settings import TransformSettings
 
 OPENED: dict[str, Any] = {"closing_code": "PP1234567890"}
@@ -82,6 +83,12 @@ def test_another_vaccine_or_persons_claim_and_the_claim_itself_stand_not_against
         earlier("epi", VN, "2026-09-20", "091"),
     ]
     only_claim(make(epi_day(), *others))
+
+
+def test_a_dose_entered_at_two_visits_is_one_however_late_the_second() -> None:
+    limits = read_codes().on(DAY).limits
+    # was 30, so that a dose entered again 28 to 30 days later was claimed twice
+    assert limits["dose_days_before"] < limits["vaccine_interval_days"]
 
 
 def test_the_list_gives_a_vaccine_an_interval_of_its_own(tmp_path: Path) -> None:
