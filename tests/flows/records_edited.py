@@ -16,6 +16,7 @@ from night_shift import Site
 from core.clock import BANGKOK
 from core.errors import MophClaimError
 from flows.parameters import ImportParameters, ReconcileParameters, SubmitParameters
+from flows.reports.sections import asked_line
 from flows.runs.claim_run import ClaimRun
 from flows.runs.import_workbook import open_import_run
 from flows.runs.reconcile import open_reconcile_run
@@ -61,6 +62,7 @@ class Done:
         asked: The claims it has asked about first, or of a dry run would, because their source says otherwise now.
         issues: The open issues after it.
         failure: Why it ended early, if it did.
+        asked_about: What a dry run of the night says of claims that would be asked about first.
     """
 
     id: str = ""
@@ -68,6 +70,7 @@ class Done:
     asked: set[Key] = field(default_factory=set)
     issues: set[tuple[Any, ...]] = field(default_factory=set)
     failure: MophClaimError | None = None
+    asked_about: list[str] = field(default_factory=list)
 
 
 class Runs:
@@ -95,6 +98,7 @@ class Runs:
                 run.transform_day()
             deque(run.read_again(run.not_seen(open_visits)), maxlen=0)
             if dry_run:
+                done.asked_about = [line.en for line in asked_line(run)]
                 planned = {key[1:] for key in run.registrar.would_send} | self._waiting_of_workbooks(run)
             done.asked = {key[1:] for key in run.ledger.intake.otherwise}
             _send(run)

@@ -338,6 +338,9 @@ def test_a_lost_answer_and_a_corrected_result_is_asked_about_and_then_goes_as_it
     assert ward.states == {"101": "in_doubt"}
     ward.sandbox.misbehave()
     ward.edit("101", results={HBA1C: "8.4"})
+    # was not a word: a dry run said that nothing would happen
+    (said,) = ward.runs.submit(dry_run=True, date_to=ward.calendar.today).asked_about
+    assert said.startswith("Would be asked about first, as the source has changed since they were sent: **1**")
     ward.reconcile()
     assert ward.states == {"101": "accepted"}
     assert dict(ward.said()[0].results) == {HBA1C: "8.4"}
