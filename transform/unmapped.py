@@ -82,13 +82,14 @@ def unmapped(day: ServiceDay, kinds: Collection[Kind]) -> Iterator[Issue]:
     if vaccines := [kind for kind in VACCINE.kinds if kind in kinds]:
         yield from _items(day, day.vaccinations, "vaccine", VACCINE, vaccines[0])
     of_labs: list[DmOrHt] = [kind for kind in ("dm", "ht") if kind in kinds]
-    seen: set[str] = set()
+    listed: set[str] = set()
     for kind in of_labs:
-        visits = day.visits[has_diagnosis(day, kind) & ~day.visits["vn"].isin(seen)]
-        seen.update(visits["vn"])
+        # A visit that has a diagnosis of both kinds may have a result, or a right, of the second alone.
+        visits = day.visits[has_diagnosis(day, kind) & ~day.visits["vn"].isin(listed)]
         paid = visits.loc[right_qualifies(day, kind).reindex(visits.index), "vn"]
-        yield from _items(day, day.labs[day.labs["vn"].isin(paid)], "lab", LAB, kind)
-        yield from _schemes(day, visits, kind)
+        found = [*_items(day, day.labs[day.labs["vn"].isin(paid)], "lab", LAB, kind), *_schemes(day, visits, kind)]
+        listed.update(issue.vn for issue in found)
+        yield from found
 
 
 def _items(day: ServiceDay, rows: pd.DataFrame, what: str, rule: Rule, kind: Kind) -> Iterator[Issue]:

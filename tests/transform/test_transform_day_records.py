@@ -85,6 +85,12 @@ def test_visit_without_any_right_is_listed(day: Any) -> None:
     assert only_error(make(day(scheme=None))).rule == "visit.scheme_missing"
 
 
+def test_diabetic_without_any_right_is_listed_for_a_result_of_hypertension() -> None:
+    day = tables([visit(scheme=None)], [diagnosis(), diagnosis("I10")], [lab("1.1", "32202")])
+    # was [], for the visit counted as looked at for diabetes
+    assert [(i.kind, i.rule) for i in make(day).issues] == [("ht", "visit.scheme_missing")]
+
+
 @pytest.mark.parametrize("changes", [{"scheme": "-"}, {"scheme": "OFC"}])
 def test_right_that_pays_for_nothing_is_not_asked_about(changes: dict[str, Any]) -> None:
     made = make(dm_day(**changes))
