@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, select, update
 
 from core.clock import now
 from core.messages import Message
 from load.runs import Run
-from load.tables import Origin, issue
+from load.tables import Origin, issue, run
 from load.transactions import batches, within
 from transform.after_acceptance import CHANGED, CODES, VANISHED
 from transform.claim import Claim, Issue, Kind
@@ -86,6 +86,8 @@ def _record(connection: Connection, reading: _Reading, seen: Mapping[_IssueKey, 
     moment = now()
     known = {(r.kind, r.vn, r.item, r.rule, r.field): r for r in _known_issues(connection, reading, seen)}
     is_open = {key: r for key, r in known.items() if r.resolved_at is None}
+    # Of an issue that a dry run has resolved, no run that sends has read yet what it was about.
+    waiting = is_open | {key: r for key, r in known.items() if r.by_dry_run}
     # An accepted claim whose visit has moved has an issue on its new day (it has changed); it has not vanished.
     moved = {key[:3] for key, r in is_open.items() if r.rule == CHANGED.code and r.service_date != reading.day}
     seen = {key: i for key, i in seen.items() if i.rule != VANISHED.code or key[:3] not in moved}
@@ -95,7 +97,7 @@ def _record(connection: Connection, reading: _Reading, seen: Mapping[_IssueKey, 
         for key, i in seen.items()
         if key in known and not reading.must_keep(known[key])
     ]
-    gone = [r.id for key, r in is_open.items() if key not in seen and reading.resolves(r)]
+    gone = [r.id for key, r in waiting.items() if key not in seen and reading.resolves(r)]
     for rows in batches(new):
         connection.execute(issue.insert(), rows)
     if again:
@@ -108,14 +110,27 @@ def _record(connection: Connection, reading: _Reading, seen: Mapping[_IssueKey, 
 
 def _known_issues(connection: Connection, reading: _Reading, seen: Collection[_IssueKey]) -> list[Any]:
     """The known issues of the day, and those of all visits concerned."""
-    columns = [issue.c.id, issue.c.kind, issue.c.vn, issue.c.item, issue.c.rule, issue.c.field]
-    columns += [issue.c.service_date, issue.c.resolved_at, issue.c.origin]
+    columns: list[ColumnElement[Any]] = [
+        issue.c.id,
+        issue.c.kind,
+        issue.c.vn,
+        issue.c.item,
+        issue.c.rule,
+        issue.c.field,
+    ]
+    columns += [issue.c.service_date, issue.c.resolved_at, issue.c.origin, resolved_by_dry_run().label("by_dry_run")]
     mine = and_(issue.c.environment == reading.run.environment, issue.c.hcode == reading.run.hcode)
     query = select(*columns).where(mine, issue.c.kind.in_(reading.kinds))
     found = list(connection.execute(query.where(issue.c.service_date == reading.day)))
     for some in batches(sorted({vn for _, vn, *_ in (*seen, *reading.claims)}.union(reading.visits or ()))):
         found += connection.execute(query.where(issue.c.vn.in_(some), issue.c.service_date != reading.day))
     return found
+
+
+def resolved_by_dry_run() -> ColumnElement[bool]:
+    """Whether a dry run has resolved the issue: what it was about could go, and did not."""
+    dry_run = select(run.c.id).where(run.c.parameters.contains('"dry_run": true'))
+    return and_(issue.c.resolved_at.is_not(None), issue.c.written_by.in_(dry_run))
 
 
 _ISSUE_SEEN = (

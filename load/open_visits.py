@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, func, select
+from sqlalchemy import Connection, Engine, and_, case, func, or_, select
 
 from load.claim_rows import claims_of
+from load.issues import resolved_by_dry_run
 from load.runs import Run
 from load.states import ACCEPTED_STATES, State
 from load.tables import claim, issue
@@ -48,6 +49,8 @@ def visits_of_issues(
 ) -> Visits:
     """The visits of the HIS's open issues that may come to an end, of services since a day; those not seen for longest first.
 
+    An issue that only a dry run has resolved counts as open: what it is about has not been registered.
+
     Args:
         engine: The audit database.
         run: The run that holds the facility.
@@ -60,8 +63,9 @@ def visits_of_issues(
     """
     i, c = issue.c, claim.c
     mine = and_(i.environment == run.environment, i.hcode == run.hcode, i.kind.in_(kinds), i.service_date >= since)
+    waits = or_(i.resolved_at.is_(None), resolved_by_dry_run())
     query = select(i.service_date, i.vn, i.kind, i.hn, i.rule).where(mine, i.rule.in_({*rules, *history_rules}))
-    query = query.where(i.resolved_at.is_(None), i.severity == "error", i.origin == "his").order_by(i.seen_at, i.vn)
+    query = query.where(waits, i.severity == "error", i.origin == "his").order_by(i.seen_at, i.vn)
     # A patient without a claim is not among these: the one that is in the way is under the person's other number.
     undecided = func.max(case((c.state.in_(ACCEPTED_STATES), 0), else_=1))
     all_accepted = select(c.kind, c.hn).where(claims_of(run), c.kind.in_(kinds)).group_by(c.kind, c.hn)

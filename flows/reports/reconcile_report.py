@@ -77,7 +77,6 @@ def _planned(run: ReconcileRun) -> list[Message]:
             f"จะสอบถามสถานะ **{run.would_ask}** ธุรกรรม",
             f"Transactions that would be asked about: **{run.would_ask}**",
         ),
-        *asked_line(run),
     ]
 
 

@@ -172,6 +172,18 @@ def test_a_record_that_could_not_be_claimed_goes_once_it_is_mended_after_weeks(w
 
 
 @pytest.mark.slow
+def test_a_dry_run_does_not_make_a_record_forgotten_that_was_mended_after_weeks(ward: Ward):
+    ward.comes(closed=True, results={HBA1C: "Hemolysis"})
+    ward.night()
+    ward.night(30)
+    ward.edit("101", results={HBA1C: "7.0"})
+    # was never read again: the dry run closed its issue, and it is no claim yet
+    assert ward.runs.submit(dry_run=True).claims == {("dm", "101", "")}
+    ward.night()
+    assert ward.states == {"101": "accepted"}
+
+
+@pytest.mark.slow
 def test_open_days_have_an_end(ward: Ward):
     ward.comes(closed=True, results={HBA1C: "Hemolysis"})
     ward.night()
