@@ -49,6 +49,9 @@ TABLES: dict[TableName, dict[str, Kind]] = {
 }
 """The contract tables: their columns in order, each with its kind."""
 
+TIMELESS = frozenset({"dob", "expiration_date"})
+"""Dates that are days of the calendar; all others are days on which something was done, at some time."""
+
 REQUIRED: dict[TableName, frozenset[str]] = {
     "visits": frozenset({"vn", "visit_date"}),
     "diagnoses": frozenset({"vn", "icd10"}),

@@ -306,7 +306,11 @@ def typed_frame(table: TableName, names: list[str], rows: list[tuple[object, ...
     kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
     by_column = list(zip(*rows, strict=True)) or [()] * len(names)
     return pd.DataFrame(
-        {name: column(stored, kinds[name]) for name, stored in zip(names, by_column, strict=True) if name in kinds}
+        {
+            name: column(stored, kinds[name], name)
+            for name, stored in zip(names, by_column, strict=True)
+            if name in kinds
+        }
     )
 
 

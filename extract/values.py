@@ -8,16 +8,23 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from core.clock import BANGKOK
 from core.text import INVISIBLE
-from extract.contract import DTYPES, ZERO_DAY, Kind
+from extract.contract import DTYPES, TIMELESS, ZERO_DAY, Kind
+from extract.instants import ZONE, bangkok_day, zone_of
 
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_INSTANT = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})[ T](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?" + ZONE + r"\Z", re.IGNORECASE
+)
 _TIME = re.compile(r"(?:\d{4}-\d{1,2}-\d{1,2}[ T])?(\d{1,2}):(\d{2})(?::\d{2}(?:\.\d+)?)?\Z")
 _SECONDS_A_DAY = 86_400
+_ANY_DAY = date(2000, 1, 1)
 LONGEST = 10_000
 """Characters of the longest text that can be a value, such as a laboratory's remark; a file or a dump is longer."""
 _SHOWN = 200
@@ -45,35 +52,63 @@ def as_text(value: object) -> str | None:
     return text or None
 
 
-def as_day(value: object) -> date | None:
-    """The calendar day as stored, in Buddhist years too; None for empty values, zero dates and other text."""
-    if isinstance(value, datetime):
-        day = value.date()
-    elif isinstance(value, date):
-        day = value
+def as_day(value: object, *, timeless: bool = False) -> date | None:
+    """The calendar day as stored, in Buddhist years too; None for empty values, zero dates and other text.
+
+    Args:
+        value: Of any type that a driver returns. What names a zone is the day of that instant in Bangkok.
+        timeless: Whether it is a day of the calendar, such as a birth (`extract.contract.TIMELESS`).
+    """
+    moment = value if isinstance(value, date) else _instant(text := as_text(value) or "")
+    if isinstance(moment, datetime):
+        day = moment.date() if moment.tzinfo is None else bangkok_day(moment, timeless=timeless)
+    elif moment is not None:
+        day = moment
     else:
-        found = _DAY.match(as_text(value) or "")
-        if not found:
+        found = _DAY.match(text)
+        if not found or _INSTANT.fullmatch(text):
             return None
         try:
             day = date(*map(int, found.groups()))
         except ValueError:
             return None
-    return day if day > ZERO_DAY else None
+    return day if day is not None and day > ZERO_DAY else None
 
 
 def as_clock(value: object) -> str | None:
-    """The time of day as "HH:MM", seconds dropped; None for empty values and what is not a time of day."""
-    if isinstance(value, datetime | time):
-        return f"{value.hour:02}:{value.minute:02}"
+    """The time of day as "HH:MM", seconds dropped; None for empty values and what is not a time of day.
+
+    What names a zone is that instant's time in Bangkok.
+    """
     if isinstance(value, timedelta):  # MySQL's TIME is a duration
         seconds = value.total_seconds()
         return f"{int(seconds // 3600):02}:{int(seconds // 60 % 60):02}" if 0 <= seconds < _SECONDS_A_DAY else None
-    found = _TIME.match(as_text(value) or "")
+    if isinstance(value, datetime | time):
+        moment: datetime | time | None = value
+    else:
+        moment = _instant(text := as_text(value) or "")
+    if moment is not None:
+        if moment.tzinfo is not None:
+            moment = datetime.combine(_ANY_DAY, moment if isinstance(moment, time) else moment.timetz())
+            moment = moment.astimezone(BANGKOK)
+        return f"{moment.hour:02}:{moment.minute:02}"
+    found = _TIME.match(text)
     if not found:
         return None
     hour, minute = map(int, found.groups())
     return f"{hour:02}:{minute:02}" if hour < 24 and minute < 60 else None
+
+
+def _instant(text: str) -> datetime | None:
+    """The instant that a text with a zone says; None if it says none."""
+    found = _INSTANT.fullmatch(text)
+    if not found or (zone := zone_of(found["zone"])) is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone)
+    except ValueError:
+        return None
 
 
 def as_flag(value: object) -> bool:
@@ -89,17 +124,19 @@ _READERS: dict[Kind, Callable[[object], object]] = {
 }
 
 
-def column(values: Sequence[object], kind: Kind) -> pd.Series:
+def column(values: Sequence[object], kind: Kind, name: str = "") -> pd.Series:
     """One column of a contract table from what the driver returned.
 
     Args:
         values: One value per row, of any type a driver returns.
         kind: Its kind in the contract.
+        name: Its name in the contract, where it has one.
 
     Returns:
         A series of the contract's dtype for that kind.
     """
-    read = [_READERS[kind](value) for value in values]
+    reader = partial(as_day, timeless=True) if name in TIMELESS else _READERS[kind]
+    read = [reader(value) for value in values]
     if kind == "date":
         return pd.Series(np.array(read, dtype="datetime64[D]").astype("datetime64[us]"))
     return pd.Series(read, dtype=DTYPES[kind])  # type: ignore[call-overload,no-any-return]

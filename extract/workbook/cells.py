@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
+from extract.contract import TIMELESS
 from extract.workbook.dates import has_two_orders, read_date, read_time
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.layout import Choice, Choices, Column, ColumnType
@@ -71,6 +72,8 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return unusable("cell.error")
+    if column.type == "date":
+        return read_date(_digits(value), timeless=column.column in TIMELESS)
     return _READERS[column.type](value, choices[column.choices] if column.choices else ())
 
 
@@ -101,10 +104,6 @@ def _digits(value: Filled) -> Filled:
 
 def _plain_digits(text: str) -> str:
     return " ".join(text.translate(THAI_DIGITS).split())
-
-
-def _date(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
-    return read_date(_digits(value))
 
 
 def _time(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | None:
@@ -187,7 +186,6 @@ _READERS: Mapping[ColumnType, Callable[[Filled, tuple[Choice, ...]], Value | Unu
     "code": _code,
     "text": _text,
     "cid": _cid,
-    "date": _date,
     "time": _time,
     "choice": _choice,
     "suggest": _suggest,

@@ -5,6 +5,7 @@ from datetime import date, datetime, time, timedelta
 
 from core.calendar import BUDDHIST_YEARS
 from extract.contract import ZERO_DAY
+from extract.instants import ZONE, bangkok_day, zone_of
 from extract.workbook.faults import Unusable, unusable
 
 CE_YEARS = range(ZERO_DAY.year, 2200)
@@ -37,18 +38,21 @@ _NAMED = re.compile(
 _NAME_FIRST = re.compile(r"(?:[a-z]+, ?)?(?P<name>[a-z]+)\.? ?(?P<day>\d{1,2})(?:, ?| )(?P<year>\d+)", re.I)
 _ERA = re.compile(r"(?P<era>[พค])\.? ?ศ\.? ?(?=\d+\Z)")
 _TIME_BEHIND = re.compile(
-    r"(?<=\d)(?:T| ?, ?| )(?:เวลา ?)?\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)? ?(?:น\.?|[ap]m|z|[-+]\d{2}:?\d{2})?\Z",
-    re.I,
+    r"(?<=\d)(?:T| ?, ?| )(?:เวลา ?)?\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:\.\d+)?)? ?(?:น\.?|[ap]m)?\Z", re.I
+)
+_ZONED_TIME_BEHIND = re.compile(
+    r"(?<=\d)(?:T| ?, ?| )(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d+)?)? ?" + ZONE + r"\Z", re.I
 )
 _TIME = re.compile(r"(\d{1,2})[:.](\d{2})(?:[:.]\d{2}(?:\.\d+)?)? ?(?:น\.?|(?P<half>[ap])\.?m\.?)?", re.I)
 _SECONDS_A_DAY = 86_400
 
 
-def read_date(value: str | float | date | time | timedelta) -> date | Unusable:
-    """Parse a day, CE.
+def read_date(value: str | float | date | time | timedelta, *, timeless: bool = False) -> date | Unusable:
+    """Parse a day, CE. A time with a zone behind it makes it the day of that instant in Bangkok.
 
     Args:
         value: As in the file; text is cleaned and not empty, with ASCII digits and single blanks.
+        timeless: Whether it is a day of the calendar, such as a birth (`extract.contract.TIMELESS`).
     """
     if isinstance(value, datetime):
         value = value.date()
@@ -65,12 +69,27 @@ def read_date(value: str | float | date | time | timedelta) -> date | Unusable:
         return unusable("cell.date_none" if value in (time(), timedelta()) else "cell.date_unreadable")
     if value.isdecimal():
         return unusable("cell.date_number")
-    return _written_day(_TIME_BEHIND.sub("", value)) if len(value) <= _LENGTH else unusable("cell.date_unreadable")
+    if len(value) > _LENGTH:
+        return unusable("cell.date_unreadable")
+    zoned = _ZONED_TIME_BEHIND.search(value)
+    return _day_of_instant(value, zoned, timeless) if zoned else _written_day(_TIME_BEHIND.sub("", value))
+
+
+def _day_of_instant(text: str, zoned: re.Match[str], timeless: bool) -> date | Unusable:
+    day, zone = _written_day(text[: zoned.start()]), zone_of(zoned["zone"])
+    if isinstance(day, Unusable):
+        return day
+    try:
+        clock = time(int(zoned["hour"]), int(zoned["minute"]), int(zoned["second"] or 0), tzinfo=zone)
+    except ValueError:
+        return unusable("cell.date_unreadable")
+    found = bangkok_day(datetime.combine(day, clock), timeless=timeless) if zone else None
+    return found or unusable("cell.date_zone", shown=text)
 
 
 def has_two_orders(text: str) -> bool:
     """Whether a date in figures is a different day if the month comes first; text as in `read_date`."""
-    found = _DAY_FIRST.fullmatch(_ERA.sub("", _TIME_BEHIND.sub("", text)))
+    found = _DAY_FIRST.fullmatch(_ERA.sub("", _TIME_BEHIND.sub("", _ZONED_TIME_BEHIND.sub("", text))))
     return found is not None and int(found["day"]) != int(found["month"]) and int(found["day"]) <= 12
 
 

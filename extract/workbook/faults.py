@@ -58,6 +58,11 @@ REASONS: Mapping[str, Message] = {
         "ช่องนี้เป็นวันที่ศูนย์ (เช่น 0/0/0000 หรือ 0/1/1900) ซึ่งไม่ใช่วันที่ กรุณาพิมพ์วันที่ หรือลบค่าออกถ้าไม่มี",
         "it is a zero date (such as 0/0/0000 or 0/1/1900), which is no date; type the date, or clear the cell.",
     ),
+    "cell.date_zone": Message(
+        "“{shown}” เป็นเวลาของเขตเวลาอื่น จึงไม่รู้ว่าเป็นวันใดในไทย กรุณาพิมพ์เฉพาะวัน/เดือน/ปี เช่น 1/10/2569",
+        "“{shown}” is a time in another zone, so which day it is in Thailand cannot be told; "
+        "type the day alone, such as 1/10/2569.",
+    ),
     "cell.date_unreadable": Message(
         "อ่านช่องนี้เป็นวันที่ไม่ได้ กรุณาพิมพ์เป็นวัน/เดือน/ปี เช่น 1/10/2569 หรือ 1 ต.ค. 2569",
         "it cannot be read as a date; type day/month/year, such as 1/10/2569 or 1 Oct 2026.",

@@ -45,11 +45,43 @@ def test_days_are_read_and_zero_dates_are_none(stored: object, day: date | None)
         (None, None), ("", None), (time(8, 5, 59), "08:05"), (timedelta(hours=23, minutes=59, seconds=59), "23:59"),
         (timedelta(0), "00:00"), (timedelta(days=1), None), (timedelta(seconds=-1), None), ("8:05", "08:05"),
         ("08:05:59.000000", "08:05"), ("2026-09-21 14:25:10", "14:25"), ("24:00", None), ("12:60", None), ("0800", None),
-        ("12:34 PM", None), (datetime(2026, 9, 21, 14, 25, 59, tzinfo=UTC), "14:25"), ("2026-09-21", None),
+        ("12:34 PM", None), (datetime(2026, 9, 21, 14, 25, 59), "14:25"), ("2026-09-21", None),  # noqa: DTZ001
     ],
 )  # fmt: skip
 def test_times_of_day_are_read(stored: object, clock: str | None) -> None:
     assert as_clock(stored) == clock
+
+
+@pytest.mark.parametrize(
+    ("stored", "day", "clock"),
+    [
+        # The zone was cut off, and the day before read.
+        ("2026-11-19T17:00:00.000Z", date(2026, 11, 20), "00:00"), ("2026-11-19 17:00:00+00", date(2026, 11, 20), "00:00"),
+        (datetime(2026, 11, 19, 17, 30, tzinfo=UTC), date(2026, 11, 20), "00:30"), (b"2026-11-19T19:05Z", date(2026, 11, 20), "02:05"),
+        ("2026-11-20 08:30:00.0000000 +07:00", date(2026, 11, 20), "08:30"), ("2569-11-19T17:00:00Z", date(2569, 11, 20), "00:00"),
+        ("2026-11-20T06:00:00+0900", date(2026, 11, 20), "04:00"), ("2026-11-20T01:00:00+09:00", date(2026, 11, 19), "23:00"),
+        (time(17, 30, tzinfo=UTC), None, "00:30"), ("2026-11-19T17:00:00+99:00", None, None), ("2026-02-30T17:00:00Z", None, None),
+        ("9999-12-31T23:00:00Z", None, "06:00"),
+    ],
+)  # fmt: skip
+def test_an_instant_of_a_zone_is_the_day_and_time_of_bangkok(
+    stored: object, day: date | None, clock: str | None
+) -> None:
+    assert (as_day(stored), as_clock(stored)) == (day, clock)
+
+
+@pytest.mark.parametrize(
+    ("stored", "day"),
+    [
+        ("2026-08-31T17:00:00.000Z", "2026-09-01"),  # it was 31 August
+        ("2026-09-01T00:00:00Z", "2026-09-01"), ("2026-09-01T00:00:00+07:00", "2026-09-01"), ("2026-09-01", "2026-09-01"),
+        ("2026-09-01T18:30:00Z", None), ("2026-09-01T00:00:00+09:00", None),  # a day before or after
+    ],
+)  # fmt: skip
+def test_a_birth_or_an_expiry_is_a_day_only_where_it_can_be_told(stored: str, day: str | None) -> None:
+    for name in ("dob", "expiration_date"):
+        (read,) = column([stored], "date", name)
+        assert read is pd.NaT if day is None else read == pd.Timestamp(day)
 
 
 @pytest.mark.parametrize("stored", [1, "1", True, "y", Decimal(1), 1.0])

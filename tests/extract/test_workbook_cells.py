@@ -96,6 +96,35 @@ def test_a_time_behind_a_day_is_dropped(day: date, form: str) -> None:
     assert {means(form.format(text), "dob") for text in _numbers(day) + _words(day)} == {day}
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        # The zone was cut off, and the day before read.
+        ("2026-11-19T17:00:00.000Z", date(2026, 11, 20)), ("2026-11-19 17:00:00+00:00", date(2026, 11, 20)),
+        ("2026-11-19T17:00Z", date(2026, 11, 20)), ("19/11/2569 17:00:00 UTC", date(2026, 11, 20)),
+        ("2026-11-19T12:00:00-05:00", date(2026, 11, 20)), ("2026-11-20T00:00:00+07:00", date(2026, 11, 20)),
+        ("2026-11-20T00:00:00 GMT+7", date(2026, 11, 20)), ("2569-11-19T17:00:00Z", date(2026, 11, 20)),
+        ("2026-11-20T08:30:00Z", date(2026, 11, 20)), ("20 Nov 2026 08:30 ICT", date(2026, 11, 20)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["visit_date", "dob", "expiration_date", "given_date"])
+def test_an_instant_of_a_zone_is_the_day_of_bangkok(text: str, day: date, column: str) -> None:
+    assert means(text, column) == day
+
+
+@pytest.mark.parametrize("text", ["2026-11-19T18:30:00Z", "2026-11-20T00:00:00+09:00", "2026-11-19T17:00:00.000-11:30"])
+def test_a_birth_or_an_expiry_is_refused_where_it_cannot_be_told_which_day_an_instant_means(text: str) -> None:
+    assert [rule(text, column) for column in ("dob", "expiration_date")] == [
+        "cell.date_zone"
+    ] * 2  # it was the 19th or 20th
+    assert isinstance(means(text, "visit_date"), date)
+
+
+@pytest.mark.parametrize("text", ["2026-11-19T25:00:00Z", "2026-11-19T17:00:00+99:00", "2026-11-19T17:00:00 EST"])
+def test_an_instant_of_no_time_or_zone_is_refused(text: str) -> None:
+    assert rule(text, "visit_date") in ("cell.date_unreadable", "cell.date_zone")
+
+
 @given(DAYS, st.text(UNSEEN, max_size=3))
 def test_thai_digits_blanks_and_what_nobody_sees_do_no_harm(day: date, unseen: str) -> None:
     text = f"'{unseen} {day.day}/{day.month}/{day.year + 543}\u00a0{unseen}".translate(THAI_DIGITS)

@@ -288,6 +288,19 @@ def test_marks_belong_to_the_sheet_that_the_workbook_names_whatever_its_part_is_
     ]
 
 
+def test_an_instant_in_a_date_cell_keeps_its_zone(tmp_path: Path) -> None:
+    instants = ["2026-11-19T17:00:00.000Z", "2026-11-20T00:00:00+07:00"]
+    cells = "".join(f'<c t="d"><v>{text}</v></c>' for text in instants)
+    of_ods = "".join(f'<table:table-cell office:value-type="date" office:date-value="{text}"/>' for text in instants)
+    table = f'<table:table table:name="dmht"><table:table-row>{of_ods}</table:table-row></table:table>'
+    files = [
+        xlsx(tmp_path / "a.xlsx", {"dmht": sheet(f'<row r="1">{cells}</row>')}),
+        zip_of(tmp_path / "a.ods", ods_parts(table)),
+        csv(tmp_path / "a.csv", ",".join(instants) + "\n"),
+    ]
+    assert [rows(file) for file in files] == [[instants]] * 3
+
+
 def test_errors_are_told_from_empty_cells_in_an_xls(tmp_path: Path) -> None:
     cells = text_cell(0, 0, "a") + error_cell(2, 1) + number_cell(2, 2, 5)
     (tmp_path / "a.xls").write_bytes(xls(cells))
