@@ -10,7 +10,7 @@ from openpyxl.utils.cell import get_column_letter
 from core.messages import Message
 from extract.errors import WorkbookError
 from extract.workbook.cells import cleaned, spelling
-from extract.workbook.layout import OUTCOMES, Column, SheetName, full_name_column, layouts, outcome_columns
+from extract.workbook.layout import OUTCOMES, Column, SheetName, form_words, full_name_column, layouts, outcome_columns
 from extract.workbook.rows import CellValue, RawSheet
 
 SEARCHED_ROWS = 40
@@ -34,6 +34,11 @@ MISSING = Message(
     "แผ่นงาน {sheet} ไม่มีคอลัมน์ที่จำเป็น: {columns} กรุณาเพิ่มหัวคอลัมน์ตามแบบฟอร์ม แล้วนำเข้าใหม่",
     "Sheet {sheet} lacks columns that are needed: {columns}. Add their headings as in the template, and import it again.",
 )
+BESIDE = Message(
+    " คอลัมน์ {others} ไม่ได้ใช้แทน เพราะคำที่อยู่หลังหัวคอลัมน์บอกว่าเป็นข้อมูลอื่น ถ้าเป็นข้อมูลที่ต้องการ กรุณาลบคำนั้นออก",
+    " Not taken for them, for the words behind the heading say that it is something else: {others}. Delete these words "
+    "if it is what is needed.",
+)
 BOTH = Message(
     "แผ่นงาน {sheet} มีทั้งคอลัมน์ผลตรวจและคอลัมน์วัคซีน กรุณาแยกเป็นคนละแผ่นงานตามแบบฟอร์ม แล้วนำเข้าใหม่",
     "Sheet {sheet} has columns of lab results and of vaccines: put them on sheets of their own as in the template, "
@@ -47,7 +52,10 @@ TWO_TABLES = Message(
     "or give both the same headings, and import it again.",
 )
 
-_HINT = re.compile(r"\(.*?\)|\[.*?\]|（.*?）", re.S)
+_HINT = re.compile(r"\((.*?)\)|\[(.*?)\]|（(.*?)）", re.S)
+_HINT_WORDS = re.compile(r"[^\W\d_]+(?:[\u0e30-\u0e4e]*[^\W\d_]+)*[\u0e30-\u0e4e]*")
+_EXAMPLE_OR_CODES = re.compile(r"\s*(?:เช่น|ตัวอย่าง|e\.?g\b|[^\s=]{1,3} ?= ?\S)", re.I)
+_HINT_NUMBER = re.compile(r"\d+ ?(?=หลัก|ตัว|digit|char|แฟ้ม|ชม|ชั่วโมง|h(?:ou)?rs?\b)|(?<=icd)[- ]?10\b", re.I)
 _LONGEST = 120
 _DT = re.compile(r"(?<![a-z])d[ _.-]?t(?![a-z])", re.I)
 
@@ -85,7 +93,7 @@ def find_headings(sheet: RawSheet) -> Headings | None:
     best = fit.index(max(fit))
     rows = _block(sheet.rows, best)
     columns = _columns(sheet, best, rows)
-    layout = _kind(sheet, columns)
+    layout = _kind(sheet, columns) or _kind(sheet, _beside(sheet.rows[best]) | columns)
     if layout is None:
         return None
     own = {column.name for column in layouts()[layout].columns}
@@ -141,11 +149,34 @@ def columns_in(row: Sequence[CellValue]) -> dict[str, int]:
 
 @lru_cache(maxsize=4096)
 def heading_of(text: str) -> str | None:
-    """The column with this heading in any spelling (full names included); None if there is none."""
+    """The column with this heading in any spelling (full names included); None if there is none.
+
+    What stands in brackets behind it may only say in which form the values are: "วันเกิด (มารดา)" is another column.
+    """
     if len(text) > _LONGEST:
         return None
-    known = headings()
-    return known.get(spelling(cleaned(text))) or known.get(spelling(_HINT.sub("", cleaned(text))))
+    name = headings().get(spelling(cleaned(text))) or _without_words_behind(text)
+    return name if name and all(_is_of_form(hint, name) for hint in _hints(text, name)) else None
+
+
+def _without_words_behind(text: str) -> str | None:
+    """The column of a heading, whatever stands in brackets behind it."""
+    return headings().get(spelling(_HINT.sub("", cleaned(text)))) if len(text) <= _LONGEST else None
+
+
+def _hints(text: str, name: str) -> list[str]:
+    """What stands in brackets, unless all of it is a heading of the column."""
+    known = headings().get(spelling(cleaned(text))) == name
+    return [] if known else ["".join(parts) for parts in _HINT.findall(cleaned(text))]
+
+
+def _is_of_form(hint: str, name: str) -> bool:
+    """Whether a text in brackets says how the column's values are written, or is another of its headings."""
+    if headings().get(spelling(hint)) == name or _EXAMPLE_OR_CODES.match(hint):
+        return True
+    allowed = form_words().get("", frozenset()) | form_words().get(name, frozenset())
+    rest = _HINT_NUMBER.sub(" ", hint)
+    return not re.search(r"\d", rest) and all(word.casefold() in allowed for word in _HINT_WORDS.findall(rest))
 
 
 @cache
@@ -229,7 +260,23 @@ def _refuse_missing(sheet: RawSheet, block: range, layout: SheetName, columns: M
         _refuse_full_names(sheet, block)
     if missing:
         th, en = (", ".join(getattr(column.heading, language) for column in missing) for language in ("th", "en"))
-        raise _refused(Message(MISSING.th.replace("{columns}", th), MISSING.en.replace("{columns}", en)), sheet)
+        sentence, others = Message(MISSING.th.replace("{columns}", th), MISSING.en.replace("{columns}", en)), ""
+        names = {column.name for column in missing}
+        if beside := [
+            (row, place) for row in block for name, place in _beside(sheet.rows[row]).items() if name in names
+        ]:
+            others = ", ".join(f"“{_text_at(sheet, *cell)}” ({_address(*cell)})" for cell in beside)
+            sentence = Message(sentence.th + BESIDE.th, sentence.en + BESIDE.en)
+        raise _refused(sentence, sheet, others=others)
+
+
+def _beside(row: Sequence[CellValue]) -> dict[str, int]:
+    """The columns that a row's headings would name, were it not for the words behind them."""
+    return {
+        name: place
+        for place, cell in enumerate(row)
+        if isinstance(cell, str) and heading_of(cell) is None and (name := _without_words_behind(cell))
+    }
 
 
 def _refuse_full_names(sheet: RawSheet, block: range) -> None:

@@ -1,7 +1,7 @@
 """The layout of a workbook of claims, held as data; it is written, read and documented from this one description.
 
 `sheets.csv` has the sheets, `columns.csv` their columns in order, `options.csv` the short drop-downs, `spellings.csv`
-other spellings of a choice, `examples.csv` the example rows of a template. The long drop-downs (titles, vaccines, lab
+other spellings of a choice, `form_words.csv` words behind a heading, `examples.csv` the example rows of a template. The long drop-downs (titles, vaccines, lab
 tests …) are the code lists of transform, which extract must not import; callers pass them as `Choices`.
 """
 
@@ -156,6 +156,15 @@ def full_name_column() -> Column:
 def spellings() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """Other spellings of a choice, by the name of its drop-down and its code."""
     return {(row["list"], row["value"]): tuple(row["also"].split(";")) for row in _rows("spellings.csv")}
+
+
+@cache
+def form_words() -> Mapping[str, frozenset[str]]:
+    """The words that in brackets behind a heading say how its values are written, by column; "" has those of all columns."""
+    found: dict[str, frozenset[str]] = {}
+    for row in _rows("form_words.csv"):
+        found[row["column"]] = found.get(row["column"], frozenset()).union(row["words"].split())
+    return found
 
 
 @cache

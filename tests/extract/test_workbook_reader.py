@@ -1,11 +1,13 @@
 """Sheets as officers fill them: headings found, rows understood, every cell that cannot be used named."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
+from openpyxl.utils.cell import get_column_letter
 from sheet_builder import CHOICES, DAY, DOSE, LAB, VISIT, headings, line, moment, read, read_rows, rules, sheet
 
 from extract.errors import WorkbookError
@@ -85,6 +87,52 @@ def test_a_hint_in_brackets_behind_a_heading_does_no_harm() -> None:
     assert heading_of("วันเกิด (วว/ดด/ปปปป)") == "dob"
     assert heading_of("\u200bเลขประจำตัวประชาชน [13 หลัก]*") == "cid"
     assert heading_of("วันเกิดบิดา") is None
+
+
+@pytest.mark.parametrize(
+    ("column", "heading"),
+    [
+        ("dx1", "วินิจฉัยหลัก (ICD-10)"), ("dx2", "โรคร่วม (ICD 10) (ถ้ามี)"), ("dob", "วันเกิด (ว/ด/ป พ.ศ.)"), ("dob", "วันเกิด (เช่น 1/10/2569)"),
+        ("dob", "วันเกิด (yyyy-mm-dd)"), ("visit_time", "เวลา (24 ชม.)"), ("visit_time", "เวลา (HH:MM)"), ("sex", "เพศ (1=ชาย, 2=หญิง)"),
+        ("sex", "เพศ (ช/ญ)"), ("cid", "เลขบัตรประชาชน(13หลัก)"), ("cid", "เลขบัตรประชาชน (CID)"), ("visit_date", "วันที่รับบริการ（Visit date）"),
+        ("vn", "VN (เลขที่รับบริการ)"), ("result", "ผล Lab (mg/dL)"), ("result", "ผลตรวจ (%)"), ("ga_week", "อายุครรภ์ (weeks)"),
+        ("fname", "ชื่อ (ผู้ป่วย)"), ("closing_code", "รหัสปิดสิทธิ (EP)"), ("vaccine_code", "วัคซีน (รหัส/ชื่อ)"),
+    ],
+)  # fmt: skip
+def test_words_of_form_behind_a_heading_are_dropped(column: str, heading: str) -> None:
+    assert heading_of(heading) == column
+
+
+OTHERS = [
+    ("cid", "เลขบัตรประชาชน (มารดา)"), ("dob", "วันเกิด (มารดา)"), ("fname", "ชื่อ (ผู้ปกครอง)"), ("result", "ผลตรวจ (ครั้งก่อน)"),
+    ("visit_date", "วันที่รับบริการ (ครั้งหน้า)"), ("result", "ผลตรวจ [ครั้งที่ 2]"), ("result", "ผลตรวจ (2568)"), ("hn", "HN（แม่）"),
+    ("fname", "ชื่อ (ผู้ป่วย) (มารดา)"), ("dob", "วันเกิด (พ.ศ. ของบิดา)"), ("vaccine_code", "วัคซีน (เข็มก่อน)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "heading"), OTHERS)
+def test_other_words_behind_a_heading_make_it_another_column(column: str, heading: str) -> None:
+    """Its values were the row's: the mother's number, the result of the last time."""
+    layout: SheetName = "epi" if column == "vaccine_code" else "dmht"
+    row = DOSE if layout == "epi" else LAB
+    assert heading_of(heading) is None
+    beside = read(RawSheet("ข้อมูล", True, [[*headings(layout), heading], [*line(layout, row), "x"]]))
+    assert (beside.sheets[0].surplus, only(beside.rows).faults) == ((heading,), ())
+
+    column_heading = layouts()[layout].column(column).heading.th
+    instead = [heading if cell == column_heading else cell for cell in headings(layout)]
+    with pytest.raises(WorkbookError, match=re.escape(column_heading)) as caught:
+        read(RawSheet("ข้อมูล", True, [instead, line(layout, row)]))
+    address = f"{get_column_letter(instead.index(heading) + 1)}1"
+    assert (
+        f"“{heading}” ({address})" in caught.value.message.th and f"“{heading}” ({address})" in caught.value.message.en
+    )
+
+
+def test_a_sheet_whose_results_are_all_of_another_time_is_said_to_lack_them() -> None:
+    names = [f"{cell} (ครั้งก่อน)" if cell in ("รายการตรวจ", "ผลตรวจ") else cell for cell in headings("dmht")]
+    with pytest.raises(WorkbookError, match=r"ไม่มีคอลัมน์ที่จำเป็น: รายการตรวจ, ผลตรวจ"):
+        read(RawSheet("ข้อมูล", True, [names, line("dmht", LAB)]))
 
 
 REGISTERS = [
