@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from core.clock import BANGKOK
-from core.text import INVISIBLE
 from extract.contract import DTYPES, TIMELESS, ZERO_DAY, Kind
 from extract.instants import ZONE, bangkok_day, zone_of
+from extract.text import cleaned
 
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _INSTANT = re.compile(
@@ -44,8 +44,7 @@ def as_text(value: object) -> str | None:
         if not Decimal(value).is_finite():
             return None
         value = int(value) if value == int(value) else value
-    text = str(value).replace("\x00", "")
-    text = (text if text.isprintable() else INVISIBLE.sub("", text)).strip()
+    text = cleaned(str(value).replace("\x00", ""))
     # Cut, it reads as mojibake does: its record is reported, not claimed.
     if len(text) > LONGEST:
         text = text[:_SHOWN] + "\ufffd"

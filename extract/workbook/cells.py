@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from extract.contract import TIMELESS
+from extract.text import cleaned as plain_text
 from extract.workbook.dates import has_two_orders, read_date, read_time
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.layout import Choice, Choices, Column, ColumnType
@@ -25,15 +26,6 @@ LONGEST_CODE = 32
 LONGEST_TEXT = 100
 """The longest name, title, occupation or manufacturer."""
 THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
-# Invisible characters (zero-width, direction marks, soft hyphens) and all kinds of blanks (no-break, tabs, line ends).
-_INVISIBLE = dict.fromkeys(
-    [0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x2070), 0xFEFF]
-)  # fmt: skip
-_BLANKS = dict.fromkeys(
-    [9, 10, 11, 12, 13, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000], " "
-)
-_CLEANED = str.maketrans({**_INVISIBLE, **_BLANKS})
-
 _DASHES = "-‐‑‒–—―−"
 _DASHED = re.compile(f"[{_DASHES} ]+")
 _NO_VALUE = re.compile(f"[{_DASHES}]+")
@@ -68,6 +60,8 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
         value = cleaned(value)
     if value is None or value == "" or (isinstance(value, str) and _NO_VALUE.fullmatch(value)):
         return None
+    if isinstance(value, str) and (unseen := next((letter for letter in value if not letter.isprintable()), "")):
+        return unusable("cell.unseen", code=f"U+{ord(unseen):04X}")
     if isinstance(value, int):  # the type checker accepts int as float
         value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -84,7 +78,7 @@ def may_have_month_first(value: CellValue) -> bool:
 
 def cleaned(text: str) -> str:
     """Text without invisible characters, surrounding blanks and a leading apostrophe."""
-    return text.translate(_CLEANED).strip().removeprefix("'").strip()
+    return plain_text(text).removeprefix("'").strip()
 
 
 def plain(number: float) -> str:

@@ -24,6 +24,10 @@ REASONS: Mapping[str, Message] = {
         "โปรแกรมตารางคำนวณเปลี่ยนค่าที่พิมพ์เป็นวันที่หรือเวลา กรุณาจัดรูปแบบช่องเป็นข้อความ (Text) แล้วพิมพ์ค่าใหม่",
         "the spreadsheet program has turned it into a date or time; format the cell as text and type the value again.",
     ),
+    "cell.unseen": Message(
+        "ช่องนี้มีอักขระที่มองไม่เห็น ({code}) ซึ่งไม่ใช่ตัวหนังสือ กรุณาลบทั้งช่องแล้วพิมพ์ใหม่",
+        "it holds a character that nobody sees ({code}) and that is no letter; clear the cell and type it anew.",
+    ),
     "cell.empty": Message(
         "ช่องนี้ว่าง แต่ต้องมีค่า กรุณาพิมพ์ให้ครบ",
         "it is empty, and a value is needed; type it.",

@@ -1,8 +1,9 @@
 """The layout of a workbook of claims, held as data; it is written, read and documented from this one description.
 
 `sheets.csv` has the sheets, `columns.csv` their columns in order, `options.csv` the short drop-downs, `spellings.csv`
-other spellings of a choice, `form_words.csv` words behind a heading, `examples.csv` the example rows of a template. The long drop-downs (titles, vaccines, lab
-tests …) are the code lists of transform, which extract must not import; callers pass them as `Choices`.
+other spellings of a choice, `form_words.csv` the words that may stand behind a heading, `examples.csv` the example rows of
+a template. The long drop-downs (titles, vaccines, lab tests …) are the code lists of transform, which extract must not
+import; callers pass them as `Choices`.
 """
 
 import csv

@@ -26,6 +26,20 @@ def test_text_is_stripped_and_never_empty(stored: object, text: str | None) -> N
 
 
 @pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        # What is between the quotation marks was kept: a soft hyphen, a selector, a filler, a no-break space, line ends, ํา.
+        ("สม\u00adชาย", "สมชาย"), ("สม\ufe0fชาย", "สมชาย"), ("1\u31642", "12"), ("สม\u00a0ชาย", "สม ชาย"), ("ก\r\n", "ก"), ("ก\tข", "ก ข"),
+        ("น\u0e49\u0e4d\u0e32", "น้ำ"), ("น\u0e4d\u0e49\u0e32", "น้ำ"), ("ค\u0e4d\u0e32", "คำ"),
+        ("1\ufeff99\u200b0", "1990"), ("สม\u202eชาย\u2066", "สมชาย"),
+        ("ก\x07ข\x8d", "ก\x07ข\x8d"),  # a wrong character set, which the rules name
+    ],
+)  # fmt: skip
+def test_what_nobody_sees_is_no_part_of_a_text(stored: str, text: str) -> None:
+    assert as_text(stored) == as_text(stored.encode()) == text
+
+
+@pytest.mark.parametrize(
     ("stored", "day"),
     [
         (None, None), ("", None), ("0000-00-00", None), ("0000-00-00 00:00:00", None), (date(1899, 12, 30), None),

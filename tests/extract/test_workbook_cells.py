@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sheet_builder import CHOICES, moment
 
 from extract.contract import ZERO_DAY
+from extract.values import as_text
 from extract.workbook.cells import parse, plain
 from extract.workbook.faults import REASONS, Unusable
 from extract.workbook.layout import Choice, Column, layouts, spellings
@@ -201,6 +202,30 @@ def test_a_time_that_a_fraction_of_a_day_does_not_meet_is_the_nearest_second() -
 )  # fmt: skip
 def test_what_is_no_clear_time_is_refused(value: CellValue, why: str) -> None:
     assert rule(value, "visit_time") == why
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("น\u0e49\u0e4d\u0e32", "น้ำ"),
+        ("ค\u0e4d\u0e48\u0e32", "ค่ำ"),
+        ("สม\ufe0fชาย", "สมชาย"),
+        ("สม\u3164ชาย", "สมชาย"),
+        ("ก\u2028ข", "ก ข"),
+    ],
+)
+def test_a_name_is_cleaned_as_that_of_a_hospital(text: str, kept: str) -> None:
+    assert means(text, "fname") == kept == as_text(text)  # a decomposed ำ, a selector and a filler were kept
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("1990000\x0700007", "U+0007"), ("ส\ue000ม", "U+E000"), ("L\x9042", "U+0090")]
+)
+@pytest.mark.parametrize("column", ["cid", "fname", "lot_number", "vn", "lab_code"])
+def test_what_cannot_be_cleaned_is_refused_by_its_code(text: str, code: str, column: str) -> None:
+    found = means(text, column)
+    assert isinstance(found, Unusable)  # it was "not 13 digits", or no word
+    assert (found.rule, code in found.message.th, code in found.message.en) == ("cell.unseen", True, True)
 
 
 def is_rounded(number: str) -> bool:
