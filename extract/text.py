@@ -1,4 +1,7 @@
-"""Makes text of hospitals and officers plain: nothing in it that nobody sees, and ำ always the one letter."""
+"""Makes text of hospitals and officers plain: nothing in it that nobody sees, and ำ always the one letter.
+
+And tells words that say that there is no value from values.
+"""
 
 import re
 
@@ -20,3 +23,28 @@ def cleaned(text: str) -> str:
     if not (text.isascii() and text.isprintable()):
         text = _DECOMPOSED.sub("\\1\u0e33", INVISIBLE.sub("", text).translate(_BLANKS))
     return text.strip()
+
+
+_NO_MARKS = re.compile('[-‐‑‒–—―−._… ]+|["“”„″]+')
+# "Nan" and "Nat" are names of people; programs write them otherwise.
+_NO_WORDS_AS_WRITTEN = frozenset({"nan", "NaN", "NAN", "-nan", "NaT", "<NA>"})
+_NO_WORDS = frozenset(
+    {
+        *("null", "(null)", "[null]", "<null>", "\\n", "none", "(none)", "<none>", "nil", "n/a", "#n/a", "undefined"),
+        *("ไม่ทราบ", "(ไม่ทราบ)", "ไม่มี", "(ไม่มี)", "ไม่ระบุ", "(ไม่ระบุ)", "ไม่มีข้อมูล", "(ว่าง)", "(blank)"),
+    }
+)
+_ANSWERS = frozenset({("occupa", "ไม่มี")})
+_LONGEST_WORD = 12
+
+
+def is_no_value(text: str, column: str = "") -> bool:
+    """Whether a cleaned text says that there is no value, as people write it or programs export it: "-", "NULL", "ไม่ทราบ".
+
+    Args:
+        text: The text.
+        column: The contract's column; who has no occupation (ไม่มี) has answered.
+    """
+    if len(text) > _LONGEST_WORD or (column, text) in _ANSWERS:
+        return False
+    return text.casefold() in _NO_WORDS or text in _NO_WORDS_AS_WRITTEN or _NO_MARKS.fullmatch(text) is not None

@@ -16,7 +16,7 @@ import pandas as pd
 from core.clock import BANGKOK
 from extract.contract import DTYPES, TIMELESS, ZERO_DAY, Kind
 from extract.instants import ZONE, bangkok_day, zone_of
-from extract.text import cleaned
+from extract.text import cleaned, is_no_value
 
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
 _INSTANT = re.compile(
@@ -27,10 +27,12 @@ _SECONDS_A_DAY = 86_400
 _ANY_DAY = date(2000, 1, 1)
 LONGEST = 10_000
 """Characters of the longest text that can be a value, such as a laboratory's remark; a file or a dump is longer."""
+LOCAL = "local_"
+"""What the names of columns of local codes begin with."""
 _SHOWN = 200
 
 
-def as_text(value: object) -> str | None:
+def as_code(value: object) -> str | None:
     """Stripped text without invisible characters; None if empty or blank. What is longer than `LONGEST` is cut and unreadable.
 
     Whole numbers lose their ".0", as codes may be in number columns. Control characters stay: they are the sign of a wrong
@@ -49,6 +51,12 @@ def as_text(value: object) -> str | None:
     if len(text) > LONGEST:
         text = text[:_SHOWN] + "\ufffd"
     return text or None
+
+
+def as_text(value: object, column: str = "") -> str | None:
+    """As `as_code`, but None for words that say that there is no value: "NULL", "-", "ไม่ทราบ"; `column` as in `is_no_value`."""
+    text = as_code(value)
+    return None if text is None or is_no_value(text, column) else text
 
 
 def as_day(value: object, *, timeless: bool = False) -> date | None:
@@ -134,7 +142,13 @@ def column(values: Sequence[object], kind: Kind, name: str = "") -> pd.Series:
     Returns:
         A series of the contract's dtype for that kind.
     """
-    reader = partial(as_day, timeless=True) if name in TIMELESS else _READERS[kind]
+    reader = _READERS[kind]
+    if name in TIMELESS:
+        reader = partial(as_day, timeless=True)
+    elif name.startswith(LOCAL):  # of a site's code map, in which any word may stand
+        reader = as_code
+    elif kind == "text":
+        reader = partial(as_text, column=name)
     read = [reader(value) for value in values]
     if kind == "date":
         return pd.Series(np.array(read, dtype="datetime64[D]").astype("datetime64[us]"))

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from extract.contract import TIMELESS
 from extract.text import cleaned as plain_text
+from extract.text import is_no_value
 from extract.workbook.dates import has_two_orders, read_date, read_time
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.layout import Choice, Choices, Column, ColumnType
@@ -19,7 +20,7 @@ from extract.workbook.rows import Broken, CellValue, Value
 
 Moment = date | datetime | time | timedelta
 Filled = str | float | Moment
-"""A cell with a value; text is cleaned, and neither empty nor a dash."""
+"""A cell with a value; text is cleaned, not empty, and no word for no value."""
 
 LONGEST_CODE = 32
 """The length of visit and hospital numbers in the audit."""
@@ -28,8 +29,6 @@ LONGEST_TEXT = 100
 THAI_DIGITS = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 _DASHES = "-‐‑‒–—―−"
 _DASHED = re.compile(f"[{_DASHES} ]+")
-_NO_VALUE = re.compile(f"[{_DASHES}]+")
-_NO_CODE = frozenset({"ไม่มี", "n/a"})
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.I)
 _SHORTENED_CODE = re.compile(r"\d(?:[.,]\d+)?E\+\d+", re.I)
 _ICD10 = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
@@ -58,7 +57,15 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
         return unusable(f"cell.{value.why}")
     if isinstance(value, str):
         value = cleaned(value)
-    if value is None or value == "" or (isinstance(value, str) and _NO_VALUE.fullmatch(value)):
+    listed = choices[column.choices] if column.choices else ()
+    if value is None or value == "":
+        return None
+    # A list may have a choice for it: the marital status that is not known.
+    if (
+        isinstance(value, str)
+        and is_no_value(value, column.column)
+        and not any(value in (c.label, *c.also) for c in listed)
+    ):
         return None
     if isinstance(value, str) and (unseen := next((letter for letter in value if not letter.isprintable()), "")):
         return unusable("cell.unseen", code=f"U+{ord(unseen):04X}")
@@ -68,7 +75,7 @@ def parse(value: CellValue, column: Column, choices: Choices) -> Value | Unusabl
         return unusable("cell.error")
     if column.type == "date":
         return read_date(_digits(value), timeless=column.column in TIMELESS)
-    return _READERS[column.type](value, choices[column.choices] if column.choices else ())
+    return _READERS[column.type](value, listed)
 
 
 def may_have_month_first(value: CellValue) -> bool:
@@ -122,8 +129,6 @@ def _code(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | Non
         return unusable("cell.code_number")
     if not isinstance(value, str):
         return unusable("cell.turned_into_date")
-    if value.casefold() in _NO_CODE:
-        return None
     if len(value) > LONGEST_CODE:
         return unusable("cell.code_long", most=LONGEST_CODE)
     return unusable("cell.code_mangled") if _SHORTENED_CODE.fullmatch(value) else value.translate(THAI_DIGITS)

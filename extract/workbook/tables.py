@@ -132,7 +132,7 @@ def _frame(table: TableName, columns: Mapping[str, Sequence[object]]) -> pd.Data
     """A contract table from its columns, all of one length; missing columns are empty."""
     kinds = contract.TABLES[table] | HELPER_COLUMNS[table]
     nothing = [None] * len(columns["vn"])
-    return pd.DataFrame({name: column(columns.get(name, nothing), kind) for name, kind in kinds.items()})
+    return pd.DataFrame({name: column(columns.get(name, nothing), kind, name) for name, kind in kinds.items()})
 
 
 def _checked(table: TableName, frame: pd.DataFrame) -> pd.DataFrame:

@@ -40,6 +40,36 @@ def test_what_nobody_sees_is_no_part_of_a_text(stored: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "stored",
+    [
+        "NULL",
+        b"null",
+        "(null)",
+        "\\N",
+        "nan",
+        "NaN",
+        "None",
+        "-",
+        "–",
+        ".",
+        "ไม่ทราบ",
+        " ไม่มี ",
+        "ไม่ระบุ",
+        "N/A",
+        '"',
+        "\u200bNULL",
+    ],
+)
+def test_a_word_for_no_value_is_none_but_a_local_code_of_a_map(stored: str | bytes) -> None:
+    assert as_text(stored) is None  # it was the lot, the surname, the licence number
+    assert [list(column([stored], "text", name).isna()) for name in ("lot_number", "local_scheme")] == [[True], [False]]
+
+
+def test_no_occupation_is_an_answer() -> None:
+    assert list(column(["ไม่มี", "ไม่ทราบ", "-"], "text", "occupa").fillna("")) == ["ไม่มี", "", ""]
+
+
+@pytest.mark.parametrize(
     ("stored", "day"),
     [
         (None, None), ("", None), ("0000-00-00", None), ("0000-00-00 00:00:00", None), (date(1899, 12, 30), None),

@@ -154,7 +154,7 @@ def test_two_digits_behind_a_thai_month_are_a_buddhist_year(text: str) -> None:
         ("1 ต.ค. ค.ศ. 2569", "cell.date_year"),
         ("0/0/0000", "cell.date_none"), ("0000-00-00", "cell.date_none"), ("1900-01-00", "cell.date_none"),
         (moment(1899, 12, 30), "cell.date_none"), (date(1900, 1, 1), "cell.date_none"), (time(0, 0), "cell.date_none"),
-        ("ไม่ทราบ", "cell.date_unreadable"), ("1 10 2569", "cell.date_unreadable"), ("1 Foo 2569", "cell.date_unreadable"),
+        ("1 10 2569", "cell.date_unreadable"), ("1 Foo 2569", "cell.date_unreadable"),
         (time(8, 30), "cell.date_unreadable"), (timedelta(hours=8), "cell.date_unreadable"), ("1/10", "cell.date_unreadable"),
         (True, "cell.true_false"), (Broken("error"), "cell.error"), (Broken("uncalculated"), "cell.uncalculated"),
     ],
@@ -433,10 +433,23 @@ def test_a_dash_says_that_there_is_nothing(column: str) -> None:
     assert [means(text, column) for text in (" - ", "–", "—", "--", "−")] == [None] * 5
 
 
-@pytest.mark.parametrize("column", ["vn", "hn", "lot_number", "license_no", "closing_code"])
-@pytest.mark.parametrize("text", ["ไม่มี", "N/A", "n/a", " N/a ", "\u200bไม่มี\u00a0"])
-def test_a_code_that_says_that_there_is_none_is_empty(text: str, column: str) -> None:
-    assert means(text, column) is None
+EMPTY_WORDS = [
+    "NULL", "null", "(null)", "[NULL]", "\\N", "nan", "NaN", "NAN", "None", "none", "N/A", "#N/A", "-", "- -", ".", "…", '"', "ไม่ทราบ", "ไม่มี", "ไม่ระบุ",
+    "\u200bNULL\u00a0", "'NULL",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EMPTY_WORDS)
+def test_a_word_for_no_value_is_none_in_any_column(text: str) -> None:
+    """It went as the lot, the surname, the visit number."""
+    found = {name: means(text, name) for name in COLUMNS}
+    answers = {"ไม่ทราบ": {"marriage": "9"}, "ไม่มี": {"occupa": "ไม่มี"}}
+    assert found == dict.fromkeys(COLUMNS) | answers.get(text, {})
+
+
+@pytest.mark.parametrize("text", ["มี", "Nan", "Nat", "Nu", "นัน", "ไม่มีดี", "Nullová", "0", "ณ"])
+def test_a_name_that_is_like_a_word_for_no_value_is_kept(text: str) -> None:
+    assert (means(text, "fname"), means(text, "lname"), as_text(text)) == (text, text, text)
 
 
 @pytest.mark.parametrize("column", ["fname", "lname", "provider_name", "manufacturer", "occupa", "title"])
