@@ -34,6 +34,44 @@ _NO_WORDS = frozenset(
         *("ไม่ทราบ", "(ไม่ทราบ)", "ไม่มี", "(ไม่มี)", "ไม่ระบุ", "(ไม่ระบุ)", "ไม่มีข้อมูล", "(ว่าง)", "(blank)"),
     }
 )
+_DITTO = frozenset(
+    {
+        *(
+            '"',
+            '""',
+            "“",
+            "”",
+            "„",
+            "″",
+            "〃",
+            "''",
+            "´´",
+            ",,",
+            '-"-',
+            '"-"',
+            "-„-",
+            '- " -',
+            "-do-",
+            "- do -",
+            "do.",
+            "ditto",
+        ),
+        *(
+            "เดิม",
+            "-เดิม-",
+            "(เดิม)",
+            "เหมือนเดิม",
+            "เช่นเดิม",
+            "ตามเดิม",
+            "เหมือนข้างบน",
+            "เหมือนด้านบน",
+            "ตามข้างบน",
+            "ตามด้านบน",
+            "same",
+            "as above",
+        ),
+    }
+)
 _ANSWERS = frozenset({("occupa", "ไม่มี")})
 _LONGEST_WORD = 12
 
@@ -48,3 +86,8 @@ def is_no_value(text: str, column: str = "") -> bool:
     if len(text) > _LONGEST_WORD or (column, text) in _ANSWERS:
         return False
     return text.casefold() in _NO_WORDS or text in _NO_WORDS_AS_WRITTEN or _NO_MARKS.fullmatch(text) is not None
+
+
+def is_ditto(text: str) -> bool:
+    """Whether a cleaned text says "as above"."""
+    return len(text) <= _LONGEST_WORD and text.casefold() in _DITTO

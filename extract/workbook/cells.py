@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from extract.contract import TIMELESS
 from extract.text import cleaned as plain_text
-from extract.text import is_no_value
+from extract.text import is_ditto, is_no_value
 from extract.workbook.dates import has_two_orders, read_date, read_time
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.layout import Choice, Choices, Column, ColumnType
@@ -86,6 +86,12 @@ def may_have_month_first(value: CellValue) -> bool:
 def cleaned(text: str) -> str:
     """Text without invisible characters, surrounding blanks and a leading apostrophe."""
     return plain_text(text).removeprefix("'").strip()
+
+
+def repeats_above(value: CellValue) -> bool:
+    """Whether a cell is a ditto mark: it says what the cell above it says."""
+    # Before an apostrophe is taken off: two of them are a ditto mark.
+    return isinstance(value, str) and (is_ditto(plain_text(value)) or is_ditto(cleaned(value)))
 
 
 def plain(number: float) -> str:

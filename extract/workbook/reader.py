@@ -1,7 +1,7 @@
 """Reads a workbook filled in by an officer: finds sheets and headings, and turns each cell into a value or a fault."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from core.clock import today
 from core.messages import Message
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
-from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse
+from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse, repeats_above
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.file import file_hash, read_sheets, shown
 from extract.workbook.headings import Headings, find_headings, heading_of, is_heading_row, refuse_other_headings
@@ -163,14 +163,18 @@ def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> t
     columns = [_ColumnParser(layout, name, place, choices, day) for name, place in headings.columns.items()]
     drafts, notes = [], 0
     doubtful: list[int] = []
+    above: Mapping[str, CellValue] | None = None
     for number, row in enumerate(sheet.rows, start=1):
         if number - 1 in headings.rows or not any(row):
+            above = None
             continue
         draft = Draft(sheet.name, number, layout, headings.columns)
         if number - 1 > headings.row:
-            _fill(draft, row, columns)
+            _fill(draft, row, columns, above)
+        above = None
         if _is_data(draft, row):
             drafts.append(draft)
+            above = draft.raw
         elif any(not isinstance(cell, str) or cleaned(cell) for cell in row if cell is not None):
             refuse_other_headings(sheet, headings, number - 1)
             notes += 1
@@ -196,10 +200,24 @@ def _refuse_ambiguous_order(drafts: list[Draft]) -> None:
                 draft.refuse(draft.layout.column(name), why)
 
 
-def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser]) -> None:
+def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser], above: Mapping[str, CellValue]) -> None:
+    """Parse the cells of a row.
+
+    Args:
+        draft: The row.
+        row: Its cells.
+        columns: The columns of its sheet.
+        above: The cells of the row of data right above, by column, for ditto marks; None if there is none.
+    """
     width = len(row)
     for cells in columns:
         value = row[cells.place] if cells.place < width else None
+        if repeats_above(value):
+            mark, value = value, above.get(cells.column.name) if above is not None else value
+            if repeats_above(value):
+                draft.raw[cells.column.name] = mark
+                draft.refuse(cells.column, unusable("cell.ditto"))
+                continue
         if value is None:
             continue
         meaning = cells.of(value)

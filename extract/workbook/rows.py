@@ -67,7 +67,7 @@ class Row:
         number: The row as the spreadsheet program numbers it, from 1.
         layout: The kind of sheet.
         values: Its typed values by column name, without empty and faulty cells.
-        raw: Its cells that are not empty, as in the file, by column name.
+        raw: Its cells that are not empty, as in the file, by column name; for a ditto mark the cell that it repeats.
         faults: Its cells that cannot be used.
         repeats: The earlier row, by sheet and number, that it repeats; None if it repeats none.
     """

@@ -22,7 +22,7 @@ class Draft:
         layout: The kind of sheet.
         places: The position of each column, from 0.
         values: Its typed values.
-        raw: Its cells that are not empty.
+        raw: Its cells that are not empty; for a ditto mark the cell that it repeats.
         faults: Why cells cannot be used, by column.
         repeats: The earlier row that it repeats.
     """

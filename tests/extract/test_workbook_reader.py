@@ -508,6 +508,41 @@ def test_what_a_row_says_of_its_own_is_not_copied() -> None:
     assert set(rules(other)) == {"lot_number", "expiration_date", "provider_name", "license_no"}
 
 
+DITTO = ('"', "”", "〃", "''", "เดิม", "เหมือนเดิม", "-do-", "Ditto", '-"-', "\u200b〃 ")
+
+
+@pytest.mark.parametrize("mark", DITTO)
+def test_a_ditto_mark_repeats_the_cell_above(mark: str) -> None:
+    """Creatinine alone was sent: the potassium beneath was a visit of its own."""
+    first = LAB | {"dx1": "I10", "lab_code": "Cr", "result": 0.9}
+    again = dict.fromkeys(VISIT, mark) | {"dx1": mark, "lab_code": "K", "result": 4.1}
+    one, other, third = read_rows("dmht", first, again, dict.fromkeys(again, mark) | {"lab_code": "HbA1c"})
+    assert (one.faults, other.faults, third.faults) == ((), (), ())
+    assert {**one.values, "lab_code": "32103", "result": "4.1"} == other.values
+    assert third.values["result"] == "4.1"
+
+
+def test_a_ditto_mark_is_read_as_what_it_repeats() -> None:
+    row = LAB | {"visit_date": moment(2026, 10, 1)}
+    births = ("10/25/2513", "〃", "3/2/2513", "〃", "-", "〃")
+    rows = read_rows("dmht", *(row | {"vn": str(n), "dob": birth} for n, birth in enumerate(births)))
+    why = [rules(row).get("dob") for row in rows]
+    assert why == [*["cell.date_month_first"] * 2, *["cell.date_order"] * 2, *["cell.empty"] * 2]
+
+
+@pytest.mark.parametrize("mark", DITTO)
+def test_a_ditto_mark_that_repeats_nothing_is_refused(mark: str) -> None:
+    """In the first row, beneath a blank row or a note; it was the lot, the date, the name."""
+    row = line("epi", DOSE | {"lot_number": mark})
+    found = read(RawSheet("epi", True, [headings("epi"), row, [], row, ["จบหน้า"], row, row])).rows
+    assert [rules(row)["lot_number"] for row in found] == ["cell.ditto"] * 4
+
+
+def test_blank_cells_beneath_a_row_are_not_taken_for_what_is_above() -> None:
+    one, other = read_rows("dmht", LAB, {"lab_code": "Cr", "result": 0.9})
+    assert (rules(one), rules(other)) == ({}, {"vn": "cell.empty"})
+
+
 def test_the_later_of_two_rows_that_disagree_about_a_visit_is_a_fault() -> None:
     other = LAB | {"lab_code": "32202", "result": "0.9", "lname": "ใจร้าย", "dx2": "I10"}
     first, later = read_rows("dmht", LAB, other)
