@@ -90,8 +90,13 @@ def cleaned(text: str) -> str:
 
 def repeats_above(value: CellValue) -> bool:
     """Whether a cell is a ditto mark: it says what the cell above it says."""
-    # Before an apostrophe is taken off: two of them are a ditto mark.
-    return isinstance(value, str) and (is_ditto(plain_text(value)) or is_ditto(cleaned(value)))
+    return isinstance(value, str) and _is_ditto(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_ditto(text: str) -> bool:
+    # Before an apostrophe is taken off too: two of them are a ditto mark.
+    return is_ditto(plain_text(text)) or is_ditto(cleaned(text))
 
 
 def plain(number: float) -> str:

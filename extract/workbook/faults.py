@@ -138,6 +138,18 @@ REASONS: Mapping[str, Message] = {
         "it is not what row {row} of sheet {sheet} says of the same visit (VN); make them agree, "
         "or mend the visit number if these are two visits.",
     ),
+    "row.cancelled": Message(
+        "แถวนี้บอกไว้ที่ช่อง {cell} ว่ายกเลิก จึงไม่ส่ง ถ้ายกเลิกจริงกรุณาลบแถวนี้ ถ้าไม่ได้ยกเลิกกรุณาแก้ช่อง {cell}",
+        "the row says in {cell} that it is cancelled, so it is not sent; delete the row if it is, mend {cell} if it is not.",
+    ),
+    "row.struck": Message(
+        "ช่อง {cell} ของแถวนี้ถูกขีดฆ่า จึงไม่ส่ง ถ้ายกเลิกจริงกรุณาลบแถวนี้ ถ้าไม่ใช่กรุณาเอาเส้นขีดฆ่าออก",
+        "{cell} of the row is struck through, so it is not sent; delete the row if it does not count, or take the line away.",
+    ),
+    "row.hidden": Message(
+        "แถวนี้ถูกซ่อนหรือกรองไว้ แต่เป็นของการรับบริการเดียวกับแถวที่มองเห็น (VN เดียวกัน) กรุณายกเลิกการซ่อน หรือลบแถวนี้",
+        "the row is hidden or filtered out, and of the same visit (VN) as rows that are seen; unhide it, or delete it.",
+    ),
     "row.repeated": Message(
         "แถวนี้ซ้ำกับแถวที่ {row} ของแผ่นงาน {sheet} ทุกค่า จึงใช้แถวนั้นแถวเดียว ไม่ต้องแก้ไข",
         "the row says the same as row {row} of sheet {sheet}, which counts; nothing needs to be done.",

@@ -214,7 +214,8 @@ def _gather(lines: Iterator[bytes], stem: str) -> tuple[RawSheet, ...]:
             reason.discreet = Message(*report["discreet"])
             raise reason
         rows = []
-        sheets.append(RawSheet(report["sheet"] or stem, report["visible"], rows))
+        struck = {row: frozenset(columns) for row, columns in report["struck"]}
+        sheets.append(RawSheet(report["sheet"] or stem, report["visible"], rows, frozenset(report["hidden"]), struck))
     return tuple(sheets)
 
 

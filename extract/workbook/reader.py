@@ -16,6 +16,7 @@ from extract.workbook.headings import Headings, find_headings, heading_of, is_he
 from extract.workbook.layout import EXAMPLE, OWN_SHEETS, Choices, SheetLayout, layouts
 from extract.workbook.rows import CellValue, RawSheet, Reading, SheetRead, Value
 from extract.workbook.visits import Draft, join_visits
+from extract.workbook.withheld import OtherColumns, why_withheld
 
 FIRST_DAY = date(2020, 1, 1)
 """A visit date before this day is taken for a mistyped year."""
@@ -25,12 +26,18 @@ ITEM_COLUMNS = ("lab_code", "vaccine_code")
 either and at least `LEAST_CELLS` cells. All other rows are notes."""
 LEAST_CELLS = 3
 MOST_DOUBTFUL = 20
+MOST_RANGES = 20
+HIDDEN_ROW = "row.hidden"
 
 _EXAMPLE = re.compile(f"{EXAMPLE} *[0-9]*")
 
 HIDDEN = Message(
     "ไม่ได้อ่านแผ่นงาน {sheet} เพราะถูกซ่อนไว้ หากต้องการให้อ่านกรุณายกเลิกการซ่อน",
     "Sheet {sheet} was not read, for it is hidden: unhide it if it should be.",
+)
+HIDDEN_ROWS = Message(
+    "ไม่ได้อ่านแถว {rows} ของแผ่นงาน {sheet} เพราะถูกซ่อนหรือกรองไว้ หากต้องการให้อ่านกรุณายกเลิกการซ่อนและตัวกรอง",
+    "Rows {rows} of sheet {sheet} were not read, for they are hidden or filtered out: unhide them if they should be.",
 )
 UNKNOWN = Message(
     "ไม่ได้อ่านแผ่นงาน {sheet} เพราะไม่พบหัวคอลัมน์ตามแบบฟอร์ม หากเป็นข้อมูลเคลมกรุณาใช้หัวคอลัมน์ตามแบบฟอร์ม",
@@ -94,12 +101,33 @@ def understand(
             continue
         rows, notes, doubtful = _rows(sheet, headings, choices, day or today())
         drafts += rows
+        if hidden := [draft.number for draft in rows if draft.withheld == HIDDEN_ROW]:
+            left_out.append(HIDDEN_ROWS.fill(sheet=sheet.name, rows=_ranges(hidden)))
         sheets.append(_sheet_read(sheet, headings, notes, doubtful))
     if not sheets:
         raise WorkbookError(ONLY_ANSWERED if answered else NOTHING)
+    drafts = _without_hidden(drafts)
     join_visits(drafts)
     rows_read = tuple(draft.row() for draft in drafts)
     return Reading(file_name, sha256, raw, tuple(sheets), rows_read, tuple(left_out))
+
+
+def _without_hidden(drafts: list[Draft]) -> list[Draft]:
+    """The rows without hidden ones; those of a visit that is seen stay, for a claim of it may not go without them."""
+    seen = {draft.values.get("vn") for draft in drafts if draft.withheld != HIDDEN_ROW} - {None}
+    return [draft for draft in drafts if draft.withheld != HIDDEN_ROW or draft.values.get("vn") in seen]
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Ascending numbers in words, at most `MOST_RANGES` of their runs: 3–7, 9."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    said = ["–".join(map(str, run)) for run in runs[:MOST_RANGES]]
+    return ", ".join(said) + (f" … ({len(numbers)})" if len(runs) > MOST_RANGES else "")
 
 
 def _why_left_out(sheet: RawSheet, headings: Headings | None) -> Message | None:
@@ -161,6 +189,7 @@ def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> t
     """The rows of data, the number of other rows that are not empty, and which of these may be data."""
     layout = layouts()[headings.layout]
     columns = [_ColumnParser(layout, name, place, choices, day) for name, place in headings.columns.items()]
+    others = OtherColumns(sheet, headings)
     drafts, notes = [], 0
     doubtful: list[int] = []
     above: Mapping[str, CellValue] | None = None
@@ -173,6 +202,8 @@ def _rows(sheet: RawSheet, headings: Headings, choices: Choices, day: date) -> t
             _fill(draft, row, columns, above)
         above = None
         if _is_data(draft, row):
+            if why := why_withheld(sheet, number, others, headings.columns):
+                draft.withhold(why)
             drafts.append(draft)
             above = draft.raw
         elif any(not isinstance(cell, str) or cleaned(cell) for cell in row if cell is not None):
@@ -200,7 +231,9 @@ def _refuse_ambiguous_order(drafts: list[Draft]) -> None:
                 draft.refuse(draft.layout.column(name), why)
 
 
-def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser], above: Mapping[str, CellValue]) -> None:
+def _fill(
+    draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser], above: Mapping[str, CellValue] | None
+) -> None:
     """Parse the cells of a row.
 
     Args:
@@ -213,11 +246,12 @@ def _fill(draft: Draft, row: Sequence[CellValue], columns: list[_ColumnParser], 
     for cells in columns:
         value = row[cells.place] if cells.place < width else None
         if repeats_above(value):
-            mark, value = value, above.get(cells.column.name) if above is not None else value
-            if repeats_above(value):
-                draft.raw[cells.column.name] = mark
+            repeated = value if above is None else above.get(cells.column.name)
+            if repeats_above(repeated):
+                draft.raw[cells.column.name] = value
                 draft.refuse(cells.column, unusable("cell.ditto"))
                 continue
+            value = repeated
         if value is None:
             continue
         meaning = cells.of(value)

@@ -34,11 +34,15 @@ class RawSheet:
         name: Its name.
         visible: Whether it is not hidden.
         rows: From row 1 of the sheet, cells from column A; rows may differ in length.
+        hidden: The rows that are hidden or filtered out, from 0.
+        struck: The columns of struck-through cells, from 0, by row, from 0.
     """
 
     name: str
     visible: bool
     rows: Sequence[Sequence[CellValue]]
+    hidden: frozenset[int] = frozenset()
+    struck: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Draft:
         raw: Its cells that are not empty; for a ditto mark the cell that it repeats.
         faults: Why cells cannot be used, by column.
         repeats: The earlier row that it repeats.
+        withheld: The rule by which it does not count; "" if it does.
     """
 
     sheet: str
@@ -35,6 +36,7 @@ class Draft:
     raw: dict[str, CellValue] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     repeats: tuple[str, int] | None = None
+    withheld: str = ""
 
     def refuse(self, column: Column, why: Unusable) -> None:
         """Mark a cell as faulty; the first reason is kept."""
@@ -42,6 +44,16 @@ class Draft:
         if column.name not in self.faults:
             address = f"{get_column_letter(self.places[column.name] + 1)}{self.number}"
             self.faults[column.name] = placed(why, self.sheet, address, column)
+
+    def withhold(self, why: Unusable) -> None:
+        """Mark the row as one that does not count, at the cell that says what it is about, whose value is dropped.
+
+        With the value the row would pass in a sheet for mending, where neither its state nor its look stands.
+        """
+        item = self.layout.column("lab_code" if self.layout.table == "labs" else "vaccine_code")
+        self.faults.pop(item.name, None)
+        self.refuse(item, why)
+        self.withheld = why.rule
 
     def row(self) -> Row:
         """The finished row."""

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import openpyxl
 import pytest
@@ -18,6 +20,7 @@ from workbook_files import (
     error_cell,
     number_cell,
     ods_parts,
+    record,
     sheet,
     text_cell,
     xls,
@@ -286,6 +289,91 @@ def test_marks_belong_to_the_sheet_that_the_workbook_names_whatever_its_part_is_
         ("first", [(1.0,)]),
         ("second", [(ERROR,)]),
     ]
+
+
+# Excel's own Thai formats by their numbers, and codes with Thai letters; a number of baht is none.
+THAI_FORMATS: dict[int, str] = dict.fromkeys(range(71, 82), "") | {
+    200: "ว/ด/ปปปป", 201: "[$-107041E]ว ดดด ปปปป;@", 202: "ว ดดด ปป ช:นน", 203: "ชช:นน:ทท.00", 210: "#,##0 บาท", 211: "0 ป", 212: '0 "ว"', 213: "General",
+}  # fmt: skip
+
+
+def thai_styles(struck: bool = False) -> str:
+    formats = "".join(
+        f'<numFmt numFmtId="{number}" formatCode="{escape(code, {chr(34): "&quot;"})}"/>'
+        for number, code in THAI_FORMATS.items()
+        if code
+    )
+    fonts = "<fonts><font/><font><strike/></font></fonts>"
+    xfs = "".join(f'<xf numFmtId="{number}" fontId="{int(struck)}"/>' for number in THAI_FORMATS)
+    return f'<styleSheet xmlns="{MAIN}"><numFmts>{formats}</numFmts>{fonts}<cellXfs><xf fontId="0"/>{xfs}</cellXfs></styleSheet>'
+
+
+def test_numbers_in_thai_formats_of_days_are_days(tmp_path: Path) -> None:
+    cells = "".join(f'<c s="{n}"><v>46346</v></c>' for n in range(1, len(THAI_FORMATS) + 1))
+    file = xlsx(tmp_path / "a.xlsx", {"dmht": sheet(f'<row r="1">{cells}</row>')}, xl__styles_xml=thai_styles())
+    days = [date(2026, 11, 20)] * (len(THAI_FORMATS) - 4)
+    assert rows(file) == [[*days, *[46346.0] * 4]]  # the first fifteen were 46346.0 too
+
+
+def test_a_thai_format_shows_a_time_and_a_day_with_its_time(tmp_path: Path) -> None:
+    cells = '<c s="5"><v>0.354166666666667</v></c><c s="7"><v>46346.5</v></c><c s="1" t="str"><v>ก</v></c><c s="1"><v>-1</v></c>'
+    file = xlsx(tmp_path / "a.xlsx", {"dmht": sheet(f'<row r="1">{cells}</row>')}, xl__styles_xml=thai_styles())
+    assert rows(file) == [[time(8, 30), datetime(2026, 11, 20, 12), "ก", -1.0]]  # noqa: DTZ001
+
+
+def test_a_thai_format_is_known_in_the_1904_system(tmp_path: Path) -> None:
+    parts = xlsx_parts({"dmht": sheet('<row r="1"><c s="1"><v>44884</v></c></row>')})
+    book = str(parts["xl/workbook.xml"]).replace("<sheets>", '<workbookPr date1904="1"/><sheets>')
+    file = zip_of(tmp_path / "a.xlsx", {**parts, "xl/workbook.xml": book, "xl/styles.xml": thai_styles()})
+    assert rows(file) == [[date(2026, 11, 20)]]
+
+
+def test_thai_formats_and_marks_of_an_xls(tmp_path: Path) -> None:
+    font = [record(0x0031, struct.pack("<2H", 200, 8 if n == 5 else 0)) for n in range(6)]  # the sixth is numbered 6
+    styles = [record(0x00E0, struct.pack("<2H", *of).ljust(20, b"\0")) for of in ((0, 0), (0, 71), (6, 0), (5, 200))]
+    form = record(0x041E, struct.pack("<2HB", 200, 8, 1) + "ว/ด/ปปปป".encode("utf-16-le"))
+    cells = [record(0x0203, struct.pack("<3Hd", row, style, style, 46346)) for row in range(2) for style in range(4)]
+    many = record(
+        0x00BD,
+        struct.pack("<2H", 2, 0) + b"".join(struct.pack("<HI", style, 46346 << 2 | 2) for style in (1, 2)) + b"\1\0",
+    )
+    hidden = record(0x0208, struct.pack("<6HI", 1, 0, 4, 255, 0, 0, 0x20))
+    (tmp_path / "a.xls").write_bytes(xls(hidden + b"".join(cells) + many, b"".join([*font, form, *styles])))
+
+    (found,) = read(tmp_path / "a.xls")
+
+    day = date(2026, 11, 20)
+    assert [list(row) for row in found.rows] == [[46346.0, day, 46346.0, day]] * 2 + [[day, 46346.0]]
+    assert (found.hidden, found.struck) == ({1}, {0: {2}, 1: {2}, 2: {1}})
+
+
+def test_hidden_rows_and_struck_cells_of_an_xlsx_are_told(tmp_path: Path) -> None:
+    text = "<is><t>ก</t></is></c>"
+    lines = [
+        f'<row r="1"><c r="A1" t="inlineStr">{text}<c r="B1" s="16" t="inlineStr">{text}<c r="C1" s="16"/></row>',
+        f'<row r="3" hidden="1"><c r="A3" t="inlineStr">{text}</row>',
+        '<row r="4" hidden="1"/>',
+    ]
+    styles = thai_styles(struck=True)
+    (found,) = read(xlsx(tmp_path / "a.xlsx", {"dmht": sheet("".join(lines))}, xl__styles_xml=styles))
+    assert (found.hidden, found.struck) == ({2}, {0: {1}})
+
+
+def test_hidden_rows_and_struck_cells_of_an_ods_are_told(tmp_path: Path) -> None:
+    struck = '<style:style style:name="ce1" style:family="table-cell"><style:text-properties style:text-line-through-style="solid"/></style:style>'
+    cell = '<table:table-cell {}office:value-type="string"><text:p>ก</text:p></table:table-cell>'
+    one, other = cell.format(""), cell.format('table:style-name="ce1" ')
+    table = (
+        f'<table:table table:name="dmht"><table:table-row>{one}{other}</table:table-row>'
+        f'<table:table-row table:visibility="filter" table:number-rows-repeated="2">{one}</table:table-row>'
+        f'<table:table-row table:visibility="collapse">{one}</table:table-row></table:table>'
+    )
+    parts = ods_parts(table)
+    spaces = 'xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"'
+    styled = f"<office:automatic-styles {spaces}>{struck}</office:automatic-styles><office:body>"
+    parts["content.xml"] = str(parts["content.xml"]).replace("<office:body>", styled)
+    (found,) = read(zip_of(tmp_path / "a.ods", parts))
+    assert (found.hidden, found.struck) == ({1, 2, 3}, {0: {1}})
 
 
 def test_an_instant_in_a_date_cell_keeps_its_zone(tmp_path: Path) -> None:

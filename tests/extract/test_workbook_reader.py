@@ -392,6 +392,66 @@ def test_a_sheet_for_mending_with_its_reasons_is_read() -> None:
     assert (len(reading.rows), reading.sheets[0].surplus) == (1, ())
 
 
+@pytest.mark.parametrize(
+    ("heading", "state"),
+    [
+        ("สถานะ", "ยกเลิก"), ("สถานะ", "ผู้ป่วยขอยกเลิก"), ("Status", "Cancelled"), ("หมายเหตุ", "ยกเลิก ไม่มาตามนัด"), (None, "ยกเลิก"),
+        ("ยกเลิก", "x"), ("ยกเลิก", True), ("วันที่ยกเลิก", moment(2026, 10, 2)), ("visit status", "VOID"),
+    ],
+)  # fmt: skip
+def test_a_row_that_says_it_is_cancelled_is_held_back_and_named(heading: CellValue, state: CellValue) -> None:
+    """It was sent."""
+    rows = [[*headings("dmht"), heading], [*line("dmht", LAB), None], [*line("dmht", LAB | {"vn": "2"}), state]]
+    one, other = read(RawSheet("ข้อมูล", True, rows)).rows
+    assert (one.faults, rules(other)) == ((), {"lab_code": "row.cancelled"})
+    assert "ช่อง W3" in message_of(other, "lab_code") and "lab_code" not in other.values
+
+
+@pytest.mark.parametrize(
+    ("heading", "state"),
+    [
+        ("สถานะ", "ส่งแล้ว"), ("สถานะ", "ไม่ยกเลิก"), ("หมายเหตุ", "นัดใหม่เพราะครั้งก่อนยกเลิก"), ("ยกเลิก", "ไม่"), ("ยกเลิก", "-"), ("ยกเลิก", 0.0),
+        ("ยกเลิก", False), ("ชื่อวัคซีนเดิม", "x"),
+    ],
+)  # fmt: skip
+def test_a_row_that_says_it_is_not_cancelled_counts(heading: str, state: CellValue) -> None:
+    rows = [[*headings("dmht"), heading], [*line("dmht", LAB), state]]
+    assert only(read(RawSheet("ข้อมูล", True, rows)).rows).faults == ()
+
+
+def test_a_struck_through_row_is_held_back_and_named() -> None:
+    """It was sent."""
+    raw = RawSheet(
+        "ข้อมูล",
+        True,
+        [*sheet("dmht", LAB, LAB | {"vn": "2"}).rows, ["หมายเหตุ"]],
+        struck={2: frozenset({3, 4}), 1: frozenset({40})},
+    )
+    one, other = read(raw).rows
+    assert (one.faults, rules(other)) == ((), {"lab_code": "row.struck"})
+    assert "ช่อง D3" in message_of(other, "lab_code")
+
+
+def test_hidden_rows_are_left_out_and_named_by_their_numbers() -> None:
+    """They were sent without a word."""
+    lines = sheet("dmht", *(LAB | {"vn": str(n)} for n in range(6))).rows
+    reading = read(RawSheet("ข้อมูล", True, [*lines, ["จบ"]], hidden=frozenset({2, 3, 4, 6, 7})))
+    assert [row.number for row in reading.rows] == [2, 6]
+    assert [message.th for message in reading.left_out] == [
+        "ไม่ได้อ่านแถว 3–5, 7 ของแผ่นงาน ข้อมูล เพราะถูกซ่อนหรือกรองไว้ หากต้องการให้อ่านกรุณายกเลิกการซ่อนและตัวกรอง"
+    ]
+
+
+def test_a_hidden_row_of_a_visit_that_is_seen_holds_it_back() -> None:
+    """Creatinine would go without the potassium that is hidden, and that could then never be claimed."""
+    first, second = (
+        LAB | {"dx1": "I10", "lab_code": "Cr", "result": 0.9},
+        {"vn": LAB["vn"], "lab_code": "K", "result": 4.1},
+    )
+    one, other = read(replace(sheet("dmht", first, second), hidden=frozenset({2}))).rows
+    assert (one.faults, rules(other)) == ((), {"lab_code": "row.hidden"})
+
+
 def test_a_workbook_without_any_sheet_of_claims_is_refused() -> None:
     with pytest.raises(WorkbookError, match="ไม่มีแผ่นงานที่มีหัวคอลัมน์"):
         read(RawSheet("Sheet1", True, [["a", "b"]]), replace(sheet("dmht", LAB), visible=False))

@@ -6,8 +6,8 @@ from typing import Literal
 
 from core.messages import Message
 from extract.workbook.safe_open import compound, ods, xls, xlsx, zip_archive
-from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange
 from extract.workbook.safe_open.limits import Extent, Limits
+from extract.workbook.safe_open.marks import Marks, MergedRange
 from extract.workbook.safe_open.refusals import (
     EMPTY,
     HOLDS,
@@ -46,12 +46,14 @@ class InspectedFile:
 
     Args:
         form: Its type.
-        broken: The broken cells of each sheet, in order; empty for csv.
+        marks: The marks of each sheet, in order; empty for csv.
+        from_1904: Whether days count from 1904, as in workbooks of old Macintoshes.
         merged: The merged ranges of each sheet of an .ods; the reader knows those of other types.
     """
 
     form: Form
-    broken: list[BrokenCells]
+    marks: list[Marks]
+    from_1904: bool = False
     merged: list[list[MergedRange]] = field(default_factory=list)
 
 
@@ -73,7 +75,7 @@ def inspect_file(data: bytes, suffix: str, limits: Limits) -> InspectedFile:
     if data.startswith(zip_archive.MAGIC):
         return _inspect_archive(Archive(data, limits), Extent(limits))
     if data.startswith(compound.MAGIC):
-        return InspectedFile("xls", xls.inspect(compound.Compound(data), Extent(limits)))
+        return InspectedFile("xls", *xls.inspect(compound.Compound(data), Extent(limits)))
     for beginning, what in SIGNATURES:
         if re.match(beginning, data[:HEAD], re.DOTALL):
             raise FileRefused(NOT_A_WORKBOOK, what)
@@ -85,7 +87,7 @@ def inspect_file(data: bytes, suffix: str, limits: Limits) -> InspectedFile:
 def _inspect_archive(archive: Archive, extent: Extent) -> InspectedFile:
     names = archive.names
     if xlsx.WORKBOOK in names:
-        return InspectedFile("xlsx", xlsx.inspect(archive, extent))
+        return InspectedFile("xlsx", *xlsx.inspect(archive, extent))
     if "mimetype" in names:
         content = next(archive.unpack("mimetype"), b"")[:ODF_KIND]
         kind = content.decode("ascii", "replace").strip()
@@ -94,7 +96,8 @@ def _inspect_archive(archive: Archive, extent: Extent) -> InspectedFile:
             raise FileRefused(OTHER_FORM)
         if what := ODF[kind]:
             raise FileRefused(NOT_A_WORKBOOK, what)
-        return InspectedFile("ods", *ods.inspect(archive, extent))
+        marks, merged = ods.inspect(archive, extent)
+        return InspectedFile("ods", marks, merged=merged)
     for folder, what in (("word/", WORD), ("ppt/", SLIDES)):
         if any(name.startswith(folder) for name in names):
             raise FileRefused(NOT_A_WORKBOOK, what)

@@ -1,4 +1,4 @@
-"""Inspects an .ods before it is read: forbidden contents, its extent, broken cells and merged ranges.
+"""Inspects an .ods before it is read: forbidden contents, its extent, the marks of its sheets and merged ranges.
 
 Names are compared with the usual prefix, which every spreadsheet program writes, as the reader (calamine) does.
 Source: OASIS OpenDocument 1.3 part 3, and the calcext extension of LibreOffice.
@@ -6,8 +6,8 @@ Source: OASIS OpenDocument 1.3 part 3, and the calcext extension of LibreOffice.
 
 import re
 
-from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange, Why
 from extract.workbook.safe_open.limits import Extent
+from extract.workbook.safe_open.marks import Marks, MergedRange, Why
 from extract.workbook.safe_open.refusals import CONNECTION, DAMAGED, EMBEDDED, HOLDS, LINK, LOCKED, MACROS, FileRefused
 from extract.workbook.safe_open.xml_parser import Attributes, refusing_declarations, walk
 from extract.workbook.safe_open.zip_archive import Archive
@@ -39,7 +39,7 @@ LINKED = ("draw:image", "draw:object", "draw:floating-frame")
 CELLS = ("table:table-cell", "table:covered-table-cell")
 
 
-def inspect(archive: Archive, extent: Extent) -> tuple[list[BrokenCells], list[list[MergedRange]]]:
+def inspect(archive: Archive, extent: Extent) -> tuple[list[Marks], list[list[MergedRange]]]:
     """Inspect all parts. Each is unpacked once, piece by piece, and not kept.
 
     Args:
@@ -47,7 +47,7 @@ def inspect(archive: Archive, extent: Extent) -> tuple[list[BrokenCells], list[l
         extent: Counts the cells of each sheet.
 
     Returns:
-        For each sheet, in the workbook's order: its broken cells; and its ranges merged over several rows.
+        For each sheet, in the workbook's order: its marks; and its ranges merged over several rows.
 
     Raises:
         FileRefused: It cannot or must not be read.
@@ -78,11 +78,13 @@ class _Cells:
     """Parses the cells of all sheets; one element may be repeated for many rows or columns."""
 
     def __init__(self, extent: Extent) -> None:
-        self.sheets: list[BrokenCells] = []
+        self.sheets: list[Marks] = []
         self.merged: list[list[MergedRange]] = []
         self._extent = extent
         self._next_row = self._next_column = 0
         self._rows = self._uncalculated = range(0)
+        self._style, self._struck_styles = "", set[str]()
+        self._hidden = False
 
     def start(self, name: str, attributes: Attributes) -> None:
         if name in CELLS:
@@ -103,12 +105,18 @@ class _Cells:
             first, self._next_column = self._next_row, 0
             self._next_row += int(attributes.get("table:number-rows-repeated", 1))
             self._rows = range(first, self._next_row)
+            self._hidden = attributes.get("table:visibility", "visible") != "visible"
         elif name == "table:table":
             self.end_cell()
-            self.sheets.append({})
+            self.sheets.append(Marks())
             self.merged.append([])
             self._extent.begin(attributes.get("table:name", ""))
             self._next_row = 0
+        elif name == "style:style":
+            self._style = attributes.get("style:name", "")
+        elif name == "style:text-properties":
+            if attributes.get("style:text-line-through-style", "none") != "none":
+                self._struck_styles.add(self._style)
         elif name in FORBIDDEN:
             raise FileRefused(HOLDS, FORBIDDEN[name])
         elif name in LINKED and "://" in attributes.get("xlink:href", ""):
@@ -123,6 +131,11 @@ class _Cells:
         if not self.sheets:
             raise FileRefused(DAMAGED)
         self._extent.reach(self._rows.stop - 1, columns.stop - 1)
+        if self._hidden:
+            self.sheets[-1].hidden.update(self._rows)
+        if attributes.get("table:style-name") in self._struck_styles:
+            for row in self._rows:
+                self.sheets[-1].struck.setdefault(row, []).extend(columns)
         if attributes.get("calcext:value-type") == "error":
             self._mark_broken(columns, "error")
         elif "office:value-type" not in attributes:
@@ -130,4 +143,4 @@ class _Cells:
 
     def _mark_broken(self, columns: range, why: Why) -> None:
         for row in self._rows if columns else ():
-            self.sheets[-1].setdefault(row, {}).update(dict.fromkeys(columns, why))
+            self.sheets[-1].broken.setdefault(row, {}).update(dict.fromkeys(columns, why))

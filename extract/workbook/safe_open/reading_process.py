@@ -1,8 +1,9 @@
 """The child process in which a file is read, so that a hostile file can harm only this process.
 
 `extract.workbook.file` starts it with the limits as JSON, the suffix of the file's name and the descriptor of the open
-file. It writes one JSON text per line to standard output: `{"sheet": name, "visible": true}`, then the sheet's rows as
-arrays, in which an object with one key is a value that JSON has no type for; at the end `{"done": true}`, or the reason
+file. It writes one JSON text per line to standard output: `{"sheet": name, "visible": true, "hidden": [row, …], "struck":
+[[row, [column, …]], …]}`, counted from 0; then the sheet's rows as arrays, in which an object with one key is a value that
+JSON has no type for; at the end `{"done": true}`, or the reason
 for a refusal, `{"not_read": [th, en], "discreet": [th, en]}`. JSON can be decoded safely, whatever a file makes this
 process write. Nothing comes over standard input: the parent holds its other end, and this process ends when it closes.
 
@@ -18,7 +19,7 @@ import select
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -33,9 +34,9 @@ from python_calamine import (
 
 from core.messages import Message
 from extract.workbook.safe_open import csv_text
-from extract.workbook.safe_open.broken_cells import BrokenCells, MergedRange
 from extract.workbook.safe_open.inspection import inspect_file
 from extract.workbook.safe_open.limits import Extent, Limits
+from extract.workbook.safe_open.marks import BrokenCells, Cells, Marks, MergedRange
 from extract.workbook.safe_open.refusals import BOMB, DAMAGED, LOCKED, NOT_UNDERSTOOD, TOO_MUCH, FileRefused
 
 SPARE_SECONDS = 5
@@ -44,6 +45,10 @@ NO_CORE = 1
 """Bytes of a core dump, which would contain people's data. With 0 the kernel would still pipe it to a crash handler."""
 SPAN = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+(?:\.\d+)?)S")
 """A duration of a day or more in an .ods, which the reader returns as in the file."""
+
+EPOCH, EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 (a cell knows no time zone)
+"""The day 0 of workbooks, and of those that count from 1904."""
+MOST_DAYS, MILLISECONDS_A_DAY = 2_958_466, 86_400_000
 
 Rows = Iterable[list[object]]
 
@@ -89,28 +94,29 @@ def _limit_resources(limits: Limits) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _sheets(data: bytes, suffix: str, limits: Limits) -> Iterator[tuple[str, bool, Rows]]:
-    """The name of each sheet, whether it is visible, and its rows; the sheet of a .csv has no name."""
+def _sheets(data: bytes, suffix: str, limits: Limits) -> Iterator[tuple[str, bool, Marks, Rows]]:
+    """The name of each sheet, whether it is visible, its marks and its rows; the sheet of a .csv has no name."""
     inspected = inspect_file(data, suffix, limits)
     if inspected.form == "csv":
-        yield "", True, csv_text.read(data, Extent(limits))
+        yield "", True, Marks(), csv_text.read(data, Extent(limits))
         return
     extent = Extent(limits)
     try:
         with CalamineWorkbook.from_filelike(BytesIO(data)) as workbook:
             known = workbook.sheets_metadata
-            if len(known) != len(inspected.broken):
+            if len(known) != len(inspected.marks):
                 raise FileRefused(DAMAGED)
-            for index, (sheet, broken) in enumerate(zip(known, inspected.broken, strict=True)):
+            for index, (sheet, marks) in enumerate(zip(known, inspected.marks, strict=True)):
                 if sheet.typ == SheetTypeEnum.WorkSheet:
                     cells = workbook.get_sheet_by_index(index)
                     extent.begin(sheet.name)
                     if cells.end:
                         extent.reach(*cells.end)
                     merged = inspected.merged[index] if inspected.merged else cells.merged_cell_ranges
-                    rows = _merged(_with_broken_cells(_cells(cells), broken), merged or ())
+                    dated = _with_days(_cells(cells), marks.days, EPOCH_1904 if inspected.from_1904 else EPOCH)
+                    rows = _merged(_with_broken_cells(dated, marks.broken), merged or ())
                     visible = sheet.visible == SheetVisibleEnum.Visible
-                    yield sheet.name, visible, map(_spans, rows) if inspected.form == "ods" else rows
+                    yield sheet.name, visible, marks, map(_spans, rows) if inspected.form == "ods" else rows
     except PasswordError as error:
         raise FileRefused(LOCKED) from error
     except CalamineError as error:
@@ -122,6 +128,24 @@ def _cells(sheet: CalamineSheet) -> Iterator[list[object]]:
     left: list[object] = [None] * sheet.start[1] if sheet.start else []
     for row in sheet.iter_rows():
         yield left + [None if value == "" else value for value in row]
+
+
+def _with_days(rows: Rows, days: Cells, epoch: datetime) -> Iterator[list[object]]:
+    """The rows with numbers that a Thai format shows as days or times turned into such."""
+    for number, row in enumerate(rows):
+        for column in days.get(number, ()):
+            if column < len(row):
+                row[column] = _day(row[column], epoch)
+        yield row
+
+
+def _day(value: object, epoch: datetime) -> object:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < MOST_DAYS:
+        return value
+    moment = epoch + timedelta(milliseconds=round(value * MILLISECONDS_A_DAY))
+    if value < 1:
+        return moment.time()
+    return moment if moment.time() != time() else moment.date()
 
 
 def _with_broken_cells(rows: Rows, broken: BrokenCells) -> Iterator[list[object]]:
@@ -179,9 +203,10 @@ class _Writer:
         self._left = limits.max_unpacked_megabytes << 20
         self._encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json).encode
 
-    def write(self, sheets: Iterable[tuple[str, bool, Rows]]) -> None:
-        for name, visible, rows in sheets:
-            self._write_line({"sheet": name, "visible": visible})
+    def write(self, sheets: Iterable[tuple[str, bool, Marks, Rows]]) -> None:
+        for name, visible, marks, rows in sheets:
+            struck = sorted(marks.struck.items())
+            self._write_line({"sheet": name, "visible": visible, "hidden": sorted(marks.hidden), "struck": struck})
             empty = 0
             for row in rows:
                 while row and row[-1] is None:

@@ -1,4 +1,4 @@
-"""Inspects an .xls before it is read: forbidden contents, its extent, and broken cells.
+"""Inspects an .xls before it is read: forbidden contents, its extent, and the marks of its sheets.
 
 Source: [MS-XLS].
 """
@@ -7,9 +7,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from extract.workbook.safe_open.broken_cells import BrokenCells
 from extract.workbook.safe_open.compound import Compound
 from extract.workbook.safe_open.limits import Extent
+from extract.workbook.safe_open.marks import Marks, Styles, is_thai_day
 from extract.workbook.safe_open.refusals import (
     CONNECTION,
     DAMAGED,
@@ -35,6 +35,11 @@ EMBEDDED_PREFIXES = ("mbd", "lnk", "objectpool", "package", "\x01ole10native")
 WORKSHEET, CHART = 0, 2
 FORMULA, TRUTH_OR_ERROR, MANY = 0x0006, 0x0205, 0x00BD
 FILLED = {FORMULA, TRUTH_OR_ERROR, MANY, 0x00D6, 0x00FD, 0x0203, 0x0204, 0x027E}
+NUMBERS = (FORMULA, MANY, 0x0203, 0x027E)
+ROW, ROW_HIDDEN = 0x0208, 0x20
+FONT, FONT_STRUCK, FORMAT, STYLE, FROM_1904 = 0x0031, 0x08, 0x041E, 0x00E0, 0x0022
+MISSING_FONT = 4
+"""Fonts are numbered as if there were one of this number."""
 RECORD, PLACE = struct.Struct("<2H"), struct.Struct("<2H")
 
 
@@ -44,7 +49,7 @@ class _Sheet(NamedTuple):
     at: int
 
 
-def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
+def inspect(compound: Compound, extent: Extent) -> tuple[list[Marks], bool]:
     """Inspect the records of every sheet.
 
     Args:
@@ -52,7 +57,7 @@ def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
         extent: Counts the cells of each sheet.
 
     Returns:
-        The broken cells of each sheet, in the workbook's order.
+        The marks of each sheet, in the workbook's order; and whether its days count from 1904.
 
     Raises:
         FileRefused: It cannot or must not be read.
@@ -73,11 +78,38 @@ def inspect(compound: Compound, extent: Extent) -> list[BrokenCells]:
     stream = compound.stream("workbook") or compound.stream("book")
     if not stream:
         raise FileRefused(OTHER_FORM)
-    broken = []
+    styles, from_1904 = _styles(stream)
+    marks = []
     for sheet in _sheets(stream):
         extent.begin(sheet.name)
-        broken.append(_broken_cells(stream, sheet.at, extent) if sheet.type == WORKSHEET else {})
-    return broken
+        marks.append(_marks(stream, sheet.at, extent, styles) if sheet.type == WORKSHEET else Marks())
+    return marks, from_1904
+
+
+def _styles(stream: bytes) -> tuple[Styles, bool]:
+    """The cell styles that matter; and whether days count from 1904."""
+    struck_fonts, formats, struck, days = set[int](), dict[int, str](), set[int](), set[int]()
+    fonts = styles = 0
+    from_1904 = False
+    for kind, held in _records(stream, 0):
+        if kind == FONT and len(held) >= 4:
+            fonts += fonts == MISSING_FONT
+            if held[2] & FONT_STRUCK:
+                struck_fonts.add(fonts)
+            fonts += 1
+        elif kind == FORMAT and len(held) >= 5:
+            number, length = PLACE.unpack_from(held)
+            formats[number] = _name(held[4:], length)
+        elif kind == STYLE and len(held) >= 4:
+            font, number = PLACE.unpack_from(held)
+            if font in struck_fonts:
+                struck.add(styles)
+            if is_thai_day(number, formats.get(number, "")):
+                days.add(styles)
+            styles += 1
+        elif kind == FROM_1904:
+            from_1904 = held[:1] == b"\x01"
+    return Styles(days, struck), from_1904
 
 
 def _sheets(stream: bytes) -> list[_Sheet]:
@@ -99,10 +131,13 @@ def _sheets(stream: bytes) -> list[_Sheet]:
     return sheets
 
 
-def _broken_cells(stream: bytes, at: int, extent: Extent) -> BrokenCells:
-    broken: BrokenCells = {}
+def _marks(stream: bytes, at: int, extent: Extent, styles: Styles) -> Marks:
+    marks = Marks()
+    hidden: set[int] = set()
     for kind, held in _records(stream, at):
         if kind not in FILLED:
+            if kind == ROW and len(held) >= 16 and held[12] & ROW_HIDDEN:
+                hidden.add(int.from_bytes(held[:2], "little"))
             if kind in FORBIDDEN:
                 raise FileRefused(HOLDS, FORBIDDEN[kind])
             continue
@@ -112,8 +147,21 @@ def _broken_cells(stream: bytes, at: int, extent: Extent) -> BrokenCells:
         extent.reach(row, struct.unpack_from("<H", held, len(held) - 2)[0] if kind == MANY else column)
         of_formula = kind == FORMULA and held[6] == 2 and held[12:14] == b"\xff\xff"
         if of_formula or (kind == TRUTH_OR_ERROR and held[7:8] == b"\x01"):
-            broken.setdefault(row, {})[column] = "error"
-    return broken
+            marks.broken.setdefault(row, {})[column] = "error"
+        if row in hidden:
+            marks.hidden.add(row)
+        for place, style in _styles_of(kind, held, column) if styles.days or styles.struck else ():
+            if style in styles.struck:
+                marks.struck.setdefault(row, []).append(place)
+            if style in styles.days and kind in NUMBERS:
+                marks.days.setdefault(row, []).append(place)
+    return marks
+
+
+def _styles_of(kind: int, held: bytes, column: int) -> Iterator[tuple[int, int]]:
+    """The column and the style of each cell of a record, which has one cell, or many numbers of six bytes."""
+    for place, at in enumerate(range(4, len(held) - 2 if kind == MANY else 6, 6), start=column):
+        yield place, int.from_bytes(held[at : at + 2], "little")
 
 
 def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
@@ -143,6 +191,6 @@ def _is_other_book(held: bytes) -> bool:
 
 
 def _name(held: bytes, length: int) -> str:
-    """A sheet's name in BIFF8: a flag, then one or two bytes per character. Only used in messages."""
+    """A sheet's name in BIFF8: a flag, then one or two bytes per character."""
     wide = held[:1] == b"\x01"
     return held[1 : 1 + length * (2 if wide else 1)].decode("utf-16-le" if wide else "latin-1", "replace")
