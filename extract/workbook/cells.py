@@ -35,6 +35,8 @@ _ICD10 = re.compile(r"[A-Z]\d[0-9A-Z]{1,5}")
 _CID = re.compile(r"[1-9]\d{12}")
 # An identity number after 3.10012E+12 was saved and opened again. One in ten still has a right check digit.
 _ROUNDED = re.compile(r"[1-9]\d{6}0{6}")
+# No laboratory reports more than six decimals.
+_CALCULATED = re.compile(r"(\d{1,6}[.,]\d{7,20})\s*\S{0,10}", re.ASCII)
 _NAME_LENGTH = 80
 _CLOSE = 0.75
 _OFFERED = 4
@@ -151,6 +153,12 @@ def _result(value: Filled, _choices: tuple[Choice, ...]) -> Value | Unusable | N
     return value if isinstance(value, str) else unusable("cell.turned_into_date")
 
 
+def _lab_result(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | None:
+    text = _result(value, choices)
+    calculated = isinstance(text, str) and _CALCULATED.fullmatch(text)
+    return unusable("cell.result_calculated", shown=calculated[1]) if calculated else text
+
+
 def _text(value: Filled, choices: tuple[Choice, ...]) -> Value | Unusable | None:
     text = _result(value, choices)
     return unusable("cell.text_long", most=LONGEST_TEXT) if isinstance(text, str) and len(text) > LONGEST_TEXT else text
@@ -200,7 +208,7 @@ _READERS: Mapping[ColumnType, Callable[[Filled, tuple[Choice, ...]], Value | Unu
     "choice": _choice,
     "suggest": _suggest,
     "icd10": _icd10,
-    "result": _result,
+    "result": _lab_result,
     "count": _count,
 }
 

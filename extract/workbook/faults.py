@@ -128,6 +128,11 @@ REASONS: Mapping[str, Message] = {
         "ค่านี้ไม่ใช่จำนวนเต็ม 0–99 กรุณาพิมพ์เฉพาะตัวเลข เช่น 2",
         "it is not a whole number from 0 to 99; type digits only, such as 2.",
     ),
+    "cell.result_calculated": Message(
+        "“{shown}” มีทศนิยมมากกว่าที่ห้องแล็บรายงาน คงเป็นค่าที่คำนวณขึ้น กรุณาพิมพ์ตัวเลขตามใบรายงาน เช่น 7.2",
+        "“{shown}” has more decimals than a laboratory reports and was probably calculated; type the number of the report, such "
+        "as 7.2.",
+    ),
     "cell.icd10": Message(
         "อ่านช่องนี้เป็นรหัส ICD-10 ไม่ได้ กรุณาพิมพ์เฉพาะรหัส เช่น E119 หลายรหัสคั่นด้วยจุลภาค",
         "it cannot be read as ICD-10 codes; type codes only, such as E119, with commas between several.",
@@ -169,7 +174,7 @@ class Unusable:
 
     Args:
         rule: A code of `REASONS`.
-        message: What is wrong and what to type instead; the only values it quotes are dates.
+        message: What is wrong and what to type instead; the only values it quotes are dates and lab results.
     """
 
     rule: str

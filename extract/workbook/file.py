@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -28,6 +29,7 @@ from extract.workbook.safe_open.refusals import (
     NOT_OPENED,
     NOT_THERE,
     NOT_UNDERSTOOD,
+    OF_43_FILES,
     OTHER_FORM,
     TOO_LARGE,
     TOO_LONG,
@@ -37,6 +39,16 @@ from extract.workbook.safe_open.refusals import (
 
 FORMS = (".xlsx", ".xls", ".ods", ".csv")
 MACRO_FORMS = (".xlsm", ".xltm", ".xlam", ".xla")
+TEXT_FORMS = (".csv", ".txt")
+HEAD = 4096
+NAMES_OF_43_FILES = (
+    "PERSON ADDRESS DEATH CHRONIC CARD HOME VILLAGE DISABILITY PROVIDER WOMEN DRUGALLERGY FUNCTIONAL ICF SERVICE DIAGNOSIS_OPD "
+    "DRUG_OPD PROCEDURE_OPD CHARGE_OPD SURVEILLANCE ACCIDENT LABFU CHRONICFU ADMISSION DIAGNOSIS_IPD DRUG_IPD PROCEDURE_IPD "
+    "CHARGE_IPD APPOINTMENT DENTAL REHABILITATION NCDSCREEN FP PRENATAL ANC LABOR POSTNATAL NEWBORN NEWBORNCARE EPI NUTRITION "
+    "SPECIALPP COMMUNITY_ACTIVITY COMMUNITY_SERVICE"
+)
+"""What the files are called that every facility sends to the Ministry."""
+OF_43_FILES_NAME = re.compile(rf"(?:.*[^A-Z])?(?:{NAMES_OF_43_FILES.replace(' ', '|')})(?:[^A-Z].*)?", re.I)
 PACKAGES = Path(__file__).parents[2]
 
 CELLS: dict[str, Callable[..., CellValue]] = {
@@ -63,7 +75,7 @@ def read_sheets(path: Path, limits: WorkbookSettings) -> tuple[RawSheet, ...]:
     """
     try:
         with _open(path) as file:
-            _check_name(path)
+            _check_name(path, file)
             size = os.fstat(file.fileno()).st_size
             if not size:
                 raise FileRefused(EMPTY)
@@ -82,8 +94,8 @@ def check_file(path: Path) -> None:
         WorkbookError: It does not exist, cannot be opened, or is of another type.
     """
     try:
-        with _open(path):
-            _check_name(path)
+        with _open(path) as file:
+            _check_name(path, file)
     except FileRefused as reason:
         raise _named(reason, path) from None
 
@@ -120,11 +132,20 @@ def shown(name: str) -> str:
     return one_line(name)
 
 
-def _check_name(path: Path) -> None:
+def _check_name(path: Path, file: BufferedReader) -> None:
+    if path.suffix.lower() in TEXT_FORMS and _is_of_43_files(os.pread(file.fileno(), HEAD, 0), path.stem):
+        raise FileRefused(OF_43_FILES)
     if path.suffix.lower() in MACRO_FORMS:
         raise FileRefused(HOLDS, MACROS)
     if path.suffix.lower() not in FORMS:
         raise FileRefused(OTHER_FORM)
+
+
+def _is_of_43_files(head: bytes, stem: str) -> bool:
+    """Whether a text with this beginning is one of the Ministry's 43 files: by its heading, or by its name and separator."""
+    line = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].upper()
+    named = OF_43_FILES_NAME.fullmatch(stem) is not None
+    return b"|" in line and (named or line.lstrip(b'"').startswith(b"HOSPCODE"))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Finds the headings of a sheet and from them the kind of sheet. Officers move, rename and repeat headings."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -15,6 +15,7 @@ from extract.workbook.rows import CellValue, RawSheet
 
 SEARCHED_ROWS = 40
 LEAST_HEADINGS = 4
+MOST_NAMED = 6
 TYPICAL_COLUMNS = frozenset({"vn", "cid", "visit_date", "lab_code", "result", "vaccine_code", "lot_number"})
 """Every sheet of claims has headings for at least two of these."""
 
@@ -43,6 +44,12 @@ BOTH = Message(
     "แผ่นงาน {sheet} มีทั้งคอลัมน์ผลตรวจและคอลัมน์วัคซีน กรุณาแยกเป็นคนละแผ่นงานตามแบบฟอร์ม แล้วนำเข้าใหม่",
     "Sheet {sheet} has columns of lab results and of vaccines: put them on sheets of their own as in the template, "
     "and import it again.",
+)
+WIDE = Message(
+    "แผ่นงาน {sheet} เป็นตารางแนวกว้าง มีคอลัมน์ของการตรวจหรือวัคซีนแต่ละรายการ ({names}) แต่หนึ่งแถวต้องเป็นผลตรวจหรือวัคซีนรายการเดียว "
+    "กรุณาแยกเป็นแถวละรายการตามแบบฟอร์ม แล้วนำเข้าใหม่",
+    "Sheet {sheet} is a wide table, with a column for each test or vaccine ({names}), and one row can hold only one result or "
+    "dose: give each a row of its own as in the template, and import it again.",
 )
 
 TWO_TABLES = Message(
@@ -108,6 +115,23 @@ def find_headings(sheet: RawSheet) -> Headings | None:
         surplus=_surplus(sheet.rows[best], {column for name, column in columns.items() if name in own | {*OUTCOMES}}),
         answered=answered,
     )
+
+
+def items_as_headings(sheet: RawSheet, is_item: Callable[[str], bool]) -> WorkbookError | None:
+    """Why a sheet without columns of tests and vaccines is not read, if single ones stand in its headings; else None.
+
+    Args:
+        sheet: The sheet.
+        is_item: Whether a heading is a test or a vaccine.
+    """
+    for number, row in enumerate(sheet.rows[:SEARCHED_ROWS]):
+        if not _has_claim_headings(columns_in(row)):
+            continue
+        texts = ((place, cell) for place, cell in enumerate(row) if isinstance(cell, str) and heading_of(cell) is None)
+        if found := [place for place, text in texts if len(text) <= _LONGEST and is_item(text)][:MOST_NAMED]:
+            names = ", ".join(f"“{_text_at(sheet, number, place)}” {_address(number, place)}" for place in found)
+            return _refused(WIDE, sheet, names=names)
+    return None
 
 
 def refuse_other_headings(sheet: RawSheet, headings: Headings, row: int) -> None:

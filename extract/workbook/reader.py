@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from core.clock import today
@@ -12,7 +13,14 @@ from extract.settings import WorkbookSettings
 from extract.workbook.cells import LONGEST_CODE, cleaned, may_have_month_first, parse, repeats_above
 from extract.workbook.faults import Unusable, unusable
 from extract.workbook.file import file_hash, read_sheets, shown
-from extract.workbook.headings import Headings, find_headings, heading_of, is_heading_row, refuse_other_headings
+from extract.workbook.headings import (
+    Headings,
+    find_headings,
+    heading_of,
+    is_heading_row,
+    items_as_headings,
+    refuse_other_headings,
+)
 from extract.workbook.layout import EXAMPLE, OWN_SHEETS, Choices, SheetLayout, layouts
 from extract.workbook.rows import CellValue, RawSheet, Reading, SheetRead, Value
 from extract.workbook.visits import Draft, join_visits
@@ -92,12 +100,17 @@ def understand(
     drafts: list[Draft] = []
     left_out: list[Message] = []
     answered = False
+    wide: WorkbookError | None = None
     for sheet in raw:
         headings = find_headings(sheet)
         if headings is None or headings.answered or not sheet.visible:
             answered = answered or (headings is not None and headings.answered)
-            if why := _why_left_out(sheet, headings):
-                left_out.append(why.fill(sheet=sheet.name))
+            why = _why_left_out(sheet, headings)
+            if why is UNKNOWN and (found := items_as_headings(sheet, partial(_is_item, choices))):
+                wide = wide or found
+                why = found.message
+            if why:
+                left_out.append(why.fill(sheet=sheet.name) if why in (ANSWERED, HIDDEN, UNKNOWN) else why)
             continue
         rows, notes, doubtful = _rows(sheet, headings, choices, day or today())
         drafts += rows
@@ -105,7 +118,7 @@ def understand(
             left_out.append(HIDDEN_ROWS.fill(sheet=sheet.name, rows=_ranges(hidden)))
         sheets.append(_sheet_read(sheet, headings, notes, doubtful))
     if not sheets:
-        raise WorkbookError(ONLY_ANSWERED if answered else NOTHING)
+        raise wide or WorkbookError(ONLY_ANSWERED if answered else NOTHING)
     drafts = _without_hidden(drafts)
     join_visits(drafts)
     rows_read = tuple(draft.row() for draft in drafts)
@@ -138,6 +151,12 @@ def _why_left_out(sheet: RawSheet, headings: Headings | None) -> Message | None:
         return ANSWERED if sheet.visible else HIDDEN
     is_empty = all(cell is None for row in sheet.rows for cell in row)
     return None if is_empty or not sheet.visible else UNKNOWN
+
+
+def _is_item(choices: Choices, text: str) -> bool:
+    """Whether a text is the name of a test or a vaccine."""
+    columns = (layouts()["dmht"].column("lab_code"), layouts()["epi"].column("vaccine_code"))
+    return any(isinstance(parse(text, column, choices), str) for column in columns)
 
 
 def _sheet_read(sheet: RawSheet, headings: Headings, notes: int, doubtful: list[int]) -> SheetRead:

@@ -31,7 +31,7 @@ from workbook_files import (
 
 from extract.errors import WorkbookError
 from extract.settings import WorkbookSettings
-from extract.workbook.file import file_hash, read_sheets
+from extract.workbook.file import check_file, file_hash, read_sheets
 from extract.workbook.rows import Broken, CellValue, RawSheet
 
 ERROR, UNCALCULATED = Broken("error"), Broken("uncalculated")
@@ -473,6 +473,41 @@ def test_a_title_above_the_table_does_not_mislead_about_the_separator(tmp_path: 
 
 
 # -- names and hashes ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("title", ["", "รายงาน, เดือน พ.ย.\n"])
+def test_a_csv_separated_by_upright_strokes_is_said_to_be(tmp_path: Path, title: str) -> None:
+    path = csv(tmp_path / "a.csv", title + "hn|vn|a|b|c|d\n1|2|3|4|5|6\n")  # it was a sheet without headings
+    with pytest.raises(WorkbookError, match=r"ไฟล์ a\.csv คั่นคอลัมน์ด้วย \| .*separated by \|"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("EPI.txt", "HOSPCODE|PID|SEQ\n10953|000001|1\n"), ("EPI.csv", "\ufeffHOSPCODE|PID|SEQ\n10953|000001|1\n"),
+        ("a.csv", '"HOSPCODE"|"PID"\n'), ("F43_20261120_person.txt", "10953|1200000000015|000001\n"),
+    ],
+)  # fmt: skip
+def test_a_text_file_of_the_43_files_is_named_as_that(tmp_path: Path, name: str, text: str) -> None:
+    path = csv(tmp_path / name, text)  # it was no form that is read, or no sheet with headings
+    for doing in (read, check_file):
+        with pytest.raises(WorkbookError, match=r"เป็นแฟ้มข้อความของ 43 แฟ้ม .* is a text file of the 43 files"):
+            doing(path)
+
+
+def test_another_text_file_is_not_named_so(tmp_path: Path) -> None:
+    for name, text in (("EPI.txt", "เข็มที่ 1\n"), ("notes.txt", "a|b\n")):
+        with pytest.raises(WorkbookError, match="ไม่ใช่รูปแบบที่อ่านได้"):
+            read(csv(tmp_path / name, text))
+
+
+def test_a_table_wider_than_the_limit_is_said_to_be(tmp_path: Path) -> None:
+    path = csv(
+        tmp_path / "a.csv", ",".join("x" * 201) + "\n"
+    )  # only its cell was named, and "delete what lies outside"
+    with pytest.raises(WorkbookError, match=r"กว้างถึงช่อง GS1 .*200 คอลัมน์.* wider than the 200 columns"):
+        read(path)
 
 
 def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path) -> None:

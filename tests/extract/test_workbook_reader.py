@@ -392,6 +392,17 @@ def test_a_sheet_for_mending_with_its_reasons_is_read() -> None:
     assert (len(reading.rows), reading.sheets[0].surplus) == (1, ())
 
 
+def test_a_table_with_a_column_for_each_test_is_refused_as_wide() -> None:
+    """It was "no sheet with headings"."""
+    names = ["HbA1c" if cell == "รายการตรวจ" else "Cr" if cell == "ผลตรวจ" else cell for cell in headings("dmht")]
+    wide = RawSheet("กว้าง", True, [["รายงาน"], names, line("dmht", LAB | {"lab_code": 7.2, "result": 0.9})])
+    with pytest.raises(WorkbookError, match=r"ตารางแนวกว้าง .*“HbA1c” P2, “Cr” Q2") as caught:
+        read(wide)
+    assert "is a wide table" in caught.value.message.en
+    reading = read(wide, sheet("dmht", LAB))
+    assert [len(reading.rows), "ตารางแนวกว้าง" in reading.left_out[0].th] == [1, True]
+
+
 @pytest.mark.parametrize(
     ("heading", "state"),
     [

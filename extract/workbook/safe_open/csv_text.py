@@ -8,9 +8,11 @@ from contextlib import suppress
 from itertools import islice
 
 from extract.workbook.safe_open.limits import Extent
-from extract.workbook.safe_open.refusals import BAD_QUOTES, OTHER_FORM, UNKNOWN_LETTERS, FileRefused
+from extract.workbook.safe_open.refusals import BAD_QUOTES, OTHER_FORM, PIPES, UNKNOWN_LETTERS, FileRefused
 
 SEPARATORS = ",;\t"
+PIPE = "|"
+LEAST_PIPES = 4
 HEAD = 20
 """Records from which the separator is guessed."""
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -63,7 +65,11 @@ def _decode(data: bytes, encodings: tuple[str, ...]) -> str:
 
 
 def _separator(text: str) -> str:
-    """The separator that gives the most values; the comma if none gives any."""
+    """The separator that gives the most values; the comma if none gives any.
+
+    Raises:
+        FileRefused: The values are separated by a sign that no spreadsheet program takes for a separator.
+    """
 
     def separated(separator: str) -> int:
         found = 0
@@ -73,4 +79,7 @@ def _separator(text: str) -> str:
                 found += max(0, len(row) - 1)
         return found
 
-    return max(SEPARATORS, key=separated)
+    best = max(SEPARATORS, key=separated)
+    if separated(PIPE) > max(separated(best), LEAST_PIPES):
+        raise FileRefused(PIPES)
+    return best

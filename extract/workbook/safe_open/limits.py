@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from extract.workbook.safe_open.refusals import TOO_FAR, FileRefused
+from extract.workbook.safe_open.refusals import TOO_FAR, TOO_WIDE, FileRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Extent:
             self._last = row
         if row >= self._end or column >= self._columns:
             raise FileRefused(
-                TOO_FAR,
+                TOO_FAR if row >= self._end else TOO_WIDE,
                 sheet=self._sheet,
                 cell=address(row, column),
                 rows=f"{self._limits.max_rows:,}",

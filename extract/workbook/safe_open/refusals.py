@@ -39,6 +39,12 @@ TOO_FAR = Message(
     en="Sheet “{sheet}” of {file} reaches cell {cell}, and no more than {rows} rows (all sheets together) and {columns} columns "
     "are read: delete what lies outside the table, or split the file.",
 )
+TOO_WIDE = Message(
+    th="แผ่นงาน “{sheet}” ในไฟล์ {file} กว้างถึงช่อง {cell} แต่อ่านได้ไม่เกิน {columns} คอลัมน์ กรุณาลบคอลัมน์ที่ไม่ใช้ "
+    "หรือเพิ่มค่า workbook.max_columns",
+    en="Sheet “{sheet}” of {file} reaches cell {cell} and is wider than the {columns} columns that are read: "
+    "delete the columns that are not needed, or raise the setting workbook.max_columns.",
+)
 HOLDS = Message(
     th="ไฟล์ {file} มี{what} จึงไม่อ่านเพื่อความปลอดภัย กรุณาคัดลอกตารางแล้ววางเฉพาะค่าลงในไฟล์ .xlsx ใหม่",
     en="{file} holds {what} and is not read, for safety: copy the table and paste its values alone into a new .xlsx file.",
@@ -55,6 +61,16 @@ NOT_A_WORKBOOK = Message(
 OTHER_FORM = Message(
     th="ไฟล์ {file} ไม่ใช่รูปแบบที่อ่านได้ กรุณาบันทึกเป็น .xlsx, .xls, .ods หรือ .csv",
     en="{file} is of a form that is not read: save it as .xlsx, .xls, .ods or .csv.",
+)
+OF_43_FILES = Message(
+    th="ไฟล์ {file} เป็นแฟ้มข้อความของ 43 แฟ้ม คั่นด้วย | ไม่ใช่สมุดงาน และไม่มีข้อมูลครบสำหรับเคลม กรุณาใช้ตารางตามแบบฟอร์ม "
+    "หรือให้โปรแกรมอ่านจาก HIS",
+    en="{file} is a text file of the 43 files, separated by |, not a workbook, and lacks what a claim needs: use a table as in "
+    "the template, or let the program read the HIS.",
+)
+PIPES = Message(
+    th="ไฟล์ {file} คั่นคอลัมน์ด้วย | กรุณาบันทึกใหม่โดยคั่นด้วยจุลภาค (,) หรือบันทึกเป็น .xlsx",
+    en="The columns of {file} are separated by |: save it with commas (,) between them, or as .xlsx.",
 )
 DAMAGED = Message(
     th="ไฟล์ {file} เสียหายหรือมาไม่ครบ กรุณาคัดลอกหรือดาวน์โหลดใหม่ หรือเปิดในโปรแกรมตารางคำนวณแล้วบันทึกใหม่",
