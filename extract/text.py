@@ -20,9 +20,10 @@ def cleaned(text: str) -> str:
 
     Control characters other than blanks stay: they are the sign of a wrong character set (`core.mojibake`).
     """
-    if not (text.isascii() and text.isprintable()):
-        text = _DECOMPOSED.sub("\\1\u0e33", INVISIBLE.sub("", text).translate(_BLANKS))
-    return text.strip()
+    if not text.isascii():
+        text = INVISIBLE.sub("", text)
+        text = _DECOMPOSED.sub("\\1\u0e33", text) if "\u0e4d" in text else text
+    return (text if text.isprintable() else text.translate(_BLANKS)).strip()
 
 
 _NO_MARKS = re.compile('[-‐‑‒–—―−._… ]+|["“”„″]+')

@@ -29,6 +29,8 @@ LONGEST = 10_000
 """Characters of the longest text that can be a value, such as a laboratory's remark; a file or a dump is longer."""
 LOCAL = "local_"
 """What the names of columns of local codes begin with."""
+LABELS = frozenset({"lab_name", "vaccine_name", "marriage_name", "nation_name", "scheme_name"})
+"""The columns of what local codes are called; "not known" is the name of a code."""
 _SHOWN = 200
 
 
@@ -145,7 +147,7 @@ def column(values: Sequence[object], kind: Kind, name: str = "") -> pd.Series:
     reader = _READERS[kind]
     if name in TIMELESS:
         reader = partial(as_day, timeless=True)
-    elif name.startswith(LOCAL):  # of a site's code map, in which any word may stand
+    elif name.startswith(LOCAL) or name in LABELS:  # of a site's code map, in which any word may stand
         reader = as_code
     elif kind == "text":
         reader = partial(as_text, column=name)

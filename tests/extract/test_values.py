@@ -62,7 +62,8 @@ def test_what_nobody_sees_is_no_part_of_a_text(stored: str, text: str) -> None:
 )
 def test_a_word_for_no_value_is_none_but_a_local_code_of_a_map(stored: str | bytes) -> None:
     assert as_text(stored) is None  # it was the lot, the surname, the licence number
-    assert [list(column([stored], "text", name).isna()) for name in ("lot_number", "local_scheme")] == [[True], [False]]
+    names = ("lot_number", "provider_name", "local_scheme", "nation_name")
+    assert [list(column([stored], "text", name).isna()) for name in names] == [[True], [True], [False], [False]]
 
 
 def test_no_occupation_is_an_answer() -> None:
