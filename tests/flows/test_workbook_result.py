@@ -32,7 +32,7 @@ from extract.workbook.rows import Reading
 from load.workbook import source_sheets, writer
 from load.workbook.form import FIRST_ROW, NAME_ROW
 from load.workbook.result import write_result
-from load.workbook.result_content import RowOutcome, Summary, mendable_rows
+from load.workbook.result_content import Mark, RowOutcome, Summary, mendable_rows
 from load.workbook.style import CATEGORIES, FAULTY
 
 OFFICERS, MENDING = "ก.ย. 69", "แก้ไข DMHT"
@@ -153,6 +153,24 @@ def test_codes_that_were_numbers_are_mended_as_digits(imported: Import) -> None:
     cells = [sheet[f"{_column(sheet, name)}{FIRST_ROW}"] for name in ("hn", "cid", "result")]
     assert [cell.value for cell in cells] == ["104", "123456789012", "7.2"]
     assert {cell.data_type for cell in cells} == {"s"}
+
+
+def test_a_cancelled_row_would_not_pass_as_it_stands_in_the_sheet_for_mending(imported: Import) -> None:
+    """Its state does not stand there: with its test it would have been sent by importing the result."""
+    book = officers_book()
+    book.worksheets[0]["I7"], book.worksheets[0][f"{AMOUNT}7"] = "3/2/2513", "ยกเลิก"
+
+    def answer(reading: Reading) -> list[RowOutcome]:
+        marks = tuple(Mark(fault.column, fault.message) for fault in reading.rows[3].faults)
+        return [*answers_of(reading)[:3], replace(answers_of(reading)[3], marks=marks)]
+
+    out = imported(book, answer=answer)
+
+    sheet = load_workbook(out)[MENDING]
+    cell = sheet[f"{_column(sheet, 'lab_code')}{FIRST_ROW}"]
+    assert (cell.value, f"ช่อง {AMOUNT}7" in cell.comment.text, "HbA1c" in cell.comment.text) == (None, True, True)
+    (row,) = reading_of(out).rows
+    assert [(fault.column, fault.rule) for fault in row.faults] == [("lab_code", "cell.empty")]
 
 
 def test_mending_has_the_drop_downs_of_a_template(imported: Import) -> None:
