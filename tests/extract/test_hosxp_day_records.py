@@ -166,3 +166,32 @@ def test_antenatal_dt_of_any_number_is_106(day: DayTables) -> None:
     # was "203", which no claim has
     doses = day.vaccinations[day.vaccinations["family"] == "anc"]
     assert list(doses["vaccine_code"]) == ["106"]
+
+
+def test_words_for_no_value_and_a_decomposed_letter_are_not_what_a_claim_says(
+    new_database: Callable[[], str],
+) -> None:
+    url = new_database()
+    vaccine, doctor = HOSPITAL["ovst_vaccine"][0], HOSPITAL["doctor"][0]
+    person = {
+        **HOSPITAL["patient"][0],
+        "pname": "ไม่ทราบ",
+        "fname": "น\u0e4d\u0e49\u0e32",
+        "lname": "nan",
+        "passport_no": "-",
+    }
+    fill(
+        url,
+        {
+            **{table: HOSPITAL[table] for table in ("opdconfig", "pttype", "person_vaccine")},
+            "patient": [person],
+            "doctor": [{**doctor, "licenseno": "(null)"}],
+            "ovst": ROWS["ovst"][:1],
+            "ovst_vaccine": [{**vaccine, "vn": VISITS[0], "vaccine_lot_no": "NULL"}],
+        },
+    )  # fmt: skip
+    with open_source(settings_for(url)) as source:
+        day = source.read_day(DAY, ALL)
+    # was "ไม่ทราบ", the ring and า apart, "nan", "-"; "NULL" and "(null)"
+    assert _of(day.visits, VISITS[0], "title", "fname", "lname", "passport_no") == (None, "น้ำ", None, None)
+    assert _of(day.vaccinations, VISITS[0], "lot_number", "license_no") == (None, None)
