@@ -279,6 +279,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
     return found
 
 
+@pytest.mark.xdist_group("hospital_through_workbooks")
 def test_every_claim_of_a_hospital_goes_through_a_workbook_and_stays_the_same(hospital: Hospital) -> None:
     sheets = [sheet(name, *as_cells(found)) for name, found in hospital.records.items()]
     rows = understand("เคลม.xlsx", "0" * 64, tuple(sheets), CHOICES, FIRST + timedelta(days=DAYS)).rows
@@ -287,12 +288,14 @@ def test_every_claim_of_a_hospital_goes_through_a_workbook_and_stays_the_same(ho
     assert made == {key: claim.payload for key, claim in hospital.claims.items()}
 
 
+@pytest.mark.xdist_group("hospital_through_workbooks")
 def test_every_claim_of_a_hospital_goes_through_its_records_and_stays_the_same(hospital: Hospital) -> None:
     rows = [row for name, found in hospital.records.items() for row in rows_of(from_json(to_json(found)), name)]
     made = {key: payload for day in days_of(rows) for key, payload in claims_of(day).items()}
     assert made == {key: claim.payload for key, claim in hospital.claims.items()}
 
 
+@pytest.mark.xdist_group("hospital_through_workbooks")
 def test_records_of_the_rows_of_a_workbook_are_those_of_its_tables(hospital: Hospital) -> None:
     sheets = [sheet(name, *as_cells(found)) for name, found in hospital.records.items()]
     rows = understand("เคลม.xlsx", "0" * 64, tuple(sheets), CHOICES, FIRST + timedelta(days=DAYS)).rows
@@ -320,6 +323,7 @@ def test_records_of_the_rows_of_a_workbook_give_a_faulty_row_too() -> None:
     assert not {"result", "dob"} & potassium.keys()
 
 
+@pytest.mark.xdist_group("hospital_through_workbooks")
 def test_records_of_a_workbook_give_its_tables_again(hospital: Hospital) -> None:
     rows = [row for name, found in hospital.records.items() for row in rows_of(found, name)]
     for day in days_of(rows):

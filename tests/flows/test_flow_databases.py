@@ -48,7 +48,9 @@ def test_every_faultless_record_is_accepted_once(night_on: Callable[[str], Night
     assert kinds == night.hospital.claims
 
 
-@pytest.mark.parametrize("backend", SERVERS)
+@pytest.mark.parametrize(
+    "backend", [SERVERS[0], *(pytest.param(server, marks=pytest.mark.slow) for server in SERVERS[1:])]
+)
 def test_days_read_before_the_his_went_away_are_sent_and_the_rest_goes_in_the_next_run(
     night_on: Callable[[str], Night], site: Site, sandbox: Sandbox, backend: str
 ) -> None:

@@ -33,8 +33,6 @@ from sandbox.his import build_hosxp, build_jhcis
 from sandbox.process import Sandbox
 from sandbox.world import Account, Fault, FaultKind
 
-pytestmark = pytest.mark.xdist_group("records_edited")
-
 TIMES = int(os.environ.get("RECORDS_EDITED", "0"))
 _hcodes = count(20_001)
 
@@ -239,8 +237,8 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.hypothesis
-@pytest.mark.parametrize("kind", ["hosxp", pytest.param("jhcis", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", HOSPITALS)
 def test_what_goes_is_what_the_records_say_and_nothing_is_forgotten(
     kind: str,
     backend: str,
@@ -256,7 +254,7 @@ def test_what_goes_is_what_the_records_say_and_nothing_is_forgotten(
     site = site_of(tmp_path, sandbox, his, kind, audit)
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(site.config))
     # Each is a dozen runs, not one call; a server takes longer for them.
-    examples = settings.default.max_examples // (10 if backend == "sqlite" else 30)
+    examples = settings.default.max_examples // (20 if backend == "sqlite" else 60)
     run_state_machine_as_test(
         partial(RecordsEdited, HOSPITALS[kind](his), sandbox, site, calendar),
         settings=settings(
@@ -275,7 +273,7 @@ def test_what_goes_is_what_the_records_say_and_nothing_is_forgotten(
 BUILD = {"hosxp": build_hosxp, "jhcis": build_jhcis}
 
 
-@pytest.mark.parametrize("kind", BUILD)
+@pytest.mark.parametrize("kind", ["hosxp", pytest.param("jhcis", marks=pytest.mark.slow)])
 def test_dry_and_real_give_the_same_list(
     kind: str,
     backend: str,

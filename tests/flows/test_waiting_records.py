@@ -98,7 +98,9 @@ CHANGES: dict[str, Callable[[Ward], object]] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change", ["deleted", *(pytest.param(change, marks=pytest.mark.slow) for change in CHANGES if change != "deleted")]
+)
 @pytest.mark.parametrize("days", [pytest.param(1, marks=pytest.mark.slow), 12])
 def test_a_held_claim_that_the_hospital_took_back_does_not_go(ward: Ward, change: str, days: int):
     # Was: `reconcile` sent it as it was read weeks before, and it was accepted.
@@ -113,7 +115,15 @@ def test_a_held_claim_that_the_hospital_took_back_does_not_go(ward: Ward, change
     assert ward.taken == []
 
 
-@pytest.mark.parametrize("changes", [{"results": {HBA1C: "8.4"}}, {"person": 2}, {"icd10": ("E119", "N183")}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"results": {HBA1C: "8.4"}},
+        pytest.param({"person": 2}, marks=pytest.mark.slow),
+        pytest.param({"icd10": ("E119", "N183")}, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_a_held_claim_goes_as_the_hospital_has_it_now(ward: Ward, changes: dict[str, Any]):
     # Was: with the former result, person and diagnosis.
     ward.comes()
@@ -125,6 +135,7 @@ def test_a_held_claim_goes_as_the_hospital_has_it_now(ward: Ward, changes: dict[
     assert ward.said() == [said for said in ward.hospital.records().values() if said]
 
 
+@pytest.mark.slow
 def test_a_held_claim_moved_to_another_day_goes_with_that_day(ward: Ward):
     visit = ward.comes()
     ward.night()
@@ -147,6 +158,7 @@ def test_without_the_his_its_claims_wait(ward: Ward, monkeypatch: pytest.MonkeyP
     assert ward.taken == []
 
 
+@pytest.mark.slow
 def test_a_refused_claim_mended_after_two_weeks_goes_in_the_next_night(ward: Ward):
     # Was: read again for seven days only, then never.
     ward.comes(closed=True, dose="815", icd10=(), results={})
@@ -313,6 +325,7 @@ def test_a_claim_that_the_his_shows_with_our_number_is_there(ward: Ward):
     assert ward.rules == {("101", "taken.vanished")}
 
 
+@pytest.mark.slow
 def test_a_held_claim_that_the_his_has_claimed_is_withdrawn_with_a_word(ward: Ward):
     # Was: withdrawn without one.
     ward.comes()
