@@ -238,14 +238,23 @@ def test_a_server_without_the_status_call_is_one_warning(after: Trial) -> None:
 
 
 @pytest.mark.slow
-def test_it_needs_no_hospital_database_where_the_facility_is_configured(after: Trial) -> None:
+def test_without_the_hospital_database_its_claims_wait_and_transactions_are_asked_about(
+    after: Trial, small_hospital: str
+) -> None:
+    # Was: sent as they had been read, whatever the hospital said by then.
     after.sandbox.misbehave(Fault(kind="reset_before", times=2))
     after.run(**THAT_DAY)
-    after.site.set(his__url="sqlite:////nowhere/hosxp.sqlite")
-    assert after.reconcile().state == "Failed"
-    after.site.set(facility__hcode="10953")
+    before = after.site.states()
+    after.site.set(his__url="sqlite:////nowhere/hosxp.sqlite", facility__hcode="10953")
+    ended = after.reconcile()
+    assert (ended.state, after.site.states()) == ("Failed", before)
+    assert after.sandbox.stats()["requests"]["status"] == {"200 success": before["accepted"]}
+    after.site.set(his__url=small_hospital)
     assert after.reconcile().state == "Completed"
     assert set(after.site.states()) == {"accepted"}
+    # With nothing that waits it needs none.
+    after.site.set(his__url="sqlite:////nowhere/hosxp.sqlite")
+    assert after.reconcile().state == "Completed"
 
 
 def test_dry_run_says_what_it_would_do_and_does_nothing(after: Trial) -> None:

@@ -232,12 +232,11 @@ def test_no_run_and_no_deployment_names_a_command_an_environment_or_a_folder(ser
     # What is written into the deployment behind the run's back has no effect.
     later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
     run = service.ask(f"deployments/{nightly['id']}/create_flow_run", parameters={"dry_run": True}, state=later)
-    changed = f"{service.url}/api/deployments/{nightly['id']}"
-    requests.patch(changed, json={"job_variables": variables}, auth=service.auth, timeout=PATIENCE).raise_for_status()
+    service.change(f"deployments/{nightly['id']}", job_variables=variables)
     now = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2020-01-01T00:00:00Z"}}
     service.ask(f"flow_runs/{run['id']}/set_state", state=now, force=True)
     (ended,) = until(lambda: [r for r in service.runs(*ENDED) if r["id"] == run["id"]])
-    requests.patch(changed, json={"job_variables": {}}, auth=service.auth, timeout=PATIENCE).raise_for_status()
+    service.change(f"deployments/{nightly['id']}", job_variables={})
     assert ended["state_type"] == "COMPLETED", ended["state"]["message"]
     assert not proof.exists()
 
@@ -269,18 +268,9 @@ def test_a_pool_and_an_automation_that_somebody_changed_are_ours_again_after_a_s
         "job_configuration": {"command": "{{ command }}"},
         "variables": {"type": "object", "properties": {"command": {"type": "string"}}},
     }
-    pool = f"{service.url}/api/work_pools/{POOL}"
-    changed = requests.patch(pool, json={"base_job_template": open_template}, auth=service.auth, timeout=PATIENCE)
-    changed.raise_for_status()
+    service.change(f"work_pools/{POOL}", base_job_template=open_template)
     (watch,) = service.ask("automations/filter")
-    automation = f"{service.url}/api/automations/{watch['id']}"
-
-    def switched_off() -> bool:
-        # Prefect's SQLite refuses with 503 while others write.
-        answer = requests.patch(automation, json={"enabled": False}, auth=service.auth, timeout=PATIENCE)
-        return answer.ok
-
-    until(switched_off)
+    service.change(f"automations/{watch['id']}", enabled=False)
     password = service.password
     service.stop(signal.SIGINT)
     service.start()

@@ -122,14 +122,21 @@ class Service:
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the Prefect API answers."""
+        return self._call("POST", path, body).json()
+
+    def change(self, path: str, **body: Any) -> None:
+        """Change what the Prefect API has there."""
+        self._call("PATCH", path, body)
+
+    def _call(self, method: str, path: str, body: dict[str, Any]) -> requests.Response:
         deadline = time.monotonic() + PATIENCE
         while True:
             # Prefect waits for its SQLite for up to a minute.
-            reply = requests.post(f"{self.url}/api/{path}", json=body, timeout=PATIENCE, auth=self.auth)
+            reply = requests.request(method, f"{self.url}/api/{path}", json=body, timeout=PATIENCE, auth=self.auth)
             # Then it says that it is busy, and its own clients ask again as well.
             if reply.status_code != 503 or time.monotonic() > deadline:
                 reply.raise_for_status()
-                return reply.json()
+                return reply
             time.sleep(0.5)
 
     def deployment(self, name: str = "nightly") -> dict[str, Any]:
