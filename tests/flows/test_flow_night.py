@@ -156,6 +156,7 @@ def test_dry_run_sends_nothing_and_registers_nothing(trial: Trial) -> None:
     assert trial.sandbox.stats()["accepted"] == would_send
 
 
+@pytest.mark.slow
 def test_only_failed_sends_refused_claims_again_as_they_are(
     trial: Trial, hospital: tuple[str, HisSummary], tmp_path: Path
 ) -> None:

@@ -304,6 +304,7 @@ def test_wrong_parameter_fails_with_one_sentence(after: Trial, parameters: dict[
     assert not after.site.audit.exists()
 
 
+@pytest.mark.slow
 def test_the_command_exits_0_1_and_2(after: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOPH_CLAIM_CONFIG", str(after.site.config))
     monkeypatch.setattr("flows.cli.console.configure_prefect", lambda _: None)
